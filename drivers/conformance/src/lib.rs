@@ -1,0 +1,1 @@
+//! The execdriver contract as tests that any driver can run.

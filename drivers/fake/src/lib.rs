@@ -1,0 +1,1 @@
+//! A scripted execdriver driver without an operating system, for hosts' unit tests.

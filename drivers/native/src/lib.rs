@@ -1,0 +1,1 @@
+//! The Linux driver of execdriver: namespaces, cgroups and a freestanding init.

@@ -1,0 +1,2 @@
+//! The binary `execdriver`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Containers from inside your own program.
