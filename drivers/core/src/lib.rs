@@ -3,7 +3,7 @@
 //! Everything that a host program and a driver must agree on lives here and behaves the same on
 //! every operating system:
 //!
-//! - **what to run**: a `Command` in Docker's own words and JSON, translated to an OCI `Spec`;
+//! - **what to run**: a [`Command`] in Docker's own words and JSON, translated to an OCI `Spec`;
 //! - **how to talk to it**: [`Pipes`] of [`Stdio`], [`Terminal`], [`Signal`];
 //! - **what came of it**: [`ExitStatus`], [`Error`].
 //!
@@ -11,19 +11,45 @@
 #![forbid(unsafe_code)]
 
 pub mod capabilities;
+pub mod command;
+pub mod device;
 pub mod error;
 pub mod exit;
+pub mod id;
+pub mod linux;
+pub mod mount;
+pub mod namespaces;
+pub mod network;
 pub mod options;
 pub mod pipes;
+pub mod process;
+pub mod resources;
 pub mod signal;
 mod stage;
+pub mod stats;
 pub mod terminal;
+pub mod windows;
+mod wire;
 
 pub use capabilities::{Capabilities, Control, Enforcement};
+pub use command::{Command, Platform};
+pub use device::{Device, DeviceKind};
 pub use error::{BoxError, Error, Result};
 pub use exit::{ExitReason, ExitStatus};
+pub use id::ContainerId;
+pub use linux::{Ephemeral, IdMap, Landlock, LinuxCommand, Profile, RemappedRoot};
+pub use mount::{Mount, Propagation};
+pub use namespaces::{CgroupNamespace, Ipc, NamespaceMode, Pid, Uts};
+pub use network::{Network, NetworkInterface, PortBinding};
 pub use options::Options;
 pub use pipes::{Capture, Pipes, Stdio};
+pub use process::ProcessConfig;
+pub use resources::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
 pub use signal::Signal;
 pub use stage::HookStage;
+pub use stats::{
+    BlkioEntry, BlkioStats, CgroupStats, CpuStats, CpuUsage, HugetlbStats, MemoryData, MemoryStats,
+    NetworkStats, PidsStats, ResourceStats, ThrottlingData,
+};
 pub use terminal::{Terminal, WindowSize};
+pub use windows::{Isolation, WindowsCommand};

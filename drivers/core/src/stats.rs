@@ -1,0 +1,231 @@
+//! What a container has used, in the original's JSON.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// One reading of a container's counters.
+///
+/// ```
+/// use execdriver_core::ResourceStats;
+/// let stats = ResourceStats::default();
+/// assert!(stats.cgroup.is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceStats {
+    /// Network interfaces; a driver leaves them to its host.
+    pub interfaces: Vec<NetworkStats>,
+    /// What the cgroup counted. `None`: nothing to read; the key is absent.
+    pub cgroup: Option<CgroupStats>,
+    /// When it was read.
+    pub read: SystemTime,
+    /// The memory limit in bytes; the machine's memory when there is none.
+    pub memory_limit: i64,
+    /// Processor time of the whole machine, nanoseconds; 0 from a driver.
+    pub system_usage: u64,
+}
+
+impl Default for ResourceStats {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            cgroup: None,
+            read: SystemTime::UNIX_EPOCH,
+            memory_limit: 0,
+            system_usage: 0,
+        }
+    }
+}
+
+/// Counters of a network interface since it exists.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct NetworkStats {
+    /// The interface's name.
+    pub name: String,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Errors while receiving.
+    pub rx_errors: u64,
+    /// Packets dropped while receiving.
+    pub rx_dropped: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Errors while sending.
+    pub tx_errors: u64,
+    /// Packets dropped while sending.
+    pub tx_dropped: u64,
+}
+
+/// The cgroup's counters since it exists.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CgroupStats {
+    /// Processor.
+    pub cpu_stats: CpuStats,
+    /// Memory.
+    pub memory_stats: MemoryStats,
+    /// Processes. Not in the original; in the JSON unless zero.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pids_stats: PidsStats,
+    /// Block devices.
+    pub blkio_stats: BlkioStats,
+    /// Huge pages, by their size (`2MB`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hugetlb_stats: BTreeMap<String, HugetlbStats>,
+}
+
+/// Processor time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CpuStats {
+    /// How much was used.
+    pub cpu_usage: CpuUsage,
+    /// How often the quota stopped it.
+    pub throttling_data: ThrottlingData,
+}
+
+/// Processor time used, nanoseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CpuUsage {
+    /// All of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub total_usage: u64,
+    /// By processor.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu_usage: Vec<u64>,
+    /// In the kernel.
+    pub usage_in_kernelmode: u64,
+    /// In user mode.
+    pub usage_in_usermode: u64,
+}
+
+/// What the processor quota did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThrottlingData {
+    /// Periods in which it ran.
+    #[serde(skip_serializing_if = "is_default")]
+    pub periods: u64,
+    /// Periods in which it was stopped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub throttled_periods: u64,
+    /// How long it was stopped, nanoseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub throttled_time: u64,
+}
+
+/// Memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryStats {
+    /// Page cache, bytes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cache: u64,
+    /// Memory.
+    pub usage: MemoryData,
+    /// Memory and swap.
+    pub swap_usage: MemoryData,
+    /// Kernel memory.
+    pub kernel_usage: MemoryData,
+    /// The kernel's own table, `memory.stat`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stats: BTreeMap<String, u64>,
+}
+
+/// One kind of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryData {
+    /// Bytes now.
+    #[serde(skip_serializing_if = "is_default")]
+    pub usage: u64,
+    /// The most bytes so far.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_usage: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+/// Processes and threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PidsStats {
+    /// How many now.
+    #[serde(skip_serializing_if = "is_default")]
+    pub current: u64,
+    /// How many at most; 0: unlimited.
+    #[serde(skip_serializing_if = "is_default")]
+    pub limit: u64,
+}
+
+/// Block devices, by operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlkioStats {
+    /// Bytes transferred.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_service_bytes_recursive: Vec<BlkioEntry>,
+    /// Operations done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_serviced_recursive: Vec<BlkioEntry>,
+    /// Operations waiting now.
+    #[serde(rename = "io_queue_recursive", skip_serializing_if = "Vec::is_empty")]
+    pub io_queued_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds of service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_service_time_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds of waiting.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_wait_time_recursive: Vec<BlkioEntry>,
+    /// Operations merged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_merged_recursive: Vec<BlkioEntry>,
+    /// Milliseconds of device time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_time_recursive: Vec<BlkioEntry>,
+    /// Sectors transferred.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sectors_recursive: Vec<BlkioEntry>,
+}
+
+/// One counter of one device and operation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlkioEntry {
+    /// The device's major number.
+    #[serde(skip_serializing_if = "is_default")]
+    pub major: u64,
+    /// The device's minor number.
+    #[serde(skip_serializing_if = "is_default")]
+    pub minor: u64,
+    /// `Read`, `Write`, `Sync`, `Async`, `Total`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub op: String,
+    /// The count.
+    #[serde(skip_serializing_if = "is_default")]
+    pub value: u64,
+}
+
+/// Huge pages of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HugetlbStats {
+    /// Bytes now.
+    #[serde(skip_serializing_if = "is_default")]
+    pub usage: u64,
+    /// The most bytes so far.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_usage: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,3 @@
+//! The JSON of commands and stats, byte for byte the original's.
+
+pub(crate) mod nullable;
