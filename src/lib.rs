@@ -1,1 +1,7 @@
-//! Containers from inside your own program.
+//! Containers from inside your own program, through a synchronous driver picked by name.
+#![forbid(unsafe_code)]
+
+mod registry;
+
+pub use execdriver_core::*;
+pub use registry::{Constructor, Registry};

@@ -3,8 +3,9 @@
 //! Everything that a host program and a driver must agree on lives here and behaves the same on
 //! every operating system:
 //!
-//! - **what to run**: a [`Command`] in Docker's own words and JSON, translated to an OCI `Spec`;
-//! - **how to talk to it**: [`Pipes`] of [`Stdio`], [`Terminal`], [`Signal`];
+//! - **what to run**: a [`Command`] in Docker's own words and JSON, translated to an OCI [`Spec`];
+//! - **how to drive it**: [`Driver`], [`RunOptions`], [`ExecRequest`], [`Target`], [`Signal`];
+//! - **how to talk to it**: [`Pipes`] of [`Stdio`], [`Terminal`], [`Hooks`];
 //! - **what came of it**: [`ExitStatus`], [`Error`].
 //!
 //! Host programs normally depend on the `execdriver` package, which re-exports all of this.
@@ -13,8 +14,10 @@
 pub mod capabilities;
 pub mod command;
 pub mod device;
+pub mod driver;
 pub mod error;
 pub mod exit;
+pub mod hooks;
 pub mod id;
 pub mod linux;
 pub mod mount;
@@ -25,6 +28,7 @@ pub mod pipes;
 pub mod process;
 pub mod resources;
 pub mod signal;
+pub mod spec;
 mod stage;
 pub mod stats;
 pub mod terminal;
@@ -34,8 +38,10 @@ mod wire;
 pub use capabilities::{Capabilities, Control, Enforcement};
 pub use command::{Command, Platform};
 pub use device::{Device, DeviceKind};
+pub use driver::{ContainerInfo, ContainerState, Driver, ExecRequest, RunOptions, Target};
 pub use error::{BoxError, Error, Result};
 pub use exit::{ExitReason, ExitStatus};
+pub use hooks::{Hook, HookContext, Hooks, OomEvent, OomEvents};
 pub use id::ContainerId;
 pub use linux::{Ephemeral, IdMap, Landlock, LinuxCommand, Profile, RemappedRoot};
 pub use mount::{Mount, Propagation};
@@ -46,6 +52,7 @@ pub use pipes::{Capture, Pipes, Stdio};
 pub use process::ProcessConfig;
 pub use resources::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
 pub use signal::Signal;
+pub use spec::Spec;
 pub use stage::HookStage;
 pub use stats::{
     BlkioEntry, BlkioStats, CgroupStats, CpuStats, CpuUsage, HugetlbStats, MemoryData, MemoryStats,
