@@ -1,0 +1,122 @@
+//! What a test needs of the machine: said aloud when it is missing, and a failure when nothing may be skipped.
+
+use super::payload::payload;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// One thing that not every machine or user has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    /// The tests run as root. tests/run.sh runs everything as root and as an ordinary user, so this and
+    /// `OrdinaryUser` are never a failure.
+    Root,
+    /// The tests run as somebody else than root.
+    OrdinaryUser,
+    /// This user may make user namespaces.
+    UserNamespaces,
+    /// This user may mount overlayfs in a user namespace of its own, or is root and the kernel has it.
+    Overlay,
+    /// This cgroup v1 controller is mounted.
+    CgroupV1(&'static str),
+    /// The unified hierarchy is mounted at /sys/fs/cgroup.
+    CgroupV2,
+    /// Debian's busybox-static.
+    Busybox,
+    /// A program in PATH.
+    Program(&'static str),
+    /// A path of the host, such as /dev/fuse.
+    Path(&'static str),
+    /// A kernel of at least this version.
+    Kernel(u32, u32),
+}
+
+/// True when something is missing, after saying so on stderr; the test then returns.
+///
+/// # Panics
+/// With `EXECDRIVER_MUST_RUN=1`, unless what is missing is only the other user.
+#[track_caller]
+pub(crate) fn skip_unless(needs: &[Need]) -> bool {
+    let Some(missing) = needs.iter().find(|need| !has(**need)) else {
+        return false;
+    };
+    let must_run = std::env::var_os("EXECDRIVER_MUST_RUN").is_some_and(|value| value == "1");
+    let other_user = matches!(missing, Need::Root | Need::OrdinaryUser);
+    assert!(
+        !must_run || other_user,
+        "needs {missing:?}, and EXECDRIVER_MUST_RUN forbids to skip"
+    );
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("a test");
+    // Not eprintln: the test harness swallows what a passing test prints by the macros.
+    let _ = std::io::stderr().write_all(format!("skipped: {name}: needs {missing:?}\n").as_bytes());
+    true
+}
+
+/// Whether the effective user is root.
+pub(crate) fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uids.and_then(|line| line.split_whitespace().nth(1)) == Some("0")
+}
+
+fn has(need: Need) -> bool {
+    match need {
+        Need::Root => is_root(),
+        Need::OrdinaryUser => !is_root(),
+        Need::UserNamespaces => payload_can(&["unshare", "user"]),
+        Need::Overlay if is_root() => kernel_has_overlay(),
+        Need::Overlay => rootless_overlay(),
+        Need::CgroupV1(controller) => cgroup_v1(controller),
+        Need::CgroupV2 => Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+        Need::Busybox => Path::new("/bin/busybox").exists(),
+        Need::Program(name) => in_path(name),
+        Need::Path(path) => Path::new(path).exists(),
+        Need::Kernel(major, minor) => kernel() >= (major, minor),
+    }
+}
+
+fn payload_can(words: &[&str]) -> bool {
+    Command::new(payload())
+        .args(words)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn kernel_has_overlay() -> bool {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    known.lines().any(|line| line.ends_with("\toverlay"))
+}
+
+fn rootless_overlay() -> bool {
+    let script = "mount -t tmpfs none /tmp && mkdir /tmp/l /tmp/u /tmp/w && \
+                  mount -t overlay -o lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w none /tmp/l";
+    let tried = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+fn cgroup_v1(controller: &str) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().any(|line| {
+        let mut fields = line.split(' ').skip(2);
+        let (kind, options) = (fields.next(), fields.next().unwrap_or_default());
+        kind == Some("cgroup") && options.split(',').any(|option| option == controller)
+    })
+}
+
+fn in_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| dir.join(name).exists())
+}
+
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|part| part.trim().parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
