@@ -32,6 +32,8 @@ pub mod spec;
 mod stage;
 pub mod stats;
 pub mod terminal;
+pub mod timestamp;
+mod validate;
 pub mod windows;
 mod wire;
 
@@ -59,4 +61,5 @@ pub use stats::{
     NetworkStats, PidsStats, ResourceStats, ThrottlingData,
 };
 pub use terminal::{Terminal, WindowSize};
+pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use windows::{Isolation, WindowsCommand};

@@ -122,10 +122,16 @@ pub struct Ephemeral {
 #[serde(default, deny_unknown_fields)]
 pub struct Landlock {
     /// Paths to read and execute, with everything below them.
-    #[serde(with = "crate::wire::nullable")]
+    #[serde(
+        serialize_with = "crate::wire::fields::null_if_empty",
+        deserialize_with = "crate::wire::fields::list"
+    )]
     pub read: Vec<String>,
     /// Paths to write too, with everything below them.
-    #[serde(with = "crate::wire::nullable")]
+    #[serde(
+        serialize_with = "crate::wire::fields::null_if_empty",
+        deserialize_with = "crate::wire::fields::list"
+    )]
     pub write: Vec<String>,
 }
 

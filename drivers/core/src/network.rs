@@ -64,7 +64,7 @@ pub struct NetworkInterface {
     #[serde(rename = "ip")]
     pub ip_address: String,
     /// Ports of the container (`80/tcp`) and where the host listens for them.
-    #[serde(with = "crate::wire::nullable")]
+    #[serde(with = "crate::wire::fields::map_of_lists")]
     pub port_bindings: BTreeMap<String, Vec<PortBinding>>,
 }
 

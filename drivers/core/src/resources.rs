@@ -1,5 +1,6 @@
 //! Limits of a container: memory, processor, block devices, files.
 
+use crate::wire::fields::is_default;
 use serde::{Deserialize, Serialize};
 
 /// Limits. Zero and empty mean that a limit is left as it is.
@@ -123,13 +124,13 @@ pub struct ThrottleDevice {
 #[serde(default, deny_unknown_fields)]
 pub struct Rlimit {
     /// Linux's number of the resource, `RLIMIT_CPU` = 0 to `RLIMIT_RTTIME` = 15.
-    #[serde(rename = "type", skip_serializing_if = "is_zero")]
+    #[serde(rename = "type", skip_serializing_if = "is_default")]
     pub kind: u32,
     /// What the process may raise its limit to. `u64::MAX`: unlimited.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub hard: u64,
     /// The limit in force. `u64::MAX`: unlimited.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub soft: u64,
 }
 
@@ -171,9 +172,4 @@ impl Rlimit {
     pub fn names() -> &'static [&'static str] {
         &RLIMIT_NAMES
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }

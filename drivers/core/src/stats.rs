@@ -1,40 +1,33 @@
 //! What a container has used, in the original's JSON.
 
+use crate::Timestamp;
+use crate::wire::fields::is_default;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 /// One reading of a container's counters.
 ///
 /// ```
 /// use execdriver_core::ResourceStats;
 /// let stats = ResourceStats::default();
-/// assert!(stats.cgroup.is_none());
+/// assert_eq!(
+///     stats.to_json()?,
+///     r#"{"read":"1970-01-01T00:00:00Z","memory_limit":0,"system_usage":0}"#
+/// );
+/// # Ok::<(), execdriver_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResourceStats {
     /// Network interfaces; a driver leaves them to its host.
     pub interfaces: Vec<NetworkStats>,
     /// What the cgroup counted. `None`: nothing to read; the key is absent.
     pub cgroup: Option<CgroupStats>,
     /// When it was read.
-    pub read: SystemTime,
+    pub read: Timestamp,
     /// The memory limit in bytes; the machine's memory when there is none.
     pub memory_limit: i64,
     /// Processor time of the whole machine, nanoseconds; 0 from a driver.
     pub system_usage: u64,
-}
-
-impl Default for ResourceStats {
-    fn default() -> Self {
-        Self {
-            interfaces: Vec::new(),
-            cgroup: None,
-            read: SystemTime::UNIX_EPOCH,
-            memory_limit: 0,
-            system_usage: 0,
-        }
-    }
 }
 
 /// Counters of a network interface since it exists.
@@ -66,16 +59,21 @@ pub struct NetworkStats {
 #[serde(default, deny_unknown_fields)]
 pub struct CgroupStats {
     /// Processor.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub cpu_stats: CpuStats,
     /// Memory.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub memory_stats: MemoryStats,
     /// Processes. Not in the original; in the JSON unless zero.
     #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub pids_stats: PidsStats,
     /// Block devices.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub blkio_stats: BlkioStats,
     /// Huge pages, by their size (`2MB`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::map_of_objects")]
     pub hugetlb_stats: BTreeMap<String, HugetlbStats>,
 }
 
@@ -84,8 +82,10 @@ pub struct CgroupStats {
 #[serde(default, deny_unknown_fields)]
 pub struct CpuStats {
     /// How much was used.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub cpu_usage: CpuUsage,
     /// How often the quota stopped it.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub throttling_data: ThrottlingData,
 }
 
@@ -98,6 +98,7 @@ pub struct CpuUsage {
     pub total_usage: u64,
     /// By processor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::list")]
     pub percpu_usage: Vec<u64>,
     /// In the kernel.
     pub usage_in_kernelmode: u64,
@@ -128,13 +129,17 @@ pub struct MemoryStats {
     #[serde(skip_serializing_if = "is_default")]
     pub cache: u64,
     /// Memory.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub usage: MemoryData,
     /// Memory and swap.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub swap_usage: MemoryData,
     /// Kernel memory.
+    #[serde(deserialize_with = "crate::wire::fields::object")]
     pub kernel_usage: MemoryData,
     /// The kernel's own table, `memory.stat`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::map")]
     pub stats: BTreeMap<String, u64>,
 }
 
@@ -170,27 +175,35 @@ pub struct PidsStats {
 pub struct BlkioStats {
     /// Bytes transferred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_service_bytes_recursive: Vec<BlkioEntry>,
     /// Operations done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_serviced_recursive: Vec<BlkioEntry>,
     /// Operations waiting now.
     #[serde(rename = "io_queue_recursive", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_queued_recursive: Vec<BlkioEntry>,
     /// Nanoseconds of service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_service_time_recursive: Vec<BlkioEntry>,
     /// Nanoseconds of waiting.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_wait_time_recursive: Vec<BlkioEntry>,
     /// Operations merged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_merged_recursive: Vec<BlkioEntry>,
     /// Milliseconds of device time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub io_time_recursive: Vec<BlkioEntry>,
     /// Sectors transferred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub sectors_recursive: Vec<BlkioEntry>,
 }
 
@@ -224,8 +237,4 @@ pub struct HugetlbStats {
     pub max_usage: u64,
     /// How often the limit was hit.
     pub failcnt: u64,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
