@@ -3,5 +3,7 @@
 #![deny(unsafe_code)]
 
 mod driver;
+#[allow(dead_code, reason = "until the driver calls it")]
+mod sys;
 
 pub use driver::NativeDriver;

@@ -1,0 +1,12 @@
+//! System calls that the nix crate lacks, behind safe functions: the only unsafe code of this crate outside init.
+
+pub(crate) mod pidfd;
+mod raw;
+pub(crate) mod scm;
+pub(crate) mod sigchld;
+pub(crate) mod spawn;
+mod spawn_child;
+pub(crate) mod wait;
+
+#[cfg(test)]
+mod tests;
