@@ -1,2 +1,101 @@
-//! The binary `execdriver`.
-fn main() {}
+//! The binary `execdriver`: the verbs of its command line, one a file.
+#![forbid(unsafe_code)]
+
+mod clean;
+mod container;
+mod doctor;
+mod drivers;
+mod exec;
+mod failure;
+mod global;
+mod kill;
+mod list;
+mod output;
+mod pids;
+mod run;
+mod session;
+mod tty;
+mod values;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use global::Global;
+use std::process::ExitCode;
+
+/// Run programs in containers, from one command.
+#[derive(Debug, Parser)]
+#[command(name = "execdriver", version, about, propagate_version = true)]
+#[command(after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  execdriver run -- sh -c 'echo hello from $(hostname)'
+  execdriver run --rootfs ./alpine --id web -it -- /bin/sh
+  execdriver exec -it web -- /bin/sh
+  execdriver list --format json
+
+Exit codes of `run` and `exec`: the program's own (128 + n when signal n ended it); 124 when
+--timeout ended it; 125 when it could not be started, 126 when the program cannot be executed,
+127 when it was not found. All other verbs: 0, or 1 on an error; 2 for a wrong command line.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a program in a new container and wait for its end.
+    Run(Box<run::Args>),
+    /// Run one more program in a running container.
+    Exec(exec::Args),
+    /// Send a signal to a container's first process, or to an exec.
+    Kill(kill::Args),
+    /// List the containers under this root.
+    #[command(visible_alias = "ps")]
+    List(list::Args),
+    /// List the processes of a container, as the host sees them.
+    #[command(visible_alias = "top")]
+    Pids(pids::Args),
+    /// Remove what containers that are no more have left.
+    #[command(visible_alias = "rm")]
+    Clean(clean::Args),
+    /// List the drivers.
+    Drivers(drivers::Args),
+    /// Tell what this host can enforce, what is missing, and the mend.
+    Doctor(doctor::Args),
+    /// Put a terminal back when its owner is gone (started by `run -t` itself).
+    #[command(hide = true, name = tty::GUARD_VERB)]
+    TtyGuard,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard output is no reason to fail the parse twice.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Run(args) => run::main(global, args),
+        Verb::Exec(args) => exec::main(global, args),
+        Verb::Kill(args) => kill::main(global, args),
+        Verb::List(args) => list::main(global, args),
+        Verb::Pids(args) => pids::main(global, args),
+        Verb::Clean(args) => clean::main(global, args),
+        Verb::Drivers(args) => drivers::main(args),
+        Verb::Doctor(args) => doctor::main(global, args),
+        Verb::TtyGuard => Ok(tty::guard()),
+    }
+}

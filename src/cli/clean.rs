@@ -1,0 +1,56 @@
+//! `execdriver clean`: removes what containers that are no more have left.
+
+use crate::failure::{Failure, chain};
+use crate::global::Global;
+use execdriver::Driver;
+use std::process::ExitCode;
+
+/// Arguments of `clean`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The containers
+    #[arg(required_unless_present = "all")]
+    ids: Vec<String>,
+    /// Kill what still runs first
+    #[arg(short, long)]
+    force: bool,
+    /// Clean every container that does not run (with --force: every container)
+    #[arg(short, long, conflicts_with = "ids")]
+    all: bool,
+}
+
+pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
+    let driver = global.open()?;
+    let ids = if args.all {
+        candidates(driver.as_ref(), args.force)?
+    } else {
+        args.ids.clone()
+    };
+    let mut code = ExitCode::SUCCESS;
+    for id in &ids {
+        if let Err(error) = clean(driver.as_ref(), id, args.force) {
+            eprintln!("execdriver: {}", chain(&error));
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+fn candidates(driver: &dyn Driver, force: bool) -> Result<Vec<String>, Failure> {
+    let stopped = execdriver::ContainerState::Stopped;
+    let containers = driver.list()?.into_iter();
+    Ok(containers
+        .filter(|container| force || container.state == stopped)
+        .map(|container| container.id)
+        .collect())
+}
+
+fn clean(driver: &dyn Driver, id: &str, force: bool) -> execdriver::Result<()> {
+    if force {
+        match driver.terminate(id) {
+            Ok(()) | Err(execdriver::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    driver.clean(id)
+}

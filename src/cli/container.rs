@@ -1,0 +1,276 @@
+//! The flags that say what a container is, and the `Command` that they make.
+
+use crate::failure::Failure;
+use crate::values::{self, Namespace};
+use clap::Args;
+use execdriver::{
+    CgroupNamespace, Command, Device, Ephemeral, Error, Ipc, LinuxCommand, LinuxResources, Mount,
+    Network, Pid, ProcessConfig, Profile, Resources, Rlimit, Uts,
+};
+use std::path::{Path, PathBuf};
+
+/// What the container is made of.
+#[derive(Debug, Args)]
+pub(crate) struct ContainerArgs {
+    /// The directory that becomes `/`; without it the program is one of this machine
+    #[arg(long, value_name = "DIR", help_heading = "File system")]
+    rootfs: Option<PathBuf>,
+    /// Throw all writes to the root file system away at the end (a tmpfs layer of at most SIZE)
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "256m",
+          require_equals = true, value_parser = size, help_heading = "File system")]
+    ephemeral: Option<u64>,
+    /// Mount the root file system read-only
+    #[arg(long, help_heading = "File system")]
+    read_only: bool,
+    /// Without --rootfs: make the current directory writable
+    #[arg(long, conflicts_with = "rootfs", help_heading = "File system")]
+    rw: bool,
+    /// Mount a file or directory of the host's [SRC:DST[:ro]]
+    #[arg(short = 'v', long = "volume", value_name = "SRC:DST[:ro]",
+          value_parser = values::volume, help_heading = "File system")]
+    volumes: Vec<Mount>,
+    /// Mount an empty tmpfs [DST[:OPTIONS]]
+    #[arg(long, value_name = "DST[:OPTS]", value_parser = values::tmpfs, help_heading = "File system")]
+    tmpfs: Vec<Mount>,
+    /// Give the container a device [HOST[:CONTAINER][:rwm]]
+    #[arg(long = "device", value_name = "DEVICE", value_parser = values::device,
+          help_heading = "File system")]
+    devices: Vec<Device>,
+    /// The host name inside [default: the container's id]
+    #[arg(long, value_name = "HOST", help_heading = "Isolation")]
+    hostname: Option<String>,
+    /// none (loopback only), host, container:ID or ns:PATH
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "none",
+        hide_default_value = true,
+        help_heading = "Isolation"
+    )]
+    network: Namespace,
+    /// private, host, container:ID or ns:PATH
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        help_heading = "Isolation"
+    )]
+    ipc: Namespace,
+    /// private, host, container:ID or ns:PATH
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        help_heading = "Isolation"
+    )]
+    pid: Namespace,
+    /// private, host, container:ID or ns:PATH
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "private",
+        hide_default_value = true,
+        help_heading = "Isolation"
+    )]
+    uts: Namespace,
+    /// Add a capability, without CAP_ (or ALL)
+    #[arg(long, value_name = "C", help_heading = "Privileges")]
+    cap_add: Vec<String>,
+    /// Drop a capability, without CAP_ (or ALL)
+    #[arg(long, value_name = "C", help_heading = "Privileges")]
+    cap_drop: Vec<String>,
+    /// All capabilities and devices: no protection of the host
+    #[arg(long, help_heading = "Privileges")]
+    privileged: bool,
+    /// Processes can gain no privileges, by set-user-ID programs say
+    #[arg(long, help_heading = "Privileges")]
+    no_new_privileges: bool,
+    /// docker or strict [default: docker with --rootfs, strict without]
+    #[arg(long, value_name = "NAME", value_parser = profile, help_heading = "Privileges")]
+    profile: Option<Profile>,
+    /// A resource limit [NAME=SOFT[:HARD]]
+    #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit,
+          help_heading = "Privileges")]
+    ulimits: Vec<Rlimit>,
+    /// More groups for the process, by name or number
+    #[arg(long, value_name = "GROUP", help_heading = "Privileges")]
+    group_add: Vec<String>,
+    /// Do not keep an init as PID 1 that forwards signals and reaps orphans
+    #[arg(long, help_heading = "Isolation")]
+    no_init: bool,
+}
+
+impl ContainerArgs {
+    /// The command of container `id` for `process`, run in `workdir`.
+    pub(crate) fn command(
+        &self,
+        id: String,
+        process: ProcessConfig,
+        workdir: Option<String>,
+    ) -> Result<Command, Failure> {
+        let mut command = Command {
+            process,
+            ..Command::linux(id, "/", "")
+        };
+        command.process.privileged = self.privileged;
+        command.network = network(&self.network);
+        command.mounts = [&self.volumes[..], &self.tmpfs[..]].concat();
+        command.resources = resources(&self.ulimits);
+        let mut linux = self.linux();
+        match &self.rootfs {
+            Some(rootfs) => {
+                command.rootfs = absolute(rootfs)?;
+                command.working_dir = workdir.unwrap_or_default();
+            }
+            None => self.host_root(&mut command, &mut linux, workdir)?,
+        }
+        command.platform = execdriver::Platform::Linux(linux);
+        Ok(command)
+    }
+
+    fn linux(&self) -> LinuxCommand {
+        LinuxCommand {
+            cap_add: self.cap_add.clone(),
+            cap_drop: self.cap_drop.clone(),
+            group_add: self.group_add.clone(),
+            autocreated_devices: self.devices.clone(),
+            allowed_devices: self.devices.clone(),
+            ipc: mode(&self.ipc, Ipc::host, Ipc::of_container, Ipc::at_path),
+            pid: mode(&self.pid, Pid::host, Pid::of_container, Pid::at_path),
+            uts: mode(&self.uts, Uts::host, Uts::of_container, Uts::at_path),
+            cgroup_namespace: None::<CgroupNamespace>,
+            hostname: self.hostname.clone().unwrap_or_default(),
+            readonly_rootfs: self.read_only,
+            no_new_privileges: self.no_new_privileges,
+            init: !self.no_init,
+            profile: self.profile.unwrap_or_default(),
+            ephemeral: self.ephemeral.map(|size_bytes| Ephemeral {
+                size_bytes,
+                ..Ephemeral::default()
+            }),
+            ..LinuxCommand::default()
+        }
+    }
+
+    /// The host's own `/`, read-only, with private /tmp and /run, and the current directory.
+    fn host_root(
+        &self,
+        command: &mut Command,
+        linux: &mut LinuxCommand,
+        workdir: Option<String>,
+    ) -> Result<(), Failure> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            Failure::message(format!("find the current directory: {error}"), 125)
+        })?;
+        let here = cwd.to_string_lossy().into_owned();
+        linux.readonly_rootfs = true;
+        linux.profile = self.profile.unwrap_or(Profile::Strict);
+        let taken = |path: &str, mounts: &[Mount]| mounts.iter().any(|m| m.destination == path);
+        for (path, options) in [("/tmp", "mode=1777,size=1g"), ("/run", "mode=755,size=64m")] {
+            if Path::new(path).is_dir() && !taken(path, &command.mounts) {
+                command.mounts.push(Mount::tmpfs(path, options));
+            }
+        }
+        // The current directory may lie below /tmp or /run, which are private now: mount it again.
+        if here != "/" && !taken(&here, &command.mounts) {
+            let mount = Mount::bind(&cwd, &here);
+            command.mounts.push(Mount {
+                writable: self.rw,
+                ..mount
+            });
+        }
+        command.working_dir = workdir.unwrap_or(here);
+        Ok(())
+    }
+}
+
+fn absolute(rootfs: &Path) -> Result<PathBuf, Failure> {
+    rootfs
+        .canonicalize()
+        .map_err(|error| Failure::not_run(Error::invalid("rootfs", format!("{rootfs:?}: {error}"))))
+}
+
+fn network(namespace: &Namespace) -> Option<Network> {
+    match namespace {
+        Namespace::Own => None,
+        Namespace::Host => Some(Network::host()),
+        Namespace::Container(id) => Some(Network::of_container(id)),
+        Namespace::Path(path) => Some(Network::at_path(path)),
+    }
+}
+
+fn mode<T>(
+    namespace: &Namespace,
+    host: fn() -> T,
+    of_container: fn(String) -> T,
+    at_path: fn(PathBuf) -> T,
+) -> Option<T> {
+    match namespace {
+        Namespace::Own => None,
+        Namespace::Host => Some(host()),
+        Namespace::Container(id) => Some(of_container(id.clone())),
+        Namespace::Path(path) => Some(at_path(path.clone())),
+    }
+}
+
+fn resources(ulimits: &[Rlimit]) -> Option<Resources> {
+    if ulimits.is_empty() {
+        return None;
+    }
+    Some(Resources {
+        linux: Some(LinuxResources {
+            rlimits: ulimits.to_vec(),
+            ..LinuxResources::default()
+        }),
+        ..Resources::default()
+    })
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "docker" => Ok(Profile::Docker),
+        "strict" => Ok(Profile::Strict),
+        _ => Err(format!("{text:?} is not one of docker, strict")),
+    }
+}
+
+/// A size in bytes, or with a suffix of k, m or g.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size such as 64m or 1g");
+    let lower = text.to_ascii_lowercase();
+    let (digits, factor) = match lower.strip_suffix(['k', 'm', 'g']) {
+        Some(digits) if lower.ends_with('k') => (digits, 1 << 10),
+        Some(digits) if lower.ends_with('m') => (digits, 1 << 20),
+        Some(digits) => (digits, 1 << 30),
+        None => (lower.as_str(), 1),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(factor)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_suffixes_and_bounds() {
+        assert_eq!(size("64m"), Ok(64 << 20));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        for text in [
+            "",
+            "m",
+            "0",
+            "-1",
+            "1t",
+            "99999999999999999999",
+            "18446744073709551615k",
+        ] {
+            assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `execdriver exec`: one more program in a running container.
+
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::run::ProcessArgs;
+use crate::session::{self, Streams};
+use crate::values;
+use execdriver::{ExecRequest, Hooks, RunOptions, Target};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Arguments of `exec`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    streams: Streams,
+    /// The exec's id, for `kill --exec` [default: 12 random digits]
+    #[arg(long)]
+    exec_id: Option<String>,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// Give the program all capabilities
+    #[arg(long)]
+    privileged: bool,
+    /// End the program after this long: 10s, 1m30s, 500ms
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    timeout: Option<Duration>,
+    /// The container
+    id: String,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROGRAM"
+    )]
+    program: Vec<String>,
+}
+
+pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
+    let mut process = args.process.process(&args.program, args.streams);
+    process.privileged = args.privileged;
+    let exec_id = args.exec_id.clone().unwrap_or_else(session::new_id);
+    let mut options = RunOptions::default().die_with_host(true);
+    options.timeout = args.timeout;
+    let mut request = ExecRequest::new(process).exec_id(&exec_id).options(options);
+    request.cwd.clone_from(&args.process.workdir);
+    let driver = global.open().map_err(|failure| failure.with_code(125))?;
+    let target = Target::exec(&args.id, exec_id);
+    session::attach(&driver, target, args.streams, |pipes| {
+        driver.exec(&args.id, &request, pipes, &Hooks::none())
+    })
+}

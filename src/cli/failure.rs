@@ -1,0 +1,89 @@
+//! How the program fails: one line on standard error, and an exit code that scripts can trust.
+
+use execdriver::Error;
+use std::error::Error as _;
+use std::process::ExitCode;
+
+/// An error with the exit code that its verb gives it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// A wrong command line: exit code 2.
+    pub(crate) fn usage(error: Error) -> Self {
+        Self::new(&error, 2)
+    }
+
+    /// A program that was not run: exit code 125, 126 or 127.
+    pub(crate) fn not_run(error: Error) -> Self {
+        let code = u8::try_from(error.exit_code()).unwrap_or(125);
+        Self::new(&error, code)
+    }
+
+    /// A failure in words.
+    pub(crate) fn message(message: impl Into<String>, code: u8) -> Self {
+        Self {
+            message: message.into(),
+            code,
+        }
+    }
+
+    /// The same failure with another exit code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    fn new(error: &Error, code: u8) -> Self {
+        Self::message(chain(error), code)
+    }
+
+    /// Prints it and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("execdriver: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(&error, 1)
+    }
+}
+
+/// The error and its causes on one line: `mount proc on /proc: permission denied`.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_prints_the_whole_chain_once() {
+        let error = Error::Setup {
+            step: "mount proc on /proc".into(),
+            source: Some("permission denied".into()),
+        };
+        assert_eq!(chain(&error), "mount proc on /proc: permission denied");
+    }
+
+    #[test]
+    fn a_program_that_is_missing_exits_with_127() {
+        let error = Error::ProgramNotFound {
+            program: "x".into(),
+            source: None,
+        };
+        assert_eq!(Failure::not_run(error).code, 127);
+    }
+}

@@ -1,0 +1,32 @@
+//! `execdriver kill`: a signal to a container's first process or to an exec.
+
+use crate::failure::Failure;
+use crate::global::Global;
+use execdriver::{Signal, Target};
+use std::process::ExitCode;
+
+/// Arguments of `kill`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The container
+    id: String,
+    /// The signal, by name or number [default: TERM]
+    #[arg(value_name = "SIGNAL", conflicts_with = "signal")]
+    positional: Option<Signal>,
+    /// The signal, by name or number
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<Signal>,
+    /// Signal this exec instead of the container's first process
+    #[arg(long, value_name = "EXEC_ID")]
+    exec: Option<String>,
+}
+
+pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
+    let signal = args.signal.or(args.positional).unwrap_or(Signal::TERM);
+    let target = match &args.exec {
+        Some(exec) => Target::exec(&args.id, exec),
+        None => Target::from(args.id.as_str()),
+    };
+    global.open()?.kill(&target, signal)?;
+    Ok(ExitCode::SUCCESS)
+}

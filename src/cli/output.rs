@@ -1,0 +1,94 @@
+//! Listings as a table for people or as JSON for programs.
+
+use crate::failure::Failure;
+use clap::ValueEnum;
+use serde_json::Value;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// How a listing is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns under a heading
+    #[default]
+    Table,
+    /// One JSON array
+    Json,
+}
+
+/// Prints text; a reader that went away is no error (`execdriver list | head -1`).
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::message(format!("write the output: {error}"), 1))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints rows under a heading, each column as wide as its widest cell.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<ExitCode, Failure> {
+    print(&layout(heading, rows))
+}
+
+fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize, title: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(title.len())
+    };
+    let widths: Vec<usize> = heading
+        .iter()
+        .enumerate()
+        .map(|(i, t)| width(i, t))
+        .collect();
+    let mut text = String::new();
+    let titles = heading.iter().map(|title| (*title).to_owned()).collect();
+    for row in std::iter::once(&titles).chain(rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Prints a JSON value, indented.
+pub(crate) fn json(value: &Value) -> Result<ExitCode, Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Text from a container made harmless for a terminal: control characters are escaped.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control();
+            let plain = (!escape).then_some(c);
+            let escaped = escape.then(|| c.escape_default());
+            plain.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = vec![vec!["web".into(), "running".into()]];
+        assert_eq!(
+            layout(&["ID", "STATE"], &rows),
+            "ID   STATE\nweb  running\n"
+        );
+    }
+
+    #[test]
+    fn an_escape_sequence_in_a_name_does_not_reach_the_terminal() {
+        assert_eq!(visible("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+    }
+}

@@ -1,0 +1,178 @@
+//! `execdriver run`: a program in a new container, from its start to its end.
+
+use crate::container::ContainerArgs;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::session::{self, Streams};
+use crate::{tty, values};
+use execdriver::{Command, Error, Hooks, ProcessConfig, RunOptions, Target};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const LONG_ABOUT: &str = "\
+Run a program in a new container and wait for its end.
+
+With --rootfs DIR the directory becomes the container's `/`. Without it the program is one of this
+machine: it sees the host's `/` read-only, and with it EVERY FILE THAT YOU CAN READ, but has its own
+/tmp, /run, /dev and /proc, no network but loopback, no capabilities, and can gain none. The current
+directory is kept at its path, read-only unless --rw.
+
+Signals that reach this command are handed on to the program; with -t the window's size follows
+yours. The program's exit code becomes this command's; --timeout answers 124.";
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    streams: Streams,
+    /// The container's id [default: 12 random digits]
+    #[arg(long, alias = "name")]
+    id: Option<String>,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// End the program after this long: 10s, 1m30s, 500ms
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    timeout: Option<Duration>,
+    /// Between TERM and KILL at a timeout
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "0s",
+          hide_default_value = true)]
+    kill_grace: Duration,
+    /// Fail when the host cannot enforce one of the defaults
+    #[arg(long)]
+    strict: bool,
+    /// Read the container from a JSON file (- is standard input); the flags of this verb that
+    /// describe the container are not allowed with it
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ProcessArgs"])]
+    command: Option<PathBuf>,
+    #[command(flatten)]
+    container: ContainerArgs,
+    /// The program and its arguments
+    #[arg(
+        last = true,
+        value_name = "PROGRAM",
+        required_unless_present = "command"
+    )]
+    program: Vec<String>,
+}
+
+/// What `run` and `exec` say alike about the process.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProcessArgs {
+    /// Set an environment variable [K=V; K alone takes the value of yours]
+    #[arg(short, long = "env", value_name = "K=V")]
+    env: Vec<String>,
+    /// The directory to start in
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// Who to run as, by name or number [U[:G]]
+    #[arg(short, long, value_name = "U[:G]")]
+    user: Option<String>,
+}
+
+impl ProcessArgs {
+    /// The process with this program.
+    pub(crate) fn process(&self, program: &[String], streams: Streams) -> ProcessConfig {
+        let (entrypoint, arguments) = match program {
+            [first, rest @ ..] => (first.clone(), rest.to_vec()),
+            [] => (String::new(), Vec::new()),
+        };
+        ProcessConfig {
+            entrypoint,
+            arguments,
+            tty: streams.tty,
+            user: self.user.clone().unwrap_or_default(),
+            console_size: streams.tty.then(tty::window_size).flatten(),
+            env: self
+                .env
+                .iter()
+                .filter_map(|entry| variable(entry))
+                .collect(),
+            ..ProcessConfig::default()
+        }
+    }
+}
+
+/// `K=V` as it is; `K` with the caller's value, or nothing when the caller has none.
+fn variable(entry: &str) -> Option<String> {
+    if entry.contains('=') {
+        return Some(entry.to_owned());
+    }
+    let value = std::env::var(entry).ok()?;
+    Some(format!("{entry}={value}"))
+}
+
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
+    let command = match &args.command {
+        Some(path) => from_file(path, args)?,
+        None => from_flags(args)?,
+    };
+    let mut options = RunOptions::default()
+        .kill_grace(args.kill_grace)
+        .die_with_host(true)
+        .strict(args.strict);
+    options.timeout = args.timeout;
+    let driver = global.open().map_err(|failure| failure.with_code(125))?;
+    let streams = Streams {
+        tty: command.process.tty,
+        ..args.streams
+    };
+    session::attach(&driver, Target::from(&command), streams, |pipes| {
+        driver.run(&command, &options, pipes, &Hooks::none())
+    })
+}
+
+fn from_flags(args: &Args) -> Result<Command, Failure> {
+    let id = args.id.clone().unwrap_or_else(session::new_id);
+    let mut process = args.process.process(&args.program, args.streams);
+    let has = |name: &str, env: &[String]| env.iter().any(|entry| entry.starts_with(name));
+    if !has("PATH=", &process.env) {
+        process.env.insert(0, DEFAULT_PATH.to_owned());
+    }
+    if process.tty && !has("TERM=", &process.env) {
+        let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".into());
+        process.env.push(format!("TERM={term}"));
+    }
+    args.container
+        .command(id, process, args.process.workdir.clone())
+}
+
+fn from_file(path: &Path, args: &Args) -> Result<Command, Failure> {
+    let failed = |reason: String| {
+        Failure::not_run(Error::invalid(
+            format!("command file {}", path.display()),
+            reason,
+        ))
+    };
+    let text = read(path).map_err(|error| failed(error.to_string()))?;
+    let mut command: Command =
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    if let Some(id) = &args.id {
+        command.id.clone_from(id);
+    }
+    if command.id.is_empty() {
+        command.id = session::new_id();
+    }
+    if let [program, arguments @ ..] = &args.program[..] {
+        command.process.entrypoint.clone_from(program);
+        command.process.arguments = arguments.to_vec();
+    }
+    command.process.tty |= args.streams.tty;
+    if command.process.tty {
+        command.process.console_size = tty::window_size();
+    }
+    Ok(command)
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path)
+}

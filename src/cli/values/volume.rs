@@ -1,0 +1,60 @@
+//! Volumes and temporary file systems: `SRC:DST[:ro|rw]`, `DST[:OPTIONS]`.
+
+use execdriver::Mount;
+use std::path::Path;
+
+/// Parses `SRC:DST[:ro|rw]`. A relative source starts at the current directory.
+pub(crate) fn volume(text: &str) -> Result<Mount, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, destination, writable) = match parts[..] {
+        [source, destination] | [source, destination, "rw"] => (source, destination, true),
+        [source, destination, "ro"] => (source, destination, false),
+        _ => return Err(format!("{text:?} is not SRC:DST, SRC:DST:ro or SRC:DST:rw")),
+    };
+    if source.is_empty() || !destination.starts_with('/') {
+        return Err(format!(
+            "{text:?} needs a source and an absolute destination"
+        ));
+    }
+    let source = Path::new(source)
+        .canonicalize()
+        .map_err(|error| format!("volume source {source:?}: {error}"))?;
+    Ok(Mount {
+        writable,
+        ..Mount::bind(source, destination)
+    })
+}
+
+/// Parses `DST[:OPTIONS]`, the options as mount(8) takes them for tmpfs.
+pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
+    let (destination, options) = text.split_once(':').unwrap_or((text, ""));
+    if !destination.starts_with('/') {
+        return Err(format!("{text:?} needs an absolute destination"));
+    }
+    Ok(Mount::tmpfs(destination, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_has_a_source_a_destination_and_perhaps_a_mode() {
+        let mount = volume("/:/host:ro").unwrap();
+        assert_eq!(
+            (mount.destination.as_str(), mount.writable),
+            ("/host", false)
+        );
+        for text in ["", "/", "/:host", ":/x", "/:/x:zz", "/nope-not-there:/x"] {
+            assert!(volume(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tmpfs_may_have_options() {
+        let mount = tmpfs("/run:size=5k,mode=700").unwrap();
+        assert_eq!(mount.data, "size=5k,mode=700");
+        assert!(mount.is_tmpfs());
+        assert!(tmpfs("run").is_err());
+    }
+}
