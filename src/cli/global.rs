@@ -11,13 +11,28 @@ use std::sync::Arc;
 pub(crate) struct Global {
     /// Where containers keep their state [default: /run/execdriver as root, else a directory
     /// of your own below $XDG_RUNTIME_DIR or the temporary directory]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "DIR"
+    )]
     root: Option<PathBuf>,
     /// The driver to use (see `execdriver drivers`)
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "NAME"
+    )]
     driver: Option<String>,
     /// An option for the driver; may be given several times
-    #[arg(long = "exec-opt", global = true, value_name = "KEY=VALUE")]
+    #[arg(
+        long = "exec-opt",
+        global = true,
+        help_heading = "Global options",
+        value_name = "KEY=VALUE"
+    )]
     exec_opts: Vec<String>,
 }
 

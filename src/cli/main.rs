@@ -47,6 +47,7 @@ Exit codes of `run` and `exec`: the program's own (128 + n when signal n ended i
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run a program in a new container and wait for its end.
+    #[command(long_about = run::LONG_ABOUT)]
     Run(Box<run::Args>),
     /// Run one more program in a running container.
     Exec(exec::Args),

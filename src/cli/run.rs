@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-const LONG_ABOUT: &str = "\
+/// What `run --help` says first.
+pub(crate) const LONG_ABOUT: &str = "\
 Run a program in a new container and wait for its end.
 
 With --rootfs DIR the directory becomes the container's `/`. Without it the program is one of this
@@ -24,7 +25,6 @@ yours. The program's exit code becomes this command's; --timeout answers 124.";
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT)]
 pub(crate) struct Args {
     #[command(flatten)]
     streams: Streams,

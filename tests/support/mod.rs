@@ -3,6 +3,9 @@
 //! A test file says `mod support;` (another package: `#[path = "../../../tests/support/mod.rs"] mod support;`).
 //! Linux only; needs std and tempfile.
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     dead_code,
     unused_imports,
     reason = "each test binary uses its own part of this"
