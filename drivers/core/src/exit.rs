@@ -1,6 +1,6 @@
 //! What came of a container or an exec.
 
-use crate::{Error, Signal};
+use crate::{Error, Signal, StreamError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,9 @@ pub struct ExitStatus {
     /// Whether output was lost on purpose: beyond `RunOptions::output_cap`, or held back by a
     /// descendant past `RunOptions::output_grace`.
     pub output_truncated: bool,
+    /// Streams of which bytes were lost because a read or a write of the caller's failed, the
+    /// first failure each.
+    pub stream_errors: Vec<Arc<StreamError>>,
     /// Defaults of the template that this host could not enforce, a sentence each. With
     /// `RunOptions::strict` these are errors instead.
     pub unenforced: Vec<String>,
@@ -85,6 +88,7 @@ impl ExitStatus {
             cpu_system: None,
             peak_memory: None,
             output_truncated: false,
+            stream_errors: Vec::new(),
             unenforced: Vec::new(),
             post_stop_errors: Vec::new(),
         }

@@ -13,6 +13,7 @@
 
 pub mod capabilities;
 pub mod command;
+pub mod console;
 pub mod device;
 pub mod driver;
 pub mod error;
@@ -39,6 +40,7 @@ mod wire;
 
 pub use capabilities::{Capabilities, Control, Enforcement};
 pub use command::{Command, Platform};
+pub use console::{StdConsole, StreamError};
 pub use device::{Device, DeviceKind};
 pub use driver::{ContainerInfo, ContainerState, Driver, ExecRequest, RunOptions, Target};
 pub use error::{BoxError, Error, Result};

@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 #[non_exhaustive]
 pub enum Stdio {
-    /// `/dev/null`: end of file at once, or output thrown away.
+    /// `/dev/null`: end of file at once, or output thrown away. A process with a terminal gets no
+    /// input and no end of it, as if nobody typed.
     #[default]
     Null,
     /// The host program's own stream.
