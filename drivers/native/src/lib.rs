@@ -2,7 +2,19 @@
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 
+#[allow(dead_code, reason = "until the driver calls it")]
+mod at;
+#[allow(dead_code, reason = "until the driver calls it")]
+mod cgroup;
 mod driver;
+#[allow(dead_code, reason = "until the driver calls it")]
+mod facts;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the driver takes it up verb by verb"
+)]
+mod state;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod sys;
 

@@ -1,0 +1,193 @@
+//! Files named by a directory's descriptor and one name: nothing is ever resolved twice.
+//!
+//! Every call takes a single path component and refuses to follow a symbolic link in it, so a
+//! directory that somebody swaps while we work cannot lead us elsewhere. One component needs no
+//! `openat2(2)`: `O_NOFOLLOW` already says it all, on every kernel.
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+/// Opens the directory at a path of the host (symbolic links in its parents are followed, in its
+/// last component not).
+pub(crate) fn open_root(path: &Path) -> nix::Result<OwnedFd> {
+    nix::fcntl::open(path, DIRECTORY, Mode::empty())
+}
+
+/// Opens the directory `name` of `dir`.
+pub(crate) fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
+    openat(dir, component(name)?.as_c_str(), DIRECTORY, Mode::empty())
+}
+
+/// Opens `dir` once more: a descriptor with a position and a lock of its own.
+pub(crate) fn reopen(dir: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    openat(dir, c".", DIRECTORY, Mode::empty())
+}
+
+/// Opens the parent of `dir`. Only for file systems whose directories do not move (cgroups).
+pub(crate) fn open_parent(dir: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    openat(dir, c"..", DIRECTORY, Mode::empty())
+}
+
+/// Opens the existing file `name` of `dir`, never a symbolic link; a FIFO does not block.
+pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
+    let always = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    openat(
+        dir,
+        component(name)?.as_c_str(),
+        flags | always,
+        Mode::empty(),
+    )
+}
+
+/// Creates the directory `name` in `dir`, for its owner only.
+pub(crate) fn make_dir(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> nix::Result<()> {
+    mkdirat(
+        dir,
+        component(name)?.as_c_str(),
+        Mode::from_bits_truncate(mode),
+    )
+}
+
+/// Removes the empty directory `name` of `dir`.
+pub(crate) fn remove_dir(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
+    unlinkat(dir, component(name)?.as_c_str(), UnlinkatFlags::RemoveDir)
+}
+
+/// Removes the file `name` of `dir`.
+pub(crate) fn remove_file(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
+    unlinkat(dir, component(name)?.as_c_str(), UnlinkatFlags::NoRemoveDir)
+}
+
+/// What `name` of `dir` is, without following it.
+pub(crate) fn stat(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<FileStat> {
+    fstatat(
+        dir,
+        component(name)?.as_c_str(),
+        AtFlags::AT_SYMLINK_NOFOLLOW,
+    )
+}
+
+/// Device and inode of an open file.
+pub(crate) fn identity(file: impl AsFd) -> nix::Result<(u64, u64)> {
+    fstat(file).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Reads the file `name` of `dir`, at most `max` bytes; a longer one is `EFBIG`.
+pub(crate) fn read(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix::Result<Vec<u8>> {
+    let file = open_file(dir, name, OFlag::O_RDONLY)?;
+    read_all(File::from(file), max)
+}
+
+/// Reads an open file to its end, at most `max` bytes; a longer one is `EFBIG`.
+pub(crate) fn read_all(file: File, max: usize) -> nix::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut text).map_err(errno)?;
+    if text.len() > max {
+        return Err(Errno::EFBIG);
+    }
+    Ok(text)
+}
+
+/// Writes `text` to the existing file `name` of `dir` in one call, as kernel files want it.
+pub(crate) fn write(dir: BorrowedFd<'_>, name: &OsStr, text: &[u8]) -> nix::Result<()> {
+    let mut file = File::from(open_file(dir, name, OFlag::O_WRONLY)?);
+    file.write_all(text).map_err(errno)
+}
+
+/// The names in `dir` and whether each is a directory, without `.` and `..`.
+pub(crate) fn entries(dir: BorrowedFd<'_>) -> nix::Result<Vec<(OsString, bool)>> {
+    let mut found = Vec::new();
+    for entry in Dir::from_fd(reopen(dir)?)? {
+        let entry = entry?;
+        let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let directory = match entry.file_type() {
+            Some(kind) => kind == Type::Directory,
+            // Some file systems do not say: ask.
+            None => stat(dir, &name).is_ok_and(|stat| is(&stat, SFlag::S_IFDIR)),
+        };
+        found.push((name, directory));
+    }
+    Ok(found)
+}
+
+/// The names of the directories in `dir`.
+pub(crate) fn subdirectories(dir: BorrowedFd<'_>) -> nix::Result<Vec<OsString>> {
+    let directories = entries(dir)?
+        .into_iter()
+        .filter(|(_, directory)| *directory);
+    Ok(directories.map(|(name, _)| name).collect())
+}
+
+/// Whether a file is of this kind.
+pub(crate) fn is(stat: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == kind
+}
+
+/// The errno of an I/O error, `EIO` when it has none.
+pub(crate) fn errno(error: std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+/// A name that cannot lead out of its directory.
+fn component(name: &OsStr) -> nix::Result<CString> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(Errno::EINVAL);
+    }
+    CString::new(bytes).map_err(|_| Errno::EINVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused_before_the_kernel_sees_it() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = open_root(temporary.path()).unwrap();
+        for bad in ["", ".", "..", "a/b", "/etc", "a\0b"] {
+            let got = open_dir(dir.as_fd(), OsStr::new(bad)).unwrap_err();
+            assert_eq!(got, Errno::EINVAL, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_symbolic_link_is_never_followed() {
+        let temporary = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", temporary.path().join("d")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", temporary.path().join("f")).unwrap();
+        let dir = open_root(temporary.path()).unwrap();
+        assert!(open_dir(dir.as_fd(), OsStr::new("d")).is_err());
+        let got = read(dir.as_fd(), OsStr::new("f"), 1 << 20);
+        assert_eq!(got.unwrap_err(), Errno::ELOOP);
+        assert!(open_root(&temporary.path().join("d")).is_err());
+    }
+
+    #[test]
+    fn a_file_longer_than_its_bound_is_an_error_and_not_a_prefix() {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::write(temporary.path().join("f"), "12345").unwrap();
+        let dir = open_root(temporary.path()).unwrap();
+        let name = OsStr::new("f");
+        assert_eq!(read(dir.as_fd(), name, 5).unwrap(), b"12345");
+        assert_eq!(read(dir.as_fd(), name, 4).unwrap_err(), Errno::EFBIG);
+    }
+}

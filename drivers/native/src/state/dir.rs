@@ -1,0 +1,182 @@
+//! The directories of the state: made private, checked before they are believed, removed whole.
+
+use super::error::StateError;
+use crate::at;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::{Uid, geteuid};
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+const PRIVATE: u32 = 0o700;
+
+/// A directory that we made holds only files; this deep we still clean what others put there.
+const MAX_DEPTH: usize = 32;
+
+/// Makes `path` and its missing parents, each for its owner only.
+pub(super) fn make_root(path: &Path) -> Result<(), StateError> {
+    let made = DirBuilder::new().recursive(true).mode(PRIVATE).create(path);
+    made.map_err(|error| StateError::Create {
+        path: path.to_owned(),
+        source: at::errno(error),
+    })
+}
+
+/// Opens the driver's root and checks it; `None` when it does not exist.
+pub(super) fn open_root(path: &Path) -> Result<Option<OwnedFd>, StateError> {
+    match at::open_root(path) {
+        Ok(dir) => trusted(dir, path).map(Some),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(not_a_directory(path, errno)),
+    }
+}
+
+/// Opens the directory `name` of the checked `parent` and checks it too.
+pub(super) fn open(
+    parent: BorrowedFd<'_>,
+    name: &str,
+    path: &Path,
+) -> Result<Option<OwnedFd>, StateError> {
+    match at::open_dir(parent, OsStr::new(name)) {
+        Ok(dir) => trusted(dir, path).map(Some),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(not_a_directory(path, errno)),
+    }
+}
+
+/// Makes the directory `name`; false when something of that name is there.
+pub(super) fn make(parent: BorrowedFd<'_>, name: &str, path: &Path) -> Result<bool, StateError> {
+    match at::make_dir(parent, OsStr::new(name), PRIVATE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        Err(source) => Err(StateError::Create {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Reads a file that only we can have written; `None` when it does not exist.
+pub(super) fn read(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    path: &Path,
+    max: usize,
+) -> Result<Option<Vec<u8>>, StateError> {
+    let file = match at::open_file(dir, OsStr::new(name), OFlag::O_RDONLY) {
+        Ok(file) => file,
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(Errno::ELOOP) => return Err(untrusted(path, "it is a symbolic link")),
+        Err(source) => return Err(StateError::io("open", path)(source)),
+    };
+    let stat = fstat(&file).map_err(StateError::io("stat", path))?;
+    check_owner(&stat, path)?;
+    // No name at all is fine: it was replaced since we opened it.
+    if !at::is(&stat, SFlag::S_IFREG) || stat.st_nlink > 1 {
+        return Err(untrusted(path, "it is not a plain file with one name"));
+    }
+    match at::read_all(File::from(file), max) {
+        Ok(text) => Ok(Some(text)),
+        Err(Errno::EFBIG) => Err(StateError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("it is longer than {max} bytes"),
+        }),
+        Err(source) => Err(StateError::io("read", path)(source)),
+    }
+}
+
+/// Replaces the file `name` as a whole: readers see the old or the new one. The caller holds the
+/// directory's lock, so the temporary name is free but for what a crash left.
+pub(super) fn replace(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    path: &Path,
+    text: &[u8],
+) -> Result<(), StateError> {
+    let temporary = format!(".{name}.new");
+    let temporary = OsStr::new(&temporary);
+    let written = (|| {
+        remove_if_there(dir, temporary)?;
+        let mut file = File::from(create_file(dir, temporary)?);
+        file.write_all(text).map_err(at::errno)?;
+        nix::fcntl::renameat(dir, temporary, dir, OsStr::new(name))
+    })();
+    written.map_err(|source| {
+        let _ = at::remove_file(dir, temporary);
+        StateError::io("write", path)(source)
+    })
+}
+
+/// Removes what is in `dir`, its directories too, without following a link.
+pub(super) fn empty(dir: BorrowedFd<'_>, path: &Path) -> Result<(), StateError> {
+    empty_below(dir, MAX_DEPTH).map_err(StateError::io("empty", path))
+}
+
+/// Removes the file `name` of `dir`, if it is there.
+pub(super) fn remove_if_there(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
+    match at::remove_file(dir, name) {
+        Err(Errno::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn empty_below(dir: BorrowedFd<'_>, depth: usize) -> nix::Result<()> {
+    for (name, directory) in at::entries(dir)? {
+        if !directory {
+            remove_if_there(dir, &name)?;
+            continue;
+        }
+        let below = depth.checked_sub(1).ok_or(Errno::ELOOP)?;
+        empty_below(at::open_dir(dir, &name)?.as_fd(), below)?;
+        at::remove_dir(dir, &name)?;
+    }
+    Ok(())
+}
+
+fn create_file(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    let always = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::openat(dir, name, flags | always, mode)
+}
+
+fn trusted(dir: OwnedFd, path: &Path) -> Result<OwnedFd, StateError> {
+    let stat = fstat(&dir).map_err(StateError::io("stat", path))?;
+    check_owner(&stat, path)?;
+    if stat.st_mode & 0o077 != 0 {
+        let mode = stat.st_mode & 0o7777;
+        let reason = format!("its mode is {mode:04o}, expected 0700 (chmod 0700 it)");
+        return Err(untrusted(path, &reason));
+    }
+    Ok(dir)
+}
+
+fn check_owner(stat: &FileStat, path: &Path) -> Result<(), StateError> {
+    let (owner, own) = (Uid::from_raw(stat.st_uid), geteuid());
+    if owner == own {
+        return Ok(());
+    }
+    let reason = format!("it belongs to user {owner}, expected {own}");
+    Err(untrusted(path, &reason))
+}
+
+fn not_a_directory(path: &Path, errno: Errno) -> StateError {
+    match errno {
+        Errno::ELOOP | Errno::ENOTDIR => {
+            untrusted(path, "it is a symbolic link or not a directory")
+        }
+        errno => StateError::io("open", path)(errno),
+    }
+}
+
+fn untrusted(path: &Path, reason: &str) -> StateError {
+    StateError::Untrusted {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The directory of one container: its lock, its record and its execs.
+
+use super::dir;
+use super::error::StateError;
+use super::record::{ExecRecord, Record, VERSION};
+use super::store::checked;
+use crate::at;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const STATE: &str = "state.json";
+const EXEC_PREFIX: &str = "exec-";
+const SUFFIX: &str = ".json";
+
+/// Far above any real state (argument lists are bounded by the kernel) and far below what hurts.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The directory of one id, open: later calls stay in this very directory even if the id is
+/// cleaned and used again meanwhile.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    root: PathBuf,
+    id: String,
+    dir: OwnedFd,
+}
+
+/// An entry whose transitions are ours alone until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    lock: Flock<OwnedFd>,
+    root: PathBuf,
+    id: String,
+}
+
+impl Entry {
+    pub(super) fn new(root: PathBuf, id: String, dir: OwnedFd) -> Self {
+        Self { root, id, dir }
+    }
+
+    /// The container's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The container's state directory.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.root.join(&self.id)
+    }
+
+    /// Reads the record; no lock is needed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no record (a start that just begins, or the rest of a crash),
+    /// else what is wrong with it.
+    pub(crate) fn read(&self) -> Result<Record, StateError> {
+        read_record(&self.dir, &self.root, &self.id)
+    }
+
+    /// Reads the record of an exec.
+    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
+        read_exec(&self.dir, &self.root, &self.id, exec)
+    }
+
+    /// The ids of the recorded execs, sorted.
+    pub(crate) fn execs(&self) -> Result<Vec<String>, StateError> {
+        let path = self.path();
+        let entries = at::entries(self.dir.as_fd()).map_err(StateError::io("list", path))?;
+        let mut ids: Vec<String> = entries
+            .iter()
+            .filter_map(|(name, _)| name.to_str()?.strip_prefix(EXEC_PREFIX))
+            .filter_map(|name| name.strip_suffix(SUFFIX))
+            .filter(|id| checked(id).is_ok())
+            .map(str::to_owned)
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Waits, at most `patience`, until transitions of this entry are ours alone.
+    ///
+    /// The lock is on a fresh descriptor of the directory itself, so threads of one process
+    /// exclude each other too and nothing is left behind; it is released explicitly, so a copy of
+    /// the descriptor in another thread's child does not keep it.
+    ///
+    /// # Errors
+    /// `LockTimeout`; `NotFound` when the directory was removed while we waited.
+    pub(crate) fn lock(&self, patience: Duration) -> Result<Locked, StateError> {
+        let path = self.path();
+        let dir = at::reopen(self.dir.as_fd()).map_err(|errno| self.gone_or("open", errno))?;
+        let started = Instant::now();
+        let lock = acquire(dir, started + patience).map_err(|errno| match errno {
+            Errno::EWOULDBLOCK => StateError::LockTimeout {
+                path: path.clone(),
+                waited: patience,
+            },
+            errno => self.gone_or("lock", errno),
+        })?;
+        self.check_still_there(&path)?;
+        Ok(Locked {
+            lock,
+            root: self.root.clone(),
+            id: self.id.clone(),
+        })
+    }
+
+    /// The directory may have been removed, and even made again, between open and lock.
+    fn check_still_there(&self, path: &Path) -> Result<(), StateError> {
+        let ours = at::identity(&self.dir).map_err(StateError::io("stat", path))?;
+        let now = dir::open_root(&self.root)?
+            .and_then(|root| at::stat(root.as_fd(), OsStr::new(&self.id)).ok())
+            .map(|stat| (stat.st_dev, stat.st_ino));
+        if now == Some(ours) {
+            return Ok(());
+        }
+        Err(self.gone_or("find", Errno::ENOENT))
+    }
+
+    fn gone_or(&self, action: &'static str, errno: Errno) -> StateError {
+        match errno {
+            Errno::ENOENT => not_found(&self.root, &self.id),
+            errno => StateError::io(action, self.path())(errno),
+        }
+    }
+}
+
+impl Locked {
+    /// Reads the record.
+    pub(crate) fn read(&self) -> Result<Record, StateError> {
+        read_record(&*self.lock, &self.root, &self.id)
+    }
+
+    /// Replaces the record.
+    pub(crate) fn write(&self, record: &Record) -> Result<(), StateError> {
+        self.replace(STATE, record)
+    }
+
+    /// Reads the record, changes it and replaces it: what others wrote meanwhile is kept.
+    pub(crate) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record, StateError> {
+        let mut record = self.read()?;
+        change(&mut record);
+        self.write(&record)?;
+        Ok(record)
+    }
+
+    /// Records a new exec.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when there is one of this id.
+    pub(crate) fn create_exec(&self, record: &ExecRecord) -> Result<(), StateError> {
+        let name = exec_name(&record.id)?;
+        match at::stat(self.lock.as_fd(), OsStr::new(&name)) {
+            Err(Errno::ENOENT) => self.replace(&name, record),
+            _ => Err(StateError::AlreadyExists {
+                path: self.path().join(name),
+            }),
+        }
+    }
+
+    /// Replaces the record of an exec.
+    pub(crate) fn write_exec(&self, record: &ExecRecord) -> Result<(), StateError> {
+        self.replace(&exec_name(&record.id)?, record)
+    }
+
+    /// Reads the record of an exec.
+    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
+        read_exec(&*self.lock, &self.root, &self.id, exec)
+    }
+
+    /// Removes the record of an exec; absent is fine.
+    pub(crate) fn remove_exec(&self, exec: &str) -> Result<(), StateError> {
+        let name = exec_name(exec)?;
+        let removed = dir::remove_if_there(self.lock.as_fd(), OsStr::new(&name));
+        removed.map_err(StateError::io("remove", self.path().join(name)))
+    }
+
+    /// Removes the directory with all that is in it, damaged or not, and frees the id.
+    pub(crate) fn remove(self) -> Result<(), StateError> {
+        let path = self.path();
+        // The record goes first: a half-removed entry must not look like a container.
+        dir::remove_if_there(self.lock.as_fd(), OsStr::new(STATE))
+            .map_err(StateError::io("remove", path.join(STATE)))?;
+        dir::empty(self.lock.as_fd(), &path)?;
+        let Some(root) = dir::open_root(&self.root)? else {
+            return Ok(());
+        };
+        match at::remove_dir(root.as_fd(), OsStr::new(&self.id)) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(StateError::io("remove", path)(errno)),
+        }
+    }
+
+    fn replace(&self, name: &str, record: &impl Serialize) -> Result<(), StateError> {
+        let path = self.path().join(name);
+        let text = serde_json::to_vec(record).map_err(|error| StateError::Corrupt {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        dir::replace(self.lock.as_fd(), name, &path, &text)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.root.join(&self.id)
+    }
+}
+
+/// `flock` without its endless wait. Transitions take microseconds to milliseconds, so short
+/// naps cost nothing and need no thread and no signal.
+fn acquire(mut dir: OwnedFd, deadline: Instant) -> nix::Result<Flock<OwnedFd>> {
+    let mut nap = Duration::from_micros(200);
+    loop {
+        match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, Errno::EINTR)) => dir = back,
+            Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => {
+                std::thread::sleep(nap);
+                nap = (nap * 2).min(Duration::from_millis(20));
+                dir = back;
+            }
+            Err((_, errno)) => return Err(errno),
+        }
+    }
+}
+
+fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
+    let path = root.join(id).join(STATE);
+    let record: Record = read(dir, STATE, &path, root, id)?;
+    if record.id != id {
+        let reason = format!("it is the record of {:?}", record.id);
+        return Err(StateError::Corrupt { path, reason });
+    }
+    Ok(record)
+}
+
+fn read_exec(dir: impl AsFd, root: &Path, id: &str, exec: &str) -> Result<ExecRecord, StateError> {
+    let name = exec_name(exec)?;
+    read(dir, &name, &root.join(id).join(&name), root, exec)
+}
+
+fn read<T: DeserializeOwned>(
+    dir: impl AsFd,
+    name: &str,
+    path: &Path,
+    root: &Path,
+    id: &str,
+) -> Result<T, StateError> {
+    let text = dir::read(dir.as_fd(), name, path, MAX_BYTES)?.ok_or_else(|| not_found(root, id))?;
+    let corrupt = |error: serde_json::Error| StateError::Corrupt {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    // The version first: another version may well have other fields.
+    let header: Header = serde_json::from_slice(&text).map_err(corrupt)?;
+    if header.version != u64::from(VERSION) {
+        return Err(StateError::Version {
+            path: path.to_owned(),
+            found: header.version,
+            expected: VERSION,
+        });
+    }
+    serde_json::from_slice(&text).map_err(corrupt)
+}
+
+#[derive(serde::Deserialize)]
+struct Header {
+    version: u64,
+}
+
+fn exec_name(exec: &str) -> Result<String, StateError> {
+    Ok(format!("{EXEC_PREFIX}{}{SUFFIX}", checked(exec)?))
+}
+
+fn not_found(root: &Path, id: &str) -> StateError {
+    StateError::NotFound {
+        id: id.to_owned(),
+        root: root.to_owned(),
+    }
+}

@@ -1,0 +1,173 @@
+//! The content of `state.json` and `exec-<id>.json`: versioned data, nothing that lives.
+
+use super::process::{Liveness, ProcessId};
+use execdriver_core::ContainerState;
+use oci_spec::runtime::{LinuxNamespaceType, Process};
+use serde::{Deserialize, Serialize};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The format that this version writes and the only one that it reads.
+pub(super) const VERSION: u32 = 1;
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(super) version: u32,
+    pub(crate) id: String,
+    pub(crate) status: Status,
+    /// A kill asked for the start to be given up before there was an init to kill. Whoever starts
+    /// the container looks at it, under the lock, when it records `init`.
+    pub(crate) aborted: bool,
+    /// The host program that starts or runs the container.
+    pub(crate) parent: ProcessId,
+    /// The container's first process; `None` until it was cloned.
+    pub(crate) init: Option<ProcessId>,
+    /// When the start began, in milliseconds since 1970-01-01T00:00:00Z.
+    pub(crate) started_unix_ms: u64,
+    /// The program and its arguments, for listings.
+    pub(crate) command: Vec<String>,
+    /// The root file system, as the host names it.
+    pub(crate) rootfs: String,
+    /// `None`: the host let us make none, so processes are found by their pid namespace.
+    pub(crate) cgroup: Option<CgroupRecord>,
+    /// The namespaces that are not those of the host program.
+    pub(crate) namespaces: Vec<NamespaceRecord>,
+    /// What an exec inherits: environment, cwd, capabilities, rlimits, no_new_privs, profiles.
+    pub(crate) process: Option<Process>,
+    /// Who an exec runs as when it does not say.
+    pub(crate) user: UserRecord,
+    /// The container's terminal, for `resize` from another process.
+    pub(crate) terminal: Option<TerminalRecord>,
+}
+
+/// How far a start got. Whether the process still lives is asked of the kernel, never recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Starting,
+    Running,
+}
+
+/// A namespace that the container has of its own or shares with another container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NamespaceRecord {
+    pub(crate) kind: LinuxNamespaceType,
+    /// Made for this container; false: joined.
+    pub(crate) own: bool,
+}
+
+/// Who a process runs as: numbers (in `Record::process`) or the contract's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UserRecord {
+    Ids,
+    Names { user: String, groups: Vec<String> },
+}
+
+/// The cgroups of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CgroupRecord {
+    pub(crate) hierarchies: Vec<HierarchyRecord>,
+    /// Parents that were made on the way, outermost first: removed when nothing else uses them.
+    pub(crate) made_parents: Vec<String>,
+}
+
+/// The cgroup in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HierarchyRecord {
+    /// 1 or 2.
+    pub(crate) version: u8,
+    /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
+    pub(crate) controllers: Vec<String>,
+    /// The directory as the host names it.
+    pub(crate) path: String,
+    /// Device and inode of the directory: another cgroup of the same name is not ours.
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+}
+
+/// The terminal's slave: only a file that is this very one is ever resized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TerminalRecord {
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+    pub(crate) rdev: u64,
+}
+
+/// A process that was executed in a running container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ExecRecord {
+    pub(super) version: u32,
+    pub(crate) id: String,
+    /// The host program that waits for it.
+    pub(crate) parent: ProcessId,
+    /// `None` until it was cloned.
+    pub(crate) process: Option<ProcessId>,
+    pub(crate) started_unix_ms: u64,
+    pub(crate) command: Vec<String>,
+    pub(crate) terminal: Option<TerminalRecord>,
+}
+
+impl Record {
+    /// The record of a start by `parent` that begins now.
+    pub(crate) fn starting(id: &str, parent: ProcessId) -> Self {
+        Self {
+            version: VERSION,
+            id: id.to_owned(),
+            status: Status::Starting,
+            aborted: false,
+            parent,
+            init: None,
+            started_unix_ms: now_unix_ms(),
+            command: Vec::new(),
+            rootfs: String::new(),
+            cgroup: None,
+            namespaces: Vec::new(),
+            process: None,
+            user: UserRecord::Ids,
+            terminal: None,
+        }
+    }
+
+    /// Whether its init runs, or is a zombie or gone. A start without an init yet lives as long as
+    /// the host program that makes it.
+    pub(crate) fn liveness(&self) -> Liveness {
+        match (&self.init, self.status) {
+            (Some(init), _) => init.liveness(),
+            (None, Status::Starting) => self.parent.liveness(),
+            (None, Status::Running) => Liveness::Gone,
+        }
+    }
+
+    /// Where the container is in its life, as far as the state and the process table tell;
+    /// whether it is paused only its cgroup knows.
+    pub(crate) fn state(&self) -> ContainerState {
+        match (self.liveness(), self.status) {
+            (Liveness::Alive, Status::Starting) => ContainerState::Starting,
+            (Liveness::Alive, Status::Running) => ContainerState::Running,
+            _ => ContainerState::Stopped,
+        }
+    }
+}
+
+impl ExecRecord {
+    /// The record of an exec by `parent` that begins now.
+    pub(crate) fn starting(id: &str, parent: ProcessId) -> Self {
+        Self {
+            version: VERSION,
+            id: id.to_owned(),
+            parent,
+            process: None,
+            started_unix_ms: now_unix_ms(),
+            command: Vec::new(),
+            terminal: None,
+        }
+    }
+}
+
+fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

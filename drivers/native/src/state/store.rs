@@ -1,0 +1,152 @@
+//! The driver's root directory: the ids that it holds.
+
+use super::dir;
+use super::entry::{Entry, Locked};
+use super::error::StateError;
+use super::record::Record;
+use crate::at;
+use execdriver_core::ContainerId;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a transition waits for another process's transition of the same id.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The state of all containers of one driver root. It holds no descriptor: the root is opened
+/// and checked anew by every call, so a root that was removed is simply made again.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the root, making what is missing of it (mode 0700).
+    ///
+    /// # Errors
+    /// `Create` when it cannot be made, `Untrusted` when it is not ours alone.
+    pub(crate) fn open(root: &Path) -> Result<Self, StateError> {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        let store = Self { root };
+        store.make_root()?;
+        Ok(store)
+    }
+
+    /// Makes the directory of a new container, locked, with `record` in it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for a live container and for a directory that a crash left.
+    pub(crate) fn create(&self, record: &Record) -> Result<(Entry, Locked), StateError> {
+        let id = checked(&record.id)?;
+        let path = self.root.join(id);
+        let root = self.make_root()?;
+        if !dir::make(root.as_fd(), id, &path)? {
+            return Err(StateError::AlreadyExists { path });
+        }
+        let made = self.entry(id).and_then(|entry| {
+            let locked = entry.lock(LOCK_PATIENCE)?;
+            locked.write(record)?;
+            Ok((entry, locked))
+        });
+        if made.is_err() {
+            // Fails on a directory that somebody has put something into meanwhile: theirs.
+            let _ = at::remove_dir(root.as_fd(), id.as_ref());
+        }
+        made
+    }
+
+    /// Opens the directory of `id`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub(crate) fn entry(&self, id: &str) -> Result<Entry, StateError> {
+        let id = checked(id)?;
+        let path = self.root.join(id);
+        let root = self.open_root()?;
+        let found = match &root {
+            Some(root) => dir::open(root.as_fd(), id, &path)?,
+            None => None,
+        };
+        match found {
+            Some(dir) => Ok(Entry::new(self.root.clone(), id.to_owned(), dir)),
+            None => Err(self.not_found(id)),
+        }
+    }
+
+    /// Opens the directory of `id` and reads its record.
+    ///
+    /// # Errors
+    /// `NotFound`, or what is wrong with the record.
+    pub(crate) fn load(&self, id: &str) -> Result<(Entry, Record), StateError> {
+        let entry = self.entry(id)?;
+        let record = entry.read()?;
+        Ok((entry, record))
+    }
+
+    /// The ids that have a directory, sorted.
+    pub(crate) fn list(&self) -> Result<Vec<String>, StateError> {
+        let Some(root) = self.open_root()? else {
+            return Ok(Vec::new());
+        };
+        let names = at::subdirectories(root.as_fd()).map_err(StateError::io("list", &self.root))?;
+        let mut ids: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| name.into_string().ok())
+            .filter(|name| checked(name).is_ok())
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Removes what is under `id`, whatever it is: for `clean` of what cannot be opened as an
+    /// entry (a file, a link, a directory of a wrong mode). Absent is fine.
+    pub(crate) fn remove_untrusted(&self, id: &str) -> Result<(), StateError> {
+        let id = checked(id)?;
+        let path = self.root.join(id);
+        let Some(root) = self.open_root()? else {
+            return Ok(());
+        };
+        let removed = match at::open_dir(root.as_fd(), id.as_ref()) {
+            Ok(below) => {
+                dir::empty(below.as_fd(), &path)?;
+                at::remove_dir(root.as_fd(), id.as_ref())
+            }
+            Err(nix::errno::Errno::ENOENT) => Ok(()),
+            Err(_) => dir::remove_if_there(root.as_fd(), id.as_ref()),
+        };
+        removed.map_err(StateError::io("remove", path))
+    }
+
+    /// The driver's root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn make_root(&self) -> Result<OwnedFd, StateError> {
+        if let Some(root) = self.open_root()? {
+            return Ok(root);
+        }
+        dir::make_root(&self.root)?;
+        let root = self.open_root()?;
+        root.ok_or_else(|| StateError::io("open", &self.root)(nix::errno::Errno::ENOENT))
+    }
+
+    fn open_root(&self) -> Result<Option<OwnedFd>, StateError> {
+        dir::open_root(&self.root)
+    }
+
+    fn not_found(&self, id: &str) -> StateError {
+        StateError::NotFound {
+            id: id.to_owned(),
+            root: self.root.clone(),
+        }
+    }
+}
+
+/// An id that is safe to join into a path; checked here too, whoever the caller is.
+pub(super) fn checked(id: &str) -> Result<&str, StateError> {
+    match ContainerId::parse(id) {
+        Ok(_) => Ok(id),
+        Err(_) => Err(StateError::InvalidId { id: id.to_owned() }),
+    }
+}
