@@ -3,9 +3,12 @@
 //! A test file says `mod support;` (another package: `#[path = "../../../tests/support/mod.rs"] mod support;`).
 //! Linux only; needs std and tempfile.
 #![allow(
-    clippy::unwrap_used,
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::panic,
+    reason = "a test says what it expects"
+)]
+#![allow(
     dead_code,
     unused_imports,
     reason = "each test binary uses its own part of this"
