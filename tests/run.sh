@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# The test command: every gate of the project, and one closing line with counts.
+#
+#   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
+#   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user examples
+#
+# Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+readonly TOP=$PWD
+readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
+readonly STAGES=(tools fmt clippy docs windows features root user examples)
+readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
+readonly LOGS=$TARGET/test-run
+readonly WINDOWS=x86_64-pc-windows-gnu
+# Minutes after which a stage counts as hanging.
+readonly LIMIT=20
+
+export EXECDRIVER_MUST_RUN=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=${RUST_BACKTRACE:-0}
+PASSED=0 FAILED=0 SKIPPED=0
+SUMMARY=()
+SCRATCH=$(mktemp -d)
+chmod 755 "$SCRATCH"
+trap 'rm -rf "$SCRATCH"' EXIT
+mkdir -p "$LOGS"
+
+is_root() { [ "$(id -u)" = 0 ]; }
+say() { printf '    %s\n' "$*"; }
+# A stage that cannot run here says so by this; it counts as skipped, never as passed.
+skip_stage() { echo "skipped-stage: $*"; }
+
+# --- stages: each prints freely and fails by its exit code --------------------------------------------------------
+
+stage_tools() {
+    local packages=()
+    [ -x /bin/busybox ] || packages+=(busybox-static)
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    command -v setpriv >/dev/null || packages+=(util-linux)
+    command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
+    if [ ${#packages[@]} = 0 ]; then
+        echo "every Debian package is there"
+    elif is_root && command -v apt-get >/dev/null; then
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
+    else
+        echo "missing, and only root can add them: apt-get install ${packages[*]}"
+    fi
+    add_target "$WINDOWS" || true
+    add_target "$(uname -m)-unknown-linux-musl" || echo "the payload will be linked with glibc"
+    local component
+    for component in rustfmt clippy; do
+        cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component"
+    done
+    build_payload
+}
+
+has_target() { [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
+
+add_target() {
+    has_target "$1" && return
+    command -v rustup >/dev/null && rustup target add "$1" && has_target "$1" && return
+    echo "rustc has no target $1: run \`rustup target add $1\`"
+    return 1
+}
+
+# One static payload for every test; tests/support/payload.rs builds the same when it is called without this script.
+build_payload() {
+    local triple
+    triple=$(uname -m)-unknown-linux-musl
+    has_target "$triple" || triple=$(uname -m)-unknown-linux-gnu
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release -p payload --target "$triple" \
+        --target-dir "$TARGET/payload"
+    ln -sfn "$triple/release/payload" "$TARGET/payload/payload"
+}
+
+stage_fmt() { cargo fmt --all --check; }
+
+stage_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warnings; }
+
+stage_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --all-features; }
+
+stage_windows() {
+    if ! has_target "$WINDOWS"; then
+        command -v rustup >/dev/null && return 1
+        skip_stage "no rustup, and this rustc has no target $WINDOWS"
+        return
+    fi
+    export RUSTFLAGS='-D warnings'
+    if command -v x86_64-w64-mingw32-gcc >/dev/null; then
+        cargo build --workspace --all-targets --target "$WINDOWS"
+    else
+        echo "no mingw linker: checked, not linked"
+        cargo check --workspace --all-targets --target "$WINDOWS"
+    fi
+}
+
+# What an embedder gets without the command line.
+stage_features() {
+    cargo check -p execdriver --no-default-features
+    cargo check -p execdriver --all-features
+    local tree
+    tree=$(cargo tree -e normal --no-default-features -p execdriver)
+    echo "$tree"
+    echo "$(cargo tree -e normal --no-default-features -p execdriver --prefix none --no-dedupe | sort -u | wc -l) packages"
+    ! grep -wE 'clap|signal-hook' <<<"$tree" || { echo "the command line's packages reach embedders"; return 1; }
+}
+
+stage_root() {
+    is_root || { skip_stage "not root: what only root may do was not tested"; return; }
+    export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
+    cargo test --workspace --no-fail-fast
+}
+
+stage_user() {
+    export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
+    if is_root; then as_test_user; else cargo test --workspace --no-fail-fast; fi
+}
+
+# Runs the test programs that were built for root, not cargo: the toolchain and its caches are root's own.
+as_test_user() {
+    local home=$SCRATCH/home hold=$SCRATCH/hold list=$SCRATCH/tests
+    mkdir -p "$home/tmp" "$hold"
+    chown -R "$TEST_UID:$TEST_UID" "$home"
+    cargo test --workspace --no-run --quiet --message-format=json |
+        sed -n '/"reason":"compiler-artifact"/{/"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}' >"$list"
+    [ -s "$list" ] || { echo "cargo named no test program"; return 1; }
+    chmod 644 "$list"
+    local user=(setpriv "--reuid=$TEST_UID" "--regid=$TEST_UID" --clear-groups --inh-caps=-all
+        env -i "PATH=$PATH" "HOME=$home" "TMPDIR=$home/tmp" "LANG=${LANG:-C.UTF-8}" "EXECDRIVER_MUST_RUN=1"
+        "EXECDRIVER_PAYLOAD=$EXECDRIVER_PAYLOAD" "RUST_BACKTRACE=$RUST_BACKTRACE")
+    local closed=
+    closed=$(closed_ancestor "${user[@]}")
+    if [ -z "$closed" ]; then
+        "${user[@]}" bash -c "$(declare -f run_listed); run_listed" <"$list"
+        return
+    fi
+    # The user may not pass through e.g. /root. In a mount namespace of its own, with only the project below it, it may.
+    echo "showing the test user $TOP below an empty $closed"
+    unshare --mount --propagation private bash -euc '
+        top=$1 hold=$2 closed=$3; shift 3
+        mount --bind "$top" "$hold"
+        mount -t tmpfs -o mode=755 none "$closed"
+        mkdir -p "$top"
+        mount --move "$hold" "$top"
+        cd "$top"
+        exec "$@"' - "$TOP" "$hold" "$closed" "${user[@]}" bash -c "$(declare -f run_listed); run_listed" <"$list"
+}
+
+# The topmost directory on the way to the project that the user may not enter.
+closed_ancestor() {
+    local path= part
+    local IFS=/
+    for part in ${TOP#/}; do
+        path=$path/$part
+        "$@" test -x "$path" || { echo "$path"; return; }
+    done
+}
+
+# Reads "package directory, program" lines and runs each program as cargo would.
+run_listed() {
+    local package program bad=0
+    while IFS=$'\t' read -r package program; do
+        echo "     Running $program"
+        (cd "$package" && CARGO_MANIFEST_DIR=$package "$program" </dev/null) || { bad=1; echo "error: test failed: $program"; }
+    done
+    return $bad
+}
+
+# Every example is a package below docs/examples with the command of its README in `ci`.
+stage_examples() {
+    local ci found=0
+    for ci in docs/examples/*/ci; do
+        [ -x "$ci" ] || continue
+        found=1
+        echo "     Running $ci"
+        "$ci"
+    done
+    [ $found = 1 ] || skip_stage "no example in docs/examples"
+}
+
+# --- running and counting ------------------------------------------------------------------------------------------
+
+# Shows what a person wants to see of a long log while it grows.
+progress() {
+    grep --line-buffered -aE '^ +(Running|Doc-tests) |^test result:|FAILED|panicked at|^error|^warning: unused|^skipped|^showing|^every Debian|packages$|has been running' |
+        sed -u 's/^ */    /; s/ (target.*//' || true
+}
+
+# The sum of one word's numbers in cargo's `test result:` lines.
+sum() { awk -v word="$2" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$1"; }
+
+run_stage() {
+    local name=$1 log=$LOGS/$1.log start=$SECONDS code=0 passed failed skipped other
+    printf '==> %s\n' "$name"
+    # A shell of its own, so that `set -e` holds inside and a hanging stage can be ended with all its children.
+    (EXECDRIVER_STAGE=$name exec timeout --kill-after=10 "${LIMIT}m" bash "$TOP/tests/run.sh" --stage "$name" "${ARGS[@]}") 2>&1 |
+        tee "$log" | progress || true
+    code=${PIPESTATUS[0]}
+    passed=$(sum "$log" passed) failed=$(sum "$log" failed)
+    skipped=$(($(sum "$log" ignored) + $(grep -ac '^skipped-stage: ' "$log" || true)))
+    # A test that left its work to the other user's stage said so; it has not passed here.
+    other=$(grep -acE 'skipped: .* needs ' "$log" || true)
+    passed=$((passed > other ? passed - other : 0))
+    [ "$name" = user ] && is_root && [ -n "${ROOT_RAN:-}" ] || { [ "$name" = root ] || skipped=$((skipped + other)); }
+    [ "$name" = root ] && ROOT_RAN=1
+    if [ "$code" = 124 ]; then echo "    the stage hung: ended after $LIMIT minutes"; fi
+    if [[ $name == root || $name == user ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+        echo "    no test ran"
+        code=1
+    fi
+    if [ "$code" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+    if [ "$failed" != 0 ]; then
+        echo "    failed; the end of $log:"
+        tail -n 60 "$log" | sed 's/^/    | /'
+    fi
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+    SUMMARY+=("$(printf '%-9s %5ds  %5d passed %3d failed %3d skipped  %s' "$name" $((SECONDS - start)) "$passed" "$failed" \
+        "$skipped" "$([ "$failed" = 0 ] && echo ok || echo FAILED)")")
+}
+
+main() {
+    local stages=("${STAGES[@]}")
+    ARGS=()
+    case ${1:-} in
+    '') ;;
+    --quick)
+        stages=(tools fmt clippy)
+        is_root && stages+=(root) || stages+=(user)
+        ARGS=("${@:2}")
+        ;;
+    --only) stages=("${@:2}") ;;
+    --stage)
+        "stage_$2" "${@:3}"
+        return
+        ;;
+    *)
+        sed -n '2,9s/^# \{0,1\}//p' "$0"
+        return 2
+        ;;
+    esac
+    local name
+    for name in "${stages[@]}"; do run_stage "$name"; done
+    echo
+    printf '%s\n' "${SUMMARY[@]}"
+    echo
+    echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ] || [[ ${1:-} == --only && $FAILED == 0 ]]
+}
+
+main "$@"
