@@ -17,12 +17,14 @@ readonly WINDOWS=x86_64-pc-windows-gnu
 # Minutes after which a stage counts as hanging.
 readonly LIMIT=20
 
-export EXECDRIVER_MUST_RUN=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=${RUST_BACKTRACE:-0}
+export EXECDRIVER_MUST_RUN=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 PASSED=0 FAILED=0 SKIPPED=0
 SUMMARY=()
 SCRATCH=$(mktemp -d)
 chmod 755 "$SCRATCH"
-trap 'rm -rf "$SCRATCH"' EXIT
+STAGE_PID=
+trap '[ -z "$STAGE_PID" ] || kill "$STAGE_PID"; rm -rf "$SCRATCH"' EXIT
+trap 'exit 130' INT TERM
 mkdir -p "$LOGS"
 
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -109,12 +111,12 @@ stage_features() {
 stage_root() {
     is_root || { skip_stage "not root: what only root may do was not tested"; return; }
     export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
-    cargo test --workspace --no-fail-fast
+    cargo test --workspace --no-fail-fast "$@"
 }
 
 stage_user() {
     export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
-    if is_root; then as_test_user; else cargo test --workspace --no-fail-fast; fi
+    if is_root; then as_test_user; else cargo test --workspace --no-fail-fast "$@"; fi
 }
 
 # Runs the test programs that were built for root, not cargo: the toolchain and its caches are root's own.
@@ -123,12 +125,12 @@ as_test_user() {
     mkdir -p "$home/tmp" "$hold"
     chown -R "$TEST_UID:$TEST_UID" "$home"
     cargo test --workspace --no-run --quiet --message-format=json |
-        sed -n '/"reason":"compiler-artifact"/{/"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}' >"$list"
+        sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}' >"$list"
     [ -s "$list" ] || { echo "cargo named no test program"; return 1; }
     chmod 644 "$list"
     local user=(setpriv "--reuid=$TEST_UID" "--regid=$TEST_UID" --clear-groups --inh-caps=-all
         env -i "PATH=$PATH" "HOME=$home" "TMPDIR=$home/tmp" "LANG=${LANG:-C.UTF-8}" "EXECDRIVER_MUST_RUN=1"
-        "EXECDRIVER_PAYLOAD=$EXECDRIVER_PAYLOAD" "RUST_BACKTRACE=$RUST_BACKTRACE")
+        "EXECDRIVER_PAYLOAD=$EXECDRIVER_PAYLOAD" RUST_BACKTRACE=0)
     local closed=
     closed=$(closed_ancestor "${user[@]}")
     if [ -z "$closed" ]; then
@@ -190,29 +192,42 @@ progress() {
 # The sum of one word's numbers in cargo's `test result:` lines.
 sum() { awk -v word="$2" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$1"; }
 
+# What failed: the harness's own lists of failures, or the end of the log where there is none.
+explain() {
+    if grep -qx 'failures:' "$1"; then
+        awk '/^failures:$/ { inside = 1 } /^test result:/ { inside = 0 } inside' "$1" | tail -n 150
+    else
+        tail -n 60 "$1"
+    fi
+}
+
 run_stage() {
     local name=$1 log=$LOGS/$1.log start=$SECONDS code=0 passed failed skipped other
     printf '==> %s\n' "$name"
-    # A shell of its own, so that `set -e` holds inside and a hanging stage can be ended with all its children.
-    (EXECDRIVER_STAGE=$name exec timeout --kill-after=10 "${LIMIT}m" bash "$TOP/tests/run.sh" --stage "$name" "${ARGS[@]}") 2>&1 |
-        tee "$log" | progress || true
-    code=${PIPESTATUS[0]}
+    # A shell of its own, so that `set -e` holds inside and a hanging stage ends with all its children. The log is a
+    # file: a process that a broken test leaves behind must not hold this script.
+    : >"$log"
+    timeout --kill-after=10 "${LIMIT}m" bash "$TOP/tests/run.sh" --stage "$name" "${ARGS[@]}" >"$log" 2>&1 </dev/null &
+    STAGE_PID=$!
+    tail --quiet --lines=+1 --sleep-interval=0.3 --pid="$STAGE_PID" --follow "$log" | progress &
+    wait "$STAGE_PID" || code=$?
+    STAGE_PID=
+    wait $! || true
     passed=$(sum "$log" passed) failed=$(sum "$log" failed)
     skipped=$(($(sum "$log" ignored) + $(grep -ac '^skipped-stage: ' "$log" || true)))
     # A test that left its work to the other user's stage said so; it has not passed here.
     other=$(grep -acE 'skipped: .* needs ' "$log" || true)
     passed=$((passed > other ? passed - other : 0))
-    [ "$name" = user ] && is_root && [ -n "${ROOT_RAN:-}" ] || { [ "$name" = root ] || skipped=$((skipped + other)); }
-    [ "$name" = root ] && ROOT_RAN=1
-    if [ "$code" = 124 ]; then echo "    the stage hung: ended after $LIMIT minutes"; fi
+    is_root || skipped=$((skipped + other))
+    [ "$code" != 124 ] || echo "    the stage hung: ended after $LIMIT minutes"
     if [[ $name == root || $name == user ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi
     if [ "$code" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
     if [ "$failed" != 0 ]; then
-        echo "    failed; the end of $log:"
-        tail -n 60 "$log" | sed 's/^/    | /'
+        echo "    failed; from $log:"
+        explain "$log" | sed 's/^/    | /'
     fi
     PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
     SUMMARY+=("$(printf '%-9s %5ds  %5d passed %3d failed %3d skipped  %s' "$name" $((SECONDS - start)) "$passed" "$failed" \

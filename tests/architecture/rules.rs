@@ -131,7 +131,9 @@ pub(crate) fn target_os(path: &str, text: &str) -> Vec<Complaint> {
     let words = ["target_os", "target_family"];
     let families = ["unix", "windows"].iter().any(|family| {
         let forms = ["cfg(", "cfg!(", "cfg(not(", "cfg!(not(", "cfg_attr("];
-        forms.iter().any(|form| code.contains(&format!("{form}{family}")))
+        forms
+            .iter()
+            .any(|form| code.contains(&format!("{form}{family}")))
     });
     let asks = families || words.iter().any(|word| has_word(&code, word));
     complain(asks, || {
