@@ -95,13 +95,24 @@ fn asking_for_the_system_is_named() {
         "registry",
     );
     complains(
-        &rules::target_os("src/cli/run.rs", "fn f() -> bool { cfg!(unix) }"),
+        &rules::target_os("drivers/fake/src/lib.rs", "fn f() -> bool { cfg!(unix) }"),
         "registry",
     );
     is_silent(&rules::target_os(
         "src/registry.rs",
         "#[cfg(target_os = \"linux\")]\nfn f() {}",
     ));
+    is_silent(&rules::target_os(
+        "src/cli/run.rs",
+        "fn f() -> bool { cfg!(unix) }",
+    ));
+    complains(
+        &rules::target_os(
+            "src/cli/run.rs",
+            "fn f() -> bool { cfg!(target_os = \"linux\") }",
+        ),
+        "registry",
+    );
 }
 
 #[test]
