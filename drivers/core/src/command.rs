@@ -1,6 +1,8 @@
 //! What the caller wants to run: one type for every platform.
 
-use crate::{LinuxCommand, Mount, Network, ProcessConfig, Resources, WindowsCommand};
+use crate::{
+    Error, LinuxCommand, Mount, Network, ProcessConfig, Resources, Result, WindowsCommand,
+};
 use std::path::PathBuf;
 
 /// A container to run, in Docker's own words and JSON.
@@ -114,6 +116,29 @@ impl Command {
         match &mut self.platform {
             Platform::Windows(windows) => Some(windows),
             Platform::Linux(_) => None,
+        }
+    }
+
+    /// The Linux part for `driver`, which runs nothing else.
+    ///
+    /// # Errors
+    /// `WrongPlatform`.
+    pub fn require_linux(&self, driver: &str) -> Result<&LinuxCommand> {
+        self.as_linux().ok_or_else(|| self.wrong_platform(driver))
+    }
+
+    /// The Windows part for `driver`, which runs nothing else.
+    ///
+    /// # Errors
+    /// `WrongPlatform`.
+    pub fn require_windows(&self, driver: &str) -> Result<&WindowsCommand> {
+        self.as_windows().ok_or_else(|| self.wrong_platform(driver))
+    }
+
+    fn wrong_platform(&self, driver: &str) -> Error {
+        Error::WrongPlatform {
+            driver: driver.to_owned(),
+            found: self.platform.name().to_owned(),
         }
     }
 

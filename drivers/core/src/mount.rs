@@ -79,3 +79,25 @@ pub enum Propagation {
     /// From the host to the container, for the mounts below it too.
     RSlave,
 }
+
+/// The shortest absolute path of the container that means the same: without `.`, `..`, doubled and
+/// trailing slashes. Works on the text alone; symbolic links are the driver's to see to.
+///
+/// ```
+/// use execdriver_core::mount::clean_path;
+/// assert_eq!(clean_path("/proc//./x/../sys/"), "/proc/sys");
+/// assert_eq!(clean_path("/../.."), "/");
+/// ```
+pub fn clean_path(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}

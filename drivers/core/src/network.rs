@@ -1,5 +1,6 @@
 //! The container's network, for both platforms.
 
+use crate::NamespaceMode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +49,16 @@ impl Network {
             namespace_path: path.into(),
             ..Self::default()
         }
+    }
+
+    /// What the fields amount to for the network namespace of a Linux container. Windows has
+    /// `Own` and `Container` alone.
+    pub fn mode(&self) -> NamespaceMode<'_> {
+        NamespaceMode::of(
+            self.host_networking,
+            &self.container_id,
+            &self.namespace_path,
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! The flat object of a command, and which platform its keys make it.
 
-use super::mirror::{List, Map, Object, Objects, Owner, mirror};
+use super::mirror::{List, Map, Object, Objects, Owner, Word, mirror};
 use super::parts::{MountKeys, NetworkKeys, Process, ResourcesKeys};
 use super::path_text;
 use crate::{
@@ -42,7 +42,7 @@ mirror! {
         Linux uts: Option<Object<Uts>>,
         Linux no_new_privileges: bool,
         Linux init: bool,
-        Linux profile: Profile,
+        Linux profile: Word<Profile>,
         Linux ephemeral: Option<Object<Ephemeral>>,
         Linux sysctl: Map<String>,
         Linux landlock: Option<Object<Landlock>>,
@@ -52,7 +52,7 @@ mirror! {
         Both hostname: String,
         Windows layer_folder: String,
         Windows layer_paths: List<String>,
-        Windows isolation: Isolation,
+        Windows isolation: Word<Isolation>,
         Windows args_escaped: bool,
         Windows hv_partition: bool,
         Windows endpoints: List<String>,
@@ -116,7 +116,7 @@ fn encode_linux(linux: &LinuxCommand) -> CommandKeys {
         uts: Some(linux.uts.clone().map(Object)),
         no_new_privileges: linux.no_new_privileges.then_some(true),
         init: linux.init.then_some(true),
-        profile: (linux.profile != Profile::default()).then_some(linux.profile),
+        profile: (linux.profile != Profile::default()).then_some(Word(linux.profile)),
         ephemeral: linux.ephemeral.map(|bounds| Some(Object(bounds))),
         sysctl: (!linux.sysctl.is_empty()).then(|| Map(linux.sysctl.clone())),
         landlock: linux.landlock.clone().map(|paths| Some(Object(paths))),
@@ -140,7 +140,7 @@ fn encode_windows(windows: &WindowsCommand) -> Result<CommandKeys> {
         hostname: Some(windows.hostname.clone()),
         layer_folder: Some(path_text("layer_folder", &windows.layer_folder)?),
         layer_paths: Some(List(layers)),
-        isolation: Some(windows.isolation),
+        isolation: Some(Word(windows.isolation)),
         args_escaped: Some(windows.args_escaped),
         hv_partition: Some(windows.hv_partition),
         endpoints: (!windows.endpoints.is_empty()).then(|| List(windows.endpoints.clone())),
@@ -235,7 +235,7 @@ fn decode_linux(keys: CommandKeys) -> LinuxCommand {
         uts: keys.uts.flatten().map(|object| object.0),
         no_new_privileges: keys.no_new_privileges.unwrap_or_default(),
         init: keys.init.unwrap_or_default(),
-        profile: keys.profile.unwrap_or_default(),
+        profile: keys.profile.unwrap_or_default().0,
         ephemeral: keys.ephemeral.flatten().map(|object| object.0),
         sysctl: keys.sysctl.unwrap_or_default().0,
         landlock: keys.landlock.flatten().map(|object| object.0),
@@ -252,7 +252,7 @@ fn decode_windows(keys: CommandKeys) -> WindowsCommand {
         hostname: keys.hostname.unwrap_or_default(),
         layer_folder: keys.layer_folder.unwrap_or_default().into(),
         layer_paths: layers.into_iter().map(Into::into).collect(),
-        isolation: keys.isolation.unwrap_or_default(),
+        isolation: keys.isolation.unwrap_or_default().0,
         args_escaped: keys.args_escaped.unwrap_or_default(),
         hv_partition: keys.hv_partition.unwrap_or_default(),
         endpoints: keys.endpoints.unwrap_or_default().0,

@@ -118,10 +118,37 @@ where
     let mirror: mirror::Object<M> =
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let path = error.path().to_string();
-            let field = if path == "." { whole } else { &path };
-            Error::invalid(field, error.inner().to_string())
+            let field = match path.as_str() {
+                "." | "?" => whole,
+                path => path,
+            };
+            Error::invalid(field, plain_words(&error.inner().to_string()))
         })?;
     decode(mirror.0)
+}
+
+/// Says what was expected in JSON's words instead of serde's and Rust's.
+fn plain_words(message: &str) -> String {
+    let Some((got, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let (expected, at) = match expected.find(" at line ") {
+        Some(at) => expected.split_at(at),
+        None => (expected, ""),
+    };
+    let expected = match expected {
+        "a sequence" => "a list".to_owned(),
+        "u16" => format!("0 to {}", u16::MAX),
+        "u32" => format!("0 to {}", u32::MAX),
+        "u64" => format!("0 to {}", u64::MAX),
+        "i32" => format!("{} to {}", i32::MIN, i32::MAX),
+        "i64" => format!("{} to {}", i64::MIN, i64::MAX),
+        other => other.to_owned(),
+    };
+    let got = got
+        .replace("invalid type: sequence", "invalid type: list")
+        .replace("invalid type: map", "invalid type: object");
+    format!("{got}, expected {expected}{at}")
 }
 
 /// A path as text; JSON has nothing else.

@@ -1,6 +1,6 @@
 //! The parts of a command whose keys depend on the platform: process, mount, network, resources.
 
-use super::mirror::{List, Object, Objects, mirror};
+use super::mirror::{List, Object, Objects, Word, mirror};
 use super::path_text;
 use crate::{
     LinuxResources, Mount, Network, NetworkInterface, ProcessConfig, Propagation, Resources,
@@ -27,7 +27,7 @@ mirror! {
         Both destination: String,
         Both writable: bool,
         Linux data: String,
-        Linux mountpropagation: Propagation,
+        Linux mountpropagation: Word<Propagation>,
     }
 }
 
@@ -113,7 +113,7 @@ impl MountKeys {
             destination: Some(mount.destination.clone()),
             writable: Some(mount.writable),
             data: on(linux, mount.data.clone()),
-            mountpropagation: on(linux, mount.propagation),
+            mountpropagation: on(linux, Word(mount.propagation)),
         })
     }
 
@@ -123,7 +123,7 @@ impl MountKeys {
             destination: self.destination.unwrap_or_default(),
             writable: self.writable.unwrap_or_default(),
             data: self.data.unwrap_or_default(),
-            propagation: self.mountpropagation.unwrap_or_default(),
+            propagation: self.mountpropagation.unwrap_or_default().0,
         }
     }
 }
