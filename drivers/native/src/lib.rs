@@ -9,6 +9,10 @@ mod cgroup;
 mod driver;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod facts;
+#[allow(dead_code, reason = "the launch that uses it comes next")]
+mod init;
+#[allow(dead_code, reason = "the launch that uses it comes next")]
+mod plan;
 #[allow(
     dead_code,
     unused_imports,
@@ -17,5 +21,8 @@ mod facts;
 mod state;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod sys;
+#[allow(dead_code, reason = "init uses the decoder, the parent the encoder")]
+#[path = "../init/wire.rs"]
+mod wire;
 
 pub use driver::NativeDriver;

@@ -1,0 +1,108 @@
+//! Executes the program: arguments, environment, search along `PATH`.
+
+use core::ffi::{CStr, c_char};
+
+use crate::run::{Done, Failure, Init};
+use crate::sys::{Errno, fs, process};
+use crate::wire::{Detail, Kind, Strings};
+
+/// Longest path that the kernel takes, with its NUL.
+const PATH_MAX: usize = 4096;
+
+/// Reports EXECUTING and becomes the payload.
+pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'static>) -> Done {
+    let program = argv.iter().next().ok_or(Failure::of(Detail::BadMessage))?;
+    let arguments = pointers(init, argv.iter())?;
+    let home = init.home.filter(|_| {
+        envp.iter()
+            .all(|entry| value_of(entry, b"HOME=").is_none_or(<[u8]>::is_empty))
+    });
+    let kept = envp
+        .iter()
+        .filter(|entry| home.is_none() || value_of(entry, b"HOME=").is_none());
+    let environment = pointers(init, kept.chain(home))?;
+    init.report(Kind::Executing, 0, None)?;
+    if program.to_bytes().contains(&b'/') {
+        return Err(failed(
+            program,
+            process::execute(program, arguments, environment),
+        ));
+    }
+    let path = envp
+        .iter()
+        .filter_map(|entry| value_of(entry, b"PATH="))
+        .last()
+        .unwrap_or_default();
+    Err(search(program, path, arguments, environment))
+}
+
+/// Tries each directory of `path` in turn, as `execvp(3)`: what may not be executed is passed over, but remembered.
+fn search(
+    program: &CStr,
+    path: &[u8],
+    arguments: &[*const c_char],
+    environment: &[*const c_char],
+) -> Failure {
+    let mut result = Failure::with(Errno::ENOENT, Detail::NotInPath);
+    if program.is_empty() {
+        return result;
+    }
+    for directory in path.split(|byte| *byte == b':') {
+        let mut buffer = [0; PATH_MAX];
+        let Some(candidate) = join(&mut buffer, directory, program) else {
+            continue;
+        };
+        match process::execute(candidate, arguments, environment) {
+            Errno::ENOENT | Errno::ENOTDIR if !fs::exists(candidate) => {}
+            Errno::EACCES => result = Errno::EACCES.into(),
+            errno => return failed(candidate, errno),
+        }
+    }
+    result
+}
+
+fn failed(program: &CStr, errno: Errno) -> Failure {
+    let interpreter = errno == Errno::ENOENT && fs::exists(program);
+    Failure::with(
+        errno,
+        if interpreter {
+            Detail::InterpreterMissing
+        } else {
+            Detail::None
+        },
+    )
+}
+
+/// `directory/program`; an empty directory is the working directory.
+fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], program: &CStr) -> Option<&'b CStr> {
+    let directory = if directory.is_empty() {
+        b"."
+    } else {
+        directory
+    };
+    let name = program.to_bytes_with_nul();
+    let (head, tail) = buffer.split_at_mut_checked(directory.len() + 1)?;
+    let (last, head) = head.split_last_mut()?;
+    head.copy_from_slice(directory);
+    *last = b'/';
+    tail.get_mut(..name.len())?.copy_from_slice(name);
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+fn value_of<'e>(entry: &'e CStr, key: &[u8]) -> Option<&'e [u8]> {
+    entry.to_bytes().strip_prefix(key)
+}
+
+/// The array that `execve(2)` takes, with its null at the end.
+fn pointers(
+    init: &mut Init,
+    texts: impl Iterator<Item = &'static CStr> + Clone,
+) -> Result<&'static [*const c_char], Failure> {
+    let array = init
+        .arena
+        .array::<*const c_char>(texts.clone().count() + 1)?;
+    for (place, text) in array.iter_mut().zip(texts) {
+        *place = text.as_ptr();
+    }
+    Ok(array)
+}

@@ -1,0 +1,321 @@
+//! The operations of a plan, each with the fields that travel.
+
+use core::ffi::CStr;
+
+use super::{Field, Numbers, Params, Reader, Sink, Strings};
+
+macro_rules! ops {
+    ($lt:lifetime; $($(#[$doc:meta])* $name:ident = $code:literal {
+        $($(#[$fdoc:meta])* $field:ident: $ty:ty,)*
+    })*) => {
+        /// One step of a plan, in the form that init walks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Op<$lt> {
+            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $ty,)* },)*
+        }
+
+        impl<$lt> Op<$lt> {
+            /// Reads the next operation; `None` when it is cut, unknown or malformed.
+            pub(crate) fn decode(reader: &mut Reader<$lt>) -> Option<Self> {
+                Some(match u16::take(reader)? {
+                    $($code => Op::$name { $($field: Field::take(reader)?,)* },)*
+                    _ => return None,
+                })
+            }
+
+            /// Appends the operation.
+            pub(crate) fn encode(&self, out: &mut impl Sink) {
+                match self {
+                    $(Op::$name { $($field,)* } => {
+                        Field::put(&($code as u16), out);
+                        $(Field::put($field, out);)*
+                    })*
+                }
+            }
+
+            /// The operation's name, for a plan that is printed.
+            pub(crate) const fn name(&self) -> &'static str {
+                match self {
+                    $(Op::$name { .. } => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+ops! { 'a;
+    /// Reports NS and waits for `GO`; an end of file instead ends init.
+    ReportNs = 1 {}
+    /// `setns(2)`.
+    Join = 2 {
+        /// A pidfd or a namespace descriptor.
+        slot: u16,
+        /// `CLONE_NEW*` bits; 0 with a namespace descriptor lets it be of any kind.
+        flags: u32,
+    }
+    /// Clones a sibling (`CLONE_PARENT`), which goes on with the next operation inside the joined pid namespace, reports FORKED, ends.
+    Fork = 3 {}
+    /// Becomes uid and gid 0 of the user namespace and clears the ambient and inheritable sets that carried the capabilities here.
+    TakeRoot = 4 {
+        /// Whether the namespace lets us drop the supplementary groups.
+        setgroups: bool,
+    }
+    /// `PR_SET_DUMPABLE` 0: nobody else reads our memory or descriptors.
+    Undumpable = 5 {}
+    /// `unshare(2)`.
+    Unshare = 6 {
+        /// `CLONE_NEW*` bits.
+        flags: u32,
+    }
+    /// Sets the `lo` interface up.
+    LoopbackUp = 7 {}
+    /// `sethostname(2)`.
+    Hostname = 8 {
+        /// No NUL, at most 64 bytes.
+        name: &'a [u8],
+    }
+    /// `setdomainname(2)`.
+    Domainname = 9 {
+        /// No NUL, at most 64 bytes.
+        name: &'a [u8],
+    }
+    /// `setsid(2)`.
+    Setsid = 10 {
+        /// Make descriptor 0 the controlling terminal; only after `Stdio`.
+        controlling_terminal: bool,
+    }
+    /// `prlimit(2)`. A lower `RLIMIT_NOFILE` takes effect only just before the program is executed, so that set-up can still open files.
+    Rlimit = 11 {
+        /// `RLIMIT_*` number.
+        resource: u32,
+        /// Soft limit, `u64::MAX` for none.
+        soft: u64,
+        /// Hard limit, `u64::MAX` for none.
+        hard: u64,
+    }
+    /// Clones the host's mount at `path` into a slot, before anything covers it.
+    Source = 12 {
+        /// Where to keep it; not a slot of a received descriptor.
+        slot: u16,
+        /// Absolute host path without symbolic links.
+        path: &'a CStr,
+        /// `st_dev` that the parent saw.
+        dev: u64,
+        /// `st_ino` that the parent saw.
+        ino: u64,
+        /// With the mounts below. Must be set in a new user namespace, where the kernel refuses to uncover what lies below.
+        recursive: bool,
+    }
+    /// Sets the propagation of `/` by `mount(2)`; before `Root` for the copy of the host's tree, after `Pivot` for the container's root.
+    Propagation = 13 {
+        /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED` or `MS_UNBINDABLE`, with `MS_REC` or not.
+        flags: u64,
+    }
+    /// Clones the tree at `path` and attaches it over `/` of init's mount namespace; it becomes the container's root.
+    Root = 14 {
+        /// Absolute host path without symbolic links; `/` is allowed.
+        path: &'a CStr,
+        /// `st_dev` that the parent saw.
+        dev: u64,
+        /// `st_ino` that the parent saw.
+        ino: u64,
+        /// `ROOT_*` bits.
+        flags: u32,
+    }
+    /// Like `Root`, with a writable layer over it that is kept in memory and vanishes with the container.
+    Overlay = 15 {
+        /// Absolute host path without symbolic links.
+        lower: &'a CStr,
+        /// `st_dev` that the parent saw.
+        dev: u64,
+        /// `st_ino` that the parent saw.
+        ino: u64,
+        /// Bytes that the layer may hold.
+        size: u64,
+        /// Files that the layer may hold.
+        inodes: u64,
+        /// Keep overlayfs's attributes in `user.*`: needed in a user namespace.
+        userxattr: bool,
+    }
+    /// Mounts a new file system.
+    MountFs = 16 {
+        /// Type of the file system.
+        fstype: &'a CStr,
+        /// Absolute path in the container; made when missing.
+        target: &'a CStr,
+        /// Parameters for `fsconfig(2)`.
+        params: Params<'a>,
+        /// `MOUNT_ATTR_*` bits.
+        attrs: u32,
+        /// `MOUNT_*` bits.
+        flags: u32,
+    }
+    /// Attaches the tree of a slot; the slot is empty afterwards.
+    Bind = 17 {
+        /// Filled by `Source`, or a received `open_tree(2)` descriptor.
+        slot: u16,
+        /// Absolute path in the container.
+        target: &'a CStr,
+        /// `MOUNT_ATTR_*` to set.
+        attr_set: u64,
+        /// `MOUNT_ATTR_*` to clear.
+        attr_clr: u64,
+        /// `MS_PRIVATE` and so on, recursive with `BIND_RECURSIVE` or not; 0 keeps what the source has.
+        propagation: u64,
+        /// `BIND_*` bits.
+        flags: u32,
+    }
+    /// Makes a device node; one that exists already and is the same device is fine.
+    Device = 18 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+        /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
+        kind: u32,
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+        /// Permission bits, exact.
+        mode: u32,
+        /// Owner in the container.
+        uid: u32,
+        /// Group in the container.
+        gid: u32,
+    }
+    /// Makes a symbolic link; whatever stands there already stays.
+    Symlink = 19 {
+        /// What it says.
+        target: &'a CStr,
+        /// Absolute path in the container.
+        path: &'a CStr,
+    }
+    /// Makes a directory and its parents; one that exists is fine.
+    Mkdir = 20 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+        /// Permission bits of the last component; parents get 0755.
+        mode: u32,
+    }
+    /// Opens and checks the host's /dev/null for the masks that follow.
+    MaskInit = 21 {}
+    /// Hides a path: a file behind /dev/null, a directory behind an empty read-only tmpfs. A missing path is skipped.
+    Mask = 22 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+    }
+    /// Binds a path read-only over itself. A missing path is skipped.
+    ReadonlyPath = 23 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+    }
+    /// Makes the mount at `path` read-only, not those below it.
+    RemountReadonly = 24 {
+        /// Absolute path of a mount in the container.
+        path: &'a CStr,
+    }
+    /// Opens a terminal of the container's own devpts and sends its master as TERMINAL.
+    Terminal = 25 {
+        /// Rows; 0 with `cols` 0 leaves the size unset.
+        rows: u16,
+        /// Columns.
+        cols: u16,
+        /// Owner of the slave, or `NO_ID`.
+        uid: u32,
+        /// Group of the slave, or `NO_ID`.
+        gid: u32,
+        /// Bind the slave on /dev/console and use it through that name; only before `Pivot`.
+        console: bool,
+    }
+    /// `pivot_root(2)` into the root and lets go of the host's tree.
+    Pivot = 26 {}
+    /// Puts slots on descriptors 0, 1 and 2; `TERMINAL_SLOT` is the slave of `Terminal`.
+    Stdio = 27 {
+        /// Slot for standard input.
+        stdin: u16,
+        /// Slot for standard output.
+        stdout: u16,
+        /// Slot for standard error.
+        stderr: u16,
+    }
+    /// Takes the payload's user and groups; capabilities stay permitted for the `Caps` that must follow.
+    Identity = 28 {
+        /// `IDENTITY_*` bits.
+        flags: u32,
+        /// `user[:group]`, names or numbers; empty is 0.
+        user: &'a CStr,
+        /// Additional groups, names or numbers.
+        groups: Strings<'a>,
+        /// User id when not by name.
+        uid: u32,
+        /// Group id when not by name.
+        gid: u32,
+        /// Supplementary groups when not by name, all of them.
+        gids: Numbers<'a>,
+        /// Bit n: descriptor n is a pipe or terminal of ours and is given to the user.
+        chown: u8,
+    }
+    /// Drops capabilities: bit n is capability n.
+    Caps = 29 {
+        /// `CAPS_*` bits.
+        flags: u32,
+        /// Bounding set.
+        bounding: u64,
+        /// Effective set.
+        effective: u64,
+        /// Permitted set.
+        permitted: u64,
+        /// Inheritable set.
+        inheritable: u64,
+        /// Ambient set; each bit must also be permitted and inheritable.
+        ambient: u64,
+    }
+    /// `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivs = 30 {}
+    /// `seccomp(2)` with `SECCOMP_SET_MODE_FILTER`.
+    Seccomp = 31 {
+        /// `SECCOMP_FILTER_FLAG_*` bits.
+        flags: u32,
+        /// `struct sock_filter` array.
+        program: &'a [u8],
+    }
+    /// `chdir(2)`, as the user when after `Identity`.
+    Cwd = 32 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+    }
+    /// Undoes what the host's process handed down.
+    Reset = 33 {
+        /// `RESET_*` bits; the signal mask is always emptied.
+        flags: u32,
+        /// File mode creation mask of the payload.
+        umask: u32,
+    }
+    /// Asks for a signal when the thread that started us ends, and checks that its process still lives.
+    DieWithHost = 34 {
+        /// Signal number.
+        signal: u32,
+        /// A pidfd of the host process, or `NO_SLOT` to skip the check.
+        slot: u16,
+    }
+    /// Clones the payload; this process stays: it forwards signals, reaps orphans and ends as the payload ends.
+    Pid1 = 35 {
+        /// Gets the payload's raw wait status as an `i32`; or `NO_SLOT`.
+        status: u16,
+    }
+    /// Executes the program; the last operation.
+    Exec = 36 {
+        /// Arguments; the first names the program.
+        argv: Strings<'a>,
+        /// Environment; its `PATH` is searched when the program's name has no slash.
+        envp: Strings<'a>,
+    }
+    /// Joins a new session keyring, so that the host's keys stay out of reach.
+    SessionKeyring = 37 {}
+    /// Writes a file below /proc/sys through a procfs of our own.
+    Sysctl = 38 {
+        /// Relative to /proc/sys, with slashes.
+        path: &'a CStr,
+        /// What to write.
+        value: &'a [u8],
+    }
+}

@@ -1,0 +1,270 @@
+//! Files: open, look, make, change, read, write.
+//!
+//! # Safety
+//! As in the parent module: every pointer comes from a reference that outlives the call.
+
+use core::ffi::CStr;
+
+use super::abi::{OpenHow, Stat, StatFs};
+use super::{Errno, Fd, Result, arg, call, nr, numbers};
+
+/// `openat2(2)`; always close-on-exec.
+pub(crate) fn open(dir: i32, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
+    open_mode(dir, path, flags, 0, resolve)
+}
+
+/// `openat2(2)` with a mode for `O_CREAT`; always close-on-exec.
+pub(crate) fn open_mode(dir: i32, path: &CStr, flags: u64, mode: u64, resolve: u64) -> Result<Fd> {
+    let how = OpenHow {
+        flags: flags | super::abi::O_CLOEXEC,
+        mode,
+        resolve,
+    };
+    let args = [
+        arg(dir),
+        path.as_ptr().expose_provenance(),
+        (&raw const how).expose_provenance(),
+        size_of::<OpenHow>(),
+        0,
+        0,
+    ];
+    let mut tries = 0;
+    loop {
+        // SAFETY: `path` ends with NUL and `how` is a whole open_how.
+        match unsafe { call(nr::OPENAT2, args) } {
+            // A rename or mount elsewhere disturbed a scoped lookup: openat2(2) asks for another try. Bounded, because a
+            // container could disturb for ever.
+            Err(Errno::EAGAIN | Errno::EINTR) if tries < 128 => tries += 1,
+            result => return result.map(|fd| Fd::own(fd as i32)),
+        }
+    }
+}
+
+/// `fstat(2)`.
+pub(crate) fn stat(fd: i32) -> Result<Stat> {
+    let mut stat = Stat::default();
+    // SAFETY: `stat` has the size of the kernel's structure, asserted where it is defined.
+    unsafe {
+        call(
+            nr::FSTAT,
+            [arg(fd), (&raw mut stat).expose_provenance(), 0, 0, 0, 0],
+        )
+    }?;
+    Ok(stat)
+}
+
+/// `fstatfs(2)`.
+pub(crate) fn statfs(fd: i32) -> Result<StatFs> {
+    let mut stat = StatFs::default();
+    // SAFETY: `stat` has the size of the kernel's structure, asserted where it is defined.
+    unsafe {
+        call(
+            nr::FSTATFS,
+            [arg(fd), (&raw mut stat).expose_provenance(), 0, 0, 0, 0],
+        )
+    }?;
+    Ok(stat)
+}
+
+/// `read(2)`.
+pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most `len` bytes.
+    unsafe {
+        call(
+            nr::READ,
+            [
+                arg(fd),
+                buffer.as_mut_ptr().expose_provenance(),
+                buffer.len(),
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+}
+
+/// `write(2)`.
+pub(crate) fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the kernel reads at most `len` bytes.
+    unsafe {
+        call(
+            nr::WRITE,
+            [
+                arg(fd),
+                bytes.as_ptr().expose_provenance(),
+                bytes.len(),
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+}
+
+/// `mkdirat(2)`.
+pub(crate) fn mkdir(dir: i32, name: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `name` ends with NUL.
+    unsafe {
+        call(
+            nr::MKDIRAT,
+            [
+                arg(dir),
+                name.as_ptr().expose_provenance(),
+                mode as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
+}
+
+/// `mknodat(2)`; a regular file, too.
+pub(crate) fn mknod(dir: i32, name: &CStr, mode: u32, device: u64) -> Result<()> {
+    // SAFETY: `name` ends with NUL.
+    unsafe {
+        call(
+            nr::MKNODAT,
+            [
+                arg(dir),
+                name.as_ptr().expose_provenance(),
+                mode as usize,
+                device as usize,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
+}
+
+/// `symlinkat(2)`.
+pub(crate) fn symlink(target: &CStr, dir: i32, name: &CStr) -> Result<()> {
+    // SAFETY: both strings end with NUL.
+    unsafe {
+        call(
+            nr::SYMLINKAT,
+            [
+                target.as_ptr().expose_provenance(),
+                arg(dir),
+                name.as_ptr().expose_provenance(),
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(drop)
+}
+
+/// `fchownat(2)` on the descriptor itself, which may be `O_PATH`.
+pub(crate) fn chown(fd: i32, uid: u32, gid: u32) -> Result<()> {
+    let args = [
+        arg(fd),
+        c"".as_ptr().expose_provenance(),
+        uid as usize,
+        gid as usize,
+        super::abi::AT_EMPTY_PATH as usize,
+        0,
+    ];
+    // SAFETY: the empty string ends with NUL.
+    unsafe { call(nr::FCHOWNAT, args) }.map(drop)
+}
+
+/// `fchmod(2)`.
+pub(crate) fn chmod(fd: i32, mode: u32) -> Result<()> {
+    numbers(nr::FCHMOD, [arg(fd), mode as usize, 0, 0, 0, 0]).map(drop)
+}
+
+/// `chdir(2)`.
+pub(crate) fn chdir(path: &CStr) -> Result<()> {
+    // SAFETY: `path` ends with NUL.
+    unsafe {
+        call(
+            nr::CHDIR,
+            [path.as_ptr().expose_provenance(), 0, 0, 0, 0, 0],
+        )
+    }
+    .map(drop)
+}
+
+/// `fchdir(2)`.
+pub(crate) fn fchdir(fd: i32) -> Result<()> {
+    numbers(nr::FCHDIR, [arg(fd), 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// `getcwd(2)`: whether the working directory can be reached from the root. The raw call says `(unreachable)` if not.
+pub(crate) fn cwd_is_reachable() -> Result<bool> {
+    let mut path = [0u8; 4096];
+    // SAFETY: the kernel writes at most `len` bytes.
+    let result = unsafe {
+        call(
+            nr::GETCWD,
+            [
+                path.as_mut_ptr().expose_provenance(),
+                path.len(),
+                0,
+                0,
+                0,
+                0,
+            ],
+        )
+    };
+    match result {
+        // Deeper than PATH_MAX, and then still below the root or not: nobody needs it, so refuse.
+        Err(Errno::ENOENT) => Ok(false),
+        other => other.map(|_| path[0] == b'/'),
+    }
+}
+
+/// `access(2)` with `F_OK`.
+pub(crate) fn exists(path: &CStr) -> bool {
+    // SAFETY: `path` ends with NUL.
+    unsafe {
+        call(
+            nr::FACCESSAT,
+            [
+                arg(super::abi::AT_FDCWD),
+                path.as_ptr().expose_provenance(),
+                0,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .is_ok()
+}
+
+/// `umask(2)`.
+pub(crate) fn umask(mask: u32) {
+    let _ = numbers(nr::UMASK, [mask as usize, 0, 0, 0, 0, 0]);
+}
+
+/// `dup3(2)` without close-on-exec.
+pub(crate) fn dup_to(from: i32, to: i32) -> Result<()> {
+    numbers(nr::DUP3, [arg(from), arg(to), 0, 0, 0, 0]).map(drop)
+}
+
+/// `dup3(2)` with close-on-exec.
+pub(crate) fn dup_to_cloexec(from: i32, to: i32) -> Result<()> {
+    numbers(
+        nr::DUP3,
+        [arg(from), arg(to), super::abi::O_CLOEXEC as usize, 0, 0, 0],
+    )
+    .map(drop)
+}
+
+/// Sets close-on-exec.
+pub(crate) fn set_cloexec(fd: i32) -> Result<()> {
+    const F_SETFD: usize = 2;
+    const FD_CLOEXEC: usize = 1;
+    numbers(nr::FCNTL, [arg(fd), F_SETFD, FD_CLOEXEC, 0, 0, 0]).map(drop)
+}
+
+/// `close_range(2)`, both ends included.
+pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
+    numbers(nr::CLOSE_RANGE, [first as usize, last as usize, 0, 0, 0, 0]).map(drop)
+}

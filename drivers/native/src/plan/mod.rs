@@ -1,0 +1,3 @@
+//! From the specification to a plan: every decision made, still data.
+
+pub(crate) mod encode;
