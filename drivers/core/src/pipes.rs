@@ -217,6 +217,11 @@ impl Capture {
         self.lock().truncated
     }
 
+    /// Whether the two share their bytes.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Captured> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

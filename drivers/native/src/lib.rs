@@ -19,6 +19,8 @@ mod plan;
     reason = "the driver takes it up verb by verb"
 )]
 mod state;
+#[allow(dead_code, unused_imports, reason = "until the driver calls it")]
+mod stdio;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod sys;
 #[allow(dead_code, reason = "init uses the decoder, the parent the encoder")]

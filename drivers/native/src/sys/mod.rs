@@ -6,6 +6,7 @@ pub(crate) mod scm;
 pub(crate) mod sigchld;
 pub(crate) mod spawn;
 mod spawn_child;
+pub(crate) mod tty;
 pub(crate) mod wait;
 
 #[cfg(test)]

@@ -1,0 +1,239 @@
+//! From the caller's pipes to a process's three descriptors, and the copying in between.
+//!
+//! ```text
+//! prepare(pipes, tty) -> (ChildStdio, HostStdio)     before the launch
+//! launch with ChildStdio::fds, then drop it           so that pipes can end
+//! HostStdio::attach(id, master, cap) -> Console       once the program is executed
+//! Console::wait(&[pidfd], deadline)                   copies captures while it waits
+//! Console::finish(grace) -> Finished                  after the end of the process
+//! ```
+//!
+//! What the process can be given directly it is given directly. A capture never blocks, so the
+//! waiting thread fills it itself; only a caller's reader or writer, and an open file behind a
+//! terminal, cost a thread.
+
+mod caller;
+mod console;
+mod end;
+mod error;
+mod null;
+mod pump;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use console::Console;
+pub(crate) use error::StdioError;
+
+use end::End;
+use execdriver_core::console::Stream;
+use execdriver_core::{Capture, Pipes, Stdio};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+type Result<T, E = StdioError> = std::result::Result<T, E>;
+
+/// The process's descriptors. Drop it as soon as the process has its own: an end that stays open
+/// here keeps the other side from ever seeing the end of the stream.
+#[derive(Debug)]
+pub(crate) struct ChildStdio {
+    /// `None` with a terminal.
+    slots: Option<[Slot; 3]>,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    fd: Arc<OwnedFd>,
+    /// A pipe that we made and nobody else knows: the user of the process is to own it, so that
+    /// it can reopen `/dev/stdout`. What the caller gave keeps its owner (CVE-2016-9962's kin).
+    ours: bool,
+}
+
+impl ChildStdio {
+    /// Standard input, output and error; `None` when the process gets a terminal instead.
+    pub(crate) fn fds(&self) -> Option<[BorrowedFd<'_>; 3]> {
+        self.slots
+            .as_ref()
+            .map(|s| [0, 1, 2].map(|n| s[n].fd.as_fd()))
+    }
+
+    /// Bit n says that descriptor n is a pipe of ours, to be owned by the process's user.
+    pub(crate) fn chown_mask(&self) -> u8 {
+        let bit = |n: usize, slot: &Slot| u8::from(slot.ours) << n;
+        self.slots
+            .iter()
+            .flatten()
+            .enumerate()
+            .fold(0, |mask, (n, slot)| mask | bit(n, slot))
+    }
+}
+
+/// The host's side of the streams, before anything is copied. Dropping it closes everything.
+pub(crate) struct HostStdio {
+    stdin: Feed,
+    stdout: Drain,
+    stderr: Drain,
+}
+
+/// What becomes the process's input.
+enum Feed {
+    /// Nothing to copy.
+    None,
+    /// The caller's reader, into a pipe; without one, into the terminal.
+    Reader(Box<dyn Read + Send>, Option<End>),
+    /// An open file, into the terminal.
+    File(File),
+}
+
+/// What becomes of an output.
+enum Drain {
+    /// Nothing to copy.
+    None,
+    /// Collected by the waiting thread; `None` collects nothing.
+    Capture(Option<Capture>, Option<End>),
+    /// The caller's writer.
+    Writer(Box<dyn Write + Send>, Option<End>),
+    /// An open file that the terminal is copied to.
+    File(File),
+}
+
+/// Makes a process's descriptors, or with `tty` only remembers what its terminal is to be
+/// connected to.
+pub(crate) fn prepare(mut pipes: Pipes, tty: bool) -> Result<(ChildStdio, HostStdio)> {
+    // First, before any descriptor of ours can take the number of one that is closed.
+    inherit(&mut pipes)?;
+    if tty {
+        let host = HostStdio {
+            stdin: feed(pipes.stdin),
+            stdout: drain(pipes.stdout),
+            stderr: Drain::None,
+        };
+        return Ok((ChildStdio { slots: None }, host));
+    }
+    let mut null = null::Null::default();
+    let shared = shared_capture(&pipes);
+    let (stdin, feed) = child_input(pipes.stdin, &mut null)?;
+    let (stdout, drain) = child_output(pipes.stdout, Stream::Stdout, &mut null)?;
+    let (stderr, errors) = if shared {
+        (stdout.clone(), Drain::None)
+    } else {
+        child_output(pipes.stderr, Stream::Stderr, &mut null)?
+    };
+    let host = HostStdio {
+        stdin: feed,
+        stdout: drain,
+        stderr: errors,
+    };
+    let slots = Some([stdin, stdout, stderr]);
+    Ok((ChildStdio { slots }, host))
+}
+
+/// Turns what is inherited into open files.
+fn inherit(pipes: &mut Pipes) -> Result<()> {
+    for (stdio, stream) in [
+        (&mut pipes.stdin, Stream::Stdin),
+        (&mut pipes.stdout, Stream::Stdout),
+        (&mut pipes.stderr, Stream::Stderr),
+    ] {
+        if !matches!(stdio, Stdio::Inherit) {
+            continue;
+        }
+        let copy = match stream {
+            Stream::Stdin => io::stdin().as_fd().try_clone_to_owned(),
+            Stream::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+            Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
+        };
+        let copy = copy.map_err(|e| StdioError::new(format!("inherit {stream} of the host"), e))?;
+        *stdio = Stdio::Fd(File::from(copy));
+    }
+    Ok(())
+}
+
+/// Two outputs into one capture go through one pipe, which keeps their order.
+fn shared_capture(pipes: &Pipes) -> bool {
+    match (&pipes.stdout, &pipes.stderr) {
+        (Stdio::Capture(out), Stdio::Capture(err)) => out.is_same(err),
+        _ => false,
+    }
+}
+
+fn child_input(stdin: Stdio, null: &mut null::Null) -> Result<(Slot, Feed)> {
+    match feed(stdin) {
+        Feed::None => Ok((null.slot()?, Feed::None)),
+        Feed::File(file) => Ok((Slot::given(file), Feed::None)),
+        Feed::Reader(reader, _) => {
+            let (theirs, ours) = pipe(Stream::Stdin)?;
+            nonblocking(&ours, Stream::Stdin)?;
+            Ok((
+                Slot::made(theirs),
+                Feed::Reader(reader, Some(End::Pipe(ours))),
+            ))
+        }
+    }
+}
+
+fn child_output(output: Stdio, stream: Stream, null: &mut null::Null) -> Result<(Slot, Drain)> {
+    let drain = drain(output);
+    let made = match drain {
+        Drain::None | Drain::Capture(None, _) => return Ok((null.slot()?, Drain::None)),
+        Drain::File(file) => return Ok((Slot::given(file), Drain::None)),
+        made => made,
+    };
+    let (ours, theirs) = pipe(stream)?;
+    nonblocking(&ours, stream)?;
+    let end = Some(End::Pipe(ours));
+    let drain = match made {
+        Drain::Capture(capture, _) => Drain::Capture(capture, end),
+        Drain::Writer(writer, _) => Drain::Writer(writer, end),
+        other => other,
+    };
+    Ok((Slot::made(theirs), drain))
+}
+
+fn feed(stdin: Stdio) -> Feed {
+    match stdin {
+        Stdio::Fd(file) => Feed::File(file),
+        Stdio::Reader(reader) => Feed::Reader(reader, None),
+        _ => Feed::None,
+    }
+}
+
+fn drain(output: Stdio) -> Drain {
+    match output {
+        Stdio::Fd(file) => Drain::File(file),
+        Stdio::Writer(writer) => Drain::Writer(writer, None),
+        Stdio::Capture(capture) => Drain::Capture(Some(capture), None),
+        _ => Drain::Capture(None, None),
+    }
+}
+
+impl Slot {
+    fn given(file: File) -> Self {
+        Self {
+            fd: Arc::new(file.into()),
+            ours: false,
+        }
+    }
+
+    fn made(fd: OwnedFd) -> Self {
+        Self {
+            fd: Arc::new(fd),
+            ours: true,
+        }
+    }
+}
+
+fn pipe(stream: Stream) -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+        .map_err(|e| StdioError::new(format!("make a pipe for {stream}"), e.into()))
+}
+
+/// Only our end: a process does not expect its streams to be non-blocking.
+fn nonblocking(fd: &OwnedFd, stream: Stream) -> Result<()> {
+    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map_err(|e| StdioError::new(format!("make {stream} non-blocking"), e.into()))?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Terminals: the one ioctl that no safe wrapper offers.
+//!
+//! # Safety
+//! The descriptor is borrowed, so it is open for the call; the structure lives on our stack and is
+//! only read by the kernel.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Sets a terminal's window size in characters; its foreground process group gets SIGWINCH when it
+/// changes (ioctl_tty(2), TIOCSWINSZ).
+pub(crate) fn set_window_size(fd: BorrowedFd<'_>, rows: u16, columns: u16) -> io::Result<()> {
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCSWINSZ reads one `winsize` through the pointer, which is valid for that.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
