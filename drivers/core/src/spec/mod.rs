@@ -3,10 +3,39 @@
 //! `Command -> Spec` is pure data to data: it touches nothing, so it behaves the same on every
 //! host, and drivers share it. Facts of the host enter one step later, in the driver's plan.
 
+mod capabilities;
+mod devices;
+mod environment;
+mod exec;
+mod idmap;
+mod masks;
+mod mounts;
+mod namespaces;
+mod oci;
+mod paths;
+mod process;
+mod requested;
+mod resources;
+mod template;
+mod text;
+mod tmpfs;
+mod translate;
+mod user;
+
+pub use capabilities::capability_mask;
+pub use exec::{ExecDefaults, ExecSpec};
+pub use requested::{RequestedControl, requested_controls, requested_limits};
+pub use resources::limits;
+pub use user::{IdOrName, MAX_ID, UserText};
+
+use crate::{Ephemeral, Landlock};
 use oci_spec::runtime;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// A container as data: an OCI runtime specification document, and the few things that Docker's
-/// contract has and OCI has not. A bundle's `config.json` becomes one with [`Spec::from_oci`].
+/// contract has and OCI has not. A command becomes one with [`Spec::from_command`], a bundle's
+/// `config.json` with [`Spec::from_oci`].
 ///
 /// ```
 /// use execdriver_core::spec::Spec;
@@ -28,10 +57,65 @@ pub struct Spec {
     /// Whether our init stays as PID 1, forwards signals and reaps.
     pub init: bool,
     /// A bounded, writable layer over the root file system that is thrown away.
-    pub ephemeral: Option<crate::Ephemeral>,
+    pub ephemeral: Option<Ephemeral>,
     /// What the template put in that the caller did not ask for: a host that cannot enforce one
     /// of these goes on and reports it, or fails when strict. All else is enforced or an error.
     pub defaults: Vec<TemplateDefault>,
+    /// Capabilities that were asked for by name: a host without one of them is an error, while
+    /// others that it lacks are left out.
+    pub named_capabilities: runtime::Capabilities,
+    /// Whether the driver fills `/dev`: the nodes of `oci.linux.devices`, `ptmx`, and the links
+    /// `fd`, `stdin`, `stdout`, `stderr`. Not when the caller brought a `/dev` of their own.
+    pub fill_dev: bool,
+    /// Makes every device node of the host's `/dev` too, except those whose path is in
+    /// `oci.linux.devices` already (privileged).
+    pub host_devices: bool,
+    /// The container whose `/dev/shm` is seen as this one's: the one whose IPC namespace is
+    /// joined, unless a mount of the command is there.
+    pub shm_of: Option<String>,
+    /// What the sources of mounts must be before anything is mounted.
+    pub demands: Vec<PropagationDemand>,
+    /// The cgroup above the container's as it was asked for; empty: the driver's choice.
+    /// `oci.linux.cgroupsPath` has it cleaned, with the id below it.
+    pub cgroup_parent: String,
+    /// Which seccomp filter. `oci.linux.seccomp` wins over it.
+    pub seccomp: SeccompChoice,
+    /// The paths that the process may use.
+    pub landlock: Option<Landlock>,
+}
+
+/// Which system calls a container may make.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SeccompChoice {
+    /// All of them.
+    #[default]
+    Unconfined,
+    /// Those of the default profile, which is a [`TemplateDefault`].
+    Default,
+    /// Those of this profile: JSON in Docker's format.
+    Profile(String),
+}
+
+/// What the source of a mount must be, so that mounts can travel through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropagationDemand {
+    /// The field of the command to name in an error.
+    pub field: String,
+    /// The path on the host.
+    pub source: PathBuf,
+    /// What the mount that `source` is on must be.
+    pub needs: SourcePropagation,
+}
+
+/// How the mount that a path is on must travel: the `shared:` and `master:` fields of
+/// proc_pid_mountinfo(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourcePropagation {
+    /// It must be shared.
+    Shared,
+    /// It must be shared or a slave.
+    SharedOrSlave,
 }
 
 /// Who a process runs as.
@@ -41,8 +125,9 @@ pub struct Spec {
 /// let user = User::Names { user: "daemon".into(), groups: vec!["audio".into()] };
 /// assert_ne!(user, User::Ids);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum User {
     /// By the numbers in `oci.process.user`, nothing is looked up (OCI).
     Ids,
@@ -90,6 +175,9 @@ pub enum TemplateDefault {
 impl Spec {
     /// A container from an OCI document alone.
     pub fn from_oci(id: impl Into<String>, oci: runtime::Spec) -> Self {
+        let brings_dev = oci.mounts().iter().flatten().any(|mount| {
+            mount.typ().as_deref() == Some("bind") && mount.destination() == Path::new("/dev")
+        });
         Self {
             id: id.into(),
             oci,
@@ -98,6 +186,14 @@ impl Spec {
             init: false,
             ephemeral: None,
             defaults: Vec::new(),
+            named_capabilities: runtime::Capabilities::new(),
+            fill_dev: !brings_dev,
+            host_devices: false,
+            shm_of: None,
+            demands: Vec::new(),
+            cgroup_parent: String::new(),
+            seccomp: SeccompChoice::Unconfined,
+            landlock: None,
         }
     }
 }

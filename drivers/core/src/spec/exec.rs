@@ -1,0 +1,124 @@
+//! One more process for a running container: what it inherits, and what is its own.
+
+use super::process::{directory, words};
+use super::text::invalid;
+use super::{Spec, User, capabilities, environment, user};
+use crate::{ExecRequest, Result};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
+use serde::{Deserialize, Serialize};
+
+/// What an exec takes from its container: written to the container's state, so that every
+/// process that opens the driver on the same root can exec.
+///
+/// ```
+/// use execdriver_core::{Command, ExecRequest, ProcessConfig, Spec};
+/// let command = Command::linux("web-1", "/srv/rootfs", "sleep").env("A", "1");
+/// let defaults = Spec::from_command(&command, "native")?.exec_defaults();
+/// let exec = defaults.exec(&ExecRequest::new(ProcessConfig::new("date")))?;
+/// assert_eq!(exec.process.env().as_deref(), Some(&["A=1".to_owned()][..]));
+/// # Ok::<(), execdriver_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExecDefaults {
+    /// The container's own process.
+    pub process: Process,
+    /// Who it runs as.
+    pub user: User,
+}
+
+/// A process to put into a running container.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ExecSpec {
+    /// The process. Its user holds numbers only when `user` is `Ids`.
+    pub process: Process,
+    /// Who it runs as.
+    pub user: User,
+    /// Capabilities that were asked for by name: a host without one of them is an error.
+    pub named_capabilities: Capabilities,
+}
+
+impl Spec {
+    /// What an exec in this container starts from.
+    pub fn exec_defaults(&self) -> ExecDefaults {
+        ExecDefaults {
+            process: self.oci.process().clone().unwrap_or_default(),
+            user: self.user.clone(),
+        }
+    }
+
+    /// The process of `request` in this container: [`ExecDefaults::exec`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_exec(&self, request: &ExecRequest) -> Result<ExecSpec> {
+        self.exec_defaults().exec(request)
+    }
+}
+
+impl ExecDefaults {
+    /// The process of `request`.
+    ///
+    /// Its environment is its own if it has one, else the container's; so are directory, user and
+    /// capabilities. A privileged one has every capability, for itself alone. Limits of setrlimit,
+    /// `oom_score_adj`, `no_new_privileges`, profile and label are always the container's.
+    ///
+    /// # Errors
+    /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
+    pub fn exec(&self, request: &ExecRequest) -> Result<ExecSpec> {
+        let config = &request.process;
+        let mut process = self.process.clone();
+        words(&mut process, "process", config)?;
+        if !config.env.is_empty() {
+            let env = environment::normalise("process.environment", &config.env)?;
+            process.set_env(Some(env));
+        }
+        if let Some(cwd) = &request.cwd {
+            process.set_cwd(directory("cwd", cwd)?);
+        }
+        let (sets, named_capabilities) = self.capabilities(request)?;
+        process.set_capabilities(Some(sets));
+        Ok(ExecSpec {
+            process,
+            user: self.user(request)?,
+            named_capabilities,
+        })
+    }
+
+    fn capabilities(&self, request: &ExecRequest) -> Result<(LinuxCapabilities, Capabilities)> {
+        let all = |named| Ok((capabilities::sets(&capabilities::all()), named));
+        match (&request.capabilities, request.process.privileged) {
+            (None, true) => all(Capabilities::new()),
+            // An OCI document without capabilities asks for none.
+            (None, false) => Ok((
+                self.process.capabilities().clone().unwrap_or_default(),
+                Capabilities::new(),
+            )),
+            (Some(names), false) => {
+                let named = capabilities::parse_list("capabilities", names)?;
+                if names.iter().any(|name| capabilities::is_all(name)) {
+                    return all(named);
+                }
+                Ok((capabilities::sets(&named), named))
+            }
+            (Some(_), true) => Err(invalid(
+                format_args!("capabilities"),
+                "a privileged process has all of them",
+            )),
+        }
+    }
+
+    /// The exec's own user with the container's extra groups, or the container's user.
+    fn user(&self, request: &ExecRequest) -> Result<User> {
+        let asked = &request.process.user;
+        if asked.is_empty() {
+            return Ok(self.user.clone());
+        }
+        let groups = match &self.user {
+            User::Names { groups, .. } => groups.as_slice(),
+            User::Ids => &[],
+        };
+        user::names("process.user", asked, groups)
+    }
+}

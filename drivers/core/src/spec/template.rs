@@ -1,0 +1,146 @@
+//! What every container gets before its command says anything: mounts and device nodes.
+
+use super::mounts::mount;
+use crate::{Device, DeviceKind};
+use oci_spec::runtime::Mount;
+
+/// What of the command the template depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) privileged: bool,
+    pub(super) readonly_rootfs: bool,
+    /// Whether the user namespace, if there is one, has the group of terminals.
+    pub(super) maps_tty_group: bool,
+    pub(super) shm: Shm,
+}
+
+/// Whose POSIX shared memory the container sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shm {
+    Own,
+    Host,
+    /// That of the joined container, which only the driver can find.
+    Joined,
+}
+
+/// Group `tty` in every distribution that has one.
+pub(super) const TTY_GROUP: u32 = 5;
+
+const RESTRICTED: [&str; 3] = ["nosuid", "noexec", "nodev"];
+
+/// The mounts, the outer ones first.
+pub(super) fn mounts(facts: Facts) -> Vec<Mount> {
+    let Facts {
+        privileged,
+        readonly_rootfs,
+        ..
+    } = facts;
+    let pts = [
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620",
+    ];
+    // Bounded, where the original's could take half of the host's memory.
+    let dev = ["nosuid", "strictatime", "mode=755", "size=65536k"];
+    let kernel = if privileged && !readonly_rootfs {
+        "rw"
+    } else {
+        "ro"
+    };
+    let mut mounts = vec![
+        mount("/proc", "proc", "proc", RESTRICTED),
+        // OCI's word for a read-only /dev; drivers apply it last, when /dev is filled.
+        mount(
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            dev.into_iter().chain(readonly_rootfs.then_some("ro")),
+        ),
+        mount(
+            "/sys",
+            "sysfs",
+            "sysfs",
+            RESTRICTED.into_iter().chain([kernel]),
+        ),
+        mount(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            // A gid that the user namespace has not makes the mount fail with EINVAL.
+            pts.into_iter()
+                .chain(facts.maps_tty_group.then_some("gid=5")),
+        ),
+        mount("/dev/mqueue", "mqueue", "mqueue", RESTRICTED),
+    ];
+    mounts.extend(shm(facts.shm));
+    mounts.push(mount(
+        "/sys/fs/cgroup",
+        "cgroup",
+        "cgroup",
+        RESTRICTED.into_iter().chain([kernel]),
+    ));
+    mounts
+}
+
+/// The nodes of `/dev`. `fuse` is made and, without a rule for it, cannot be opened.
+pub(super) fn devices() -> Vec<Device> {
+    [
+        ("/dev/fuse", 10, 229),
+        ("/dev/null", 1, 3),
+        ("/dev/zero", 1, 5),
+        ("/dev/full", 1, 7),
+        ("/dev/tty", 5, 0),
+        ("/dev/urandom", 1, 9),
+        ("/dev/random", 1, 8),
+    ]
+    .map(|(path, major, minor)| Device::node(path, major, minor))
+    .into()
+}
+
+/// What may be used of devices: any may be made, few opened.
+pub(super) fn device_rules() -> Vec<Device> {
+    let mut rules = vec![
+        Device::rule(DeviceKind::Char, -1, -1, "m"),
+        Device::rule(DeviceKind::Block, -1, -1, "m"),
+    ];
+    // console, tty0, tty1, pts, ptmx, net/tun; null, zero, full, tty, urandom, random.
+    rules.extend(
+        [
+            (5, 1),
+            (4, 0),
+            (4, 1),
+            (136, -1),
+            (5, 2),
+            (10, 200),
+            (1, 3),
+            (1, 5),
+            (1, 7),
+            (5, 0),
+            (1, 9),
+            (1, 8),
+        ]
+        .map(|(major, minor)| Device::rule(DeviceKind::Char, major, minor, "rwm")),
+    );
+    rules
+}
+
+/// The original left `/dev/shm` to the daemon. Here there is none, so the template has it.
+fn shm(shm: Shm) -> Option<Mount> {
+    match shm {
+        Shm::Own => Some(mount(
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            RESTRICTED.into_iter().chain(["mode=1777", "size=65536k"]),
+        )),
+        Shm::Host => Some(mount(
+            "/dev/shm",
+            "bind",
+            "/dev/shm",
+            ["rbind"].into_iter().chain(RESTRICTED).chain(["rw"]),
+        )),
+        Shm::Joined => None,
+    }
+}

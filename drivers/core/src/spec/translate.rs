@@ -1,0 +1,211 @@
+//! `Command -> Spec`: every rule of the contract's container template, each from its own file.
+
+use super::mounts::{self, Mounts};
+use super::paths::{clean, on_host};
+use super::template::{Facts, Shm, TTY_GROUP};
+use super::text::{invalid, no_nul};
+use super::{
+    SeccompChoice, Spec, TemplateDefault, capabilities, devices, environment, idmap, masks,
+    namespaces, process, resources, user,
+};
+use crate::{Command, ContainerId, Error, LinuxCommand, NamespaceMode, Profile, Result};
+use oci_spec::runtime::{self, Linux, LinuxIdMapping, LinuxNamespaceType};
+use std::path::PathBuf;
+
+/// The version of the runtime specification that the documents follow.
+const OCI_VERSION: &str = "1.2.0";
+
+impl Spec {
+    /// Translates a Linux command, for the driver registered as `driver`.
+    ///
+    /// Touches nothing: the same command gives the same specification on every host.
+    ///
+    /// ```
+    /// use execdriver_core::{Command, Spec};
+    /// let command = Command::linux("web-1", "/srv/rootfs", "/bin/sh");
+    /// let spec = Spec::from_command(&command, "native")?;
+    /// assert_eq!(spec.oci.hostname().as_deref(), Some("web-1"));
+    /// # Ok::<(), execdriver_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongPlatform`] for another command, [`Error::InvalidCommand`] naming the field.
+    pub fn from_command(command: &Command, driver: &str) -> Result<Self> {
+        let linux = command.as_linux().ok_or_else(|| Error::WrongPlatform {
+            driver: driver.to_owned(),
+            found: command.platform.name().to_owned(),
+        })?;
+        check(command, linux)?;
+        let maps = idmap::translate(linux)?;
+        let mounts = mounts::translate(&command.mounts, facts(command, linux, &maps.1))?;
+        let (set, named) = capability_sets(command, linux)?;
+        let (namespaces, joins) = namespaces::translate(command, linux)?;
+
+        let mut root = runtime::Root::default();
+        root.set_path(command.rootfs.clone())
+            .set_readonly(Some(linux.readonly_rootfs));
+        let mut document = runtime::Spec::default();
+        document
+            .set_version(OCI_VERSION.to_owned())
+            .set_root(Some(root))
+            .set_process(Some(process::translate(command, linux, &set)?))
+            .set_hostname(environment::hostname(command, linux)?)
+            .set_domainname(environment::domainname(linux)?)
+            .set_annotations(None);
+        let mut part = linux_part(command, linux, &mounts, maps)?;
+        part.set_namespaces(Some(namespaces));
+        let shm_of = joins
+            .iter()
+            .find(|join| join.kind == LinuxNamespaceType::Ipc)
+            .filter(|_| !mounts.dev_is_callers() && !mounts.taken.contains("/dev/shm"))
+            .map(|join| join.container.clone());
+        let fill_dev = !mounts.dev_is_callers();
+        document.set_linux(Some(part)).set_mounts(Some(mounts.list));
+
+        let mut spec = Self::from_oci(&command.id, document);
+        spec.user = user::names(
+            "process_config.user",
+            &command.process.user,
+            &linux.group_add,
+        )?;
+        spec.joins = joins;
+        spec.init = linux.init;
+        spec.ephemeral = linux.ephemeral;
+        spec.defaults = defaults(command, linux);
+        spec.named_capabilities = named;
+        spec.fill_dev = fill_dev;
+        spec.host_devices = command.process.privileged && fill_dev;
+        spec.shm_of = shm_of;
+        spec.demands = mounts.demands;
+        spec.cgroup_parent.clone_from(&linux.cgroup_parent);
+        spec.seccomp = seccomp(command, linux);
+        spec.landlock.clone_from(&linux.landlock);
+        Ok(spec)
+    }
+}
+
+/// What no other part checks.
+fn check(command: &Command, linux: &LinuxCommand) -> Result<()> {
+    ContainerId::parse(&command.id)?;
+    on_host(format_args!("rootfs"), &command.rootfs)?;
+    no_nul(format_args!("cgroup_parent"), &linux.cgroup_parent)?;
+    no_nul(format_args!("seccomp_profile"), &linux.seccomp_profile)?;
+    for (key, value) in &linux.sysctl {
+        let field = format!("sysctl[{key:?}]");
+        no_nul(format_args!("{field}"), key)?;
+        no_nul(format_args!("{field}"), value)?;
+    }
+    if linux.profile == Profile::Strict && command.process.privileged {
+        return Err(invalid(
+            format_args!("process_config.privileged"),
+            "the strict profile has no privileged containers (use profile docker)",
+        ));
+    }
+    match &command.network {
+        Some(network) if network.interface.is_some() => Err(invalid(
+            format_args!("network.interface"),
+            "only a Windows container has one",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn facts(command: &Command, linux: &LinuxCommand, gids: &[LinuxIdMapping]) -> Facts {
+    Facts {
+        privileged: command.process.privileged,
+        readonly_rootfs: linux.readonly_rootfs,
+        maps_tty_group: idmap::maps(gids, TTY_GROUP),
+        shm: match linux.ipc_mode() {
+            // Whose namespace a path is, nobody knows: it gets its own shared memory.
+            NamespaceMode::Own | NamespaceMode::Path(_) => Shm::Own,
+            NamespaceMode::Host => Shm::Host,
+            NamespaceMode::Container(_) => Shm::Joined,
+        },
+    }
+}
+
+/// All that a process may have, and what of it was asked for by name. A privileged container
+/// gets all; what it adds and drops is checked and, as in the original, has no effect.
+fn capability_sets(
+    command: &Command,
+    linux: &LinuxCommand,
+) -> Result<(runtime::Capabilities, runtime::Capabilities)> {
+    let (set, named) = capabilities::tweak(linux.profile, &linux.cap_add, &linux.cap_drop)?;
+    if command.process.privileged {
+        return Ok((capabilities::all(), runtime::Capabilities::new()));
+    }
+    Ok((set, named))
+}
+
+fn linux_part(
+    command: &Command,
+    linux: &LinuxCommand,
+    mounts: &Mounts,
+    (uids, gids): (Vec<LinuxIdMapping>, Vec<LinuxIdMapping>),
+) -> Result<Linux> {
+    let privileged = command.process.privileged;
+    let nodes = devices::nodes(&linux.autocreated_devices, mounts.dev_is_callers())?;
+    let mut part = Linux::default();
+    part.set_uid_mappings(Some(uids).filter(|map| !map.is_empty()))
+        .set_gid_mappings(Some(gids).filter(|map| !map.is_empty()))
+        .set_devices(Some(nodes))
+        .set_resources(Some(resources::translate(command, linux)?))
+        .set_cgroups_path(cgroups_path(&linux.cgroup_parent, &command.id))
+        .set_rootfs_propagation(Some(mounts.root_propagation.to_owned()))
+        .set_masked_paths(Some(masks::masked(privileged)))
+        .set_readonly_paths(Some(masks::read_only(privileged, linux.readonly_rootfs)))
+        .set_mount_label(process::label("mount_label", &command.mount_label)?)
+        .set_sysctl(
+            Some(linux.sysctl.clone().into_iter().collect()).filter(|_| !linux.sysctl.is_empty()),
+        );
+    Ok(part)
+}
+
+/// `<parent>/<id>`, cleaned, so that `..` never leaves the hierarchy. A relative parent stays so.
+fn cgroups_path(parent: &str, id: &str) -> Option<PathBuf> {
+    if parent.is_empty() {
+        return None;
+    }
+    let path = clean(&format!("{parent}/{id}"));
+    Some(PathBuf::from(if parent.starts_with('/') {
+        path.as_str()
+    } else {
+        path.trim_start_matches('/')
+    }))
+}
+
+fn seccomp(command: &Command, linux: &LinuxCommand) -> SeccompChoice {
+    match linux.seccomp_profile.as_str() {
+        "" if !command.process.privileged => SeccompChoice::Default,
+        "" | "unconfined" => SeccompChoice::Unconfined,
+        profile => SeccompChoice::Profile(profile.to_owned()),
+    }
+}
+
+fn defaults(command: &Command, linux: &LinuxCommand) -> Vec<TemplateDefault> {
+    let privileged = command.process.privileged;
+    let pids_given = command
+        .resources
+        .as_ref()
+        .and_then(|all| all.linux.as_ref())
+        .is_some_and(|limits| limits.pids_limit != 0);
+    [
+        (TemplateDefault::DeviceRules, !privileged),
+        (
+            TemplateDefault::Seccomp,
+            seccomp(command, linux) == SeccompChoice::Default,
+        ),
+        (
+            TemplateDefault::AppArmor,
+            !privileged && linux.apparmor_profile.is_empty(),
+        ),
+        (TemplateDefault::Cgroup, linux.cgroup_parent.is_empty()),
+        (
+            TemplateDefault::PidsLimit,
+            linux.profile == Profile::Strict && !pids_given,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(default, applies)| applies.then_some(default))
+    .collect()
+}
