@@ -1,0 +1,69 @@
+//! One `#[test]` a rule.
+
+/// Writes a test for every rule of the suite. Takes an expression of a type that is a
+/// [`Subject`](crate::Subject); it is evaluated once a test.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($subject:expr) => {
+        $crate::conformance_suite! { @each $subject;
+            status::exit_zero,
+            status::exit_72,
+            status::exit_signal,
+            status::cmd_not_found,
+            status::cmd_not_executable,
+            status::timeout_is_told_from_other_kills,
+            status::timeout_in_the_future_does_not_matter,
+            streams::echo_stdout,
+            streams::split_streams,
+            streams::stdin_pipe,
+            streams::no_stdin,
+            streams::stdin_blocked,
+            streams::fd_passes_through,
+            streams::a_slow_writer_has_all_at_return,
+            streams::output_cap_truncates_and_says_so,
+            streams::a_stream_of_the_wrong_direction_is_refused,
+            hooks::hooks_run_in_order,
+            hooks::pre_start_error_aborts,
+            hooks::start_error_kills,
+            hooks::post_stop_errors_do_not_hide_the_status,
+            hooks::post_stop_runs_after_a_failed_start,
+            hooks::hooks_are_told_the_process,
+            hooks::a_hook_may_kill_its_own_container,
+            hooks::a_kill_aborts_a_start,
+            hooks::a_panicking_hook_leaves_nothing,
+            signals::kill_9,
+            signals::harmless_signals_leave_it_running,
+            signals::ignored_term_does_not_end_it,
+            signals::signalling_what_is_not_there,
+            signals::terminate_ends_a_run,
+            signals::pause_refuses_exec_and_kill_thaws,
+            signals::exec_stop,
+            exec::exec_basic,
+            exec::exec_without_a_container,
+            exec::exec_not_found,
+            exec::exec_is_killed_by_its_own_id,
+            exec::exec_hooks_are_about_the_exec,
+            exec::exec_times_out,
+            exec::an_exec_id_is_taken_once,
+            ids::id_bad,
+            ids::a_live_id_is_taken,
+            ids::restart,
+            ids::listed_while_it_runs,
+            ids::cleaning_nothing_is_fine,
+            ids::concurrent,
+            others::stats,
+            others::update,
+            others::resize_non_tty,
+            others::bad_commands_start_nothing,
+            others::the_driver_names_itself,
+        }
+    };
+    (@each $subject:expr; $($group:ident::$rule:ident,)*) => {
+        $(
+            #[test]
+            fn $rule() {
+                $crate::$group::$rule(&$subject);
+            }
+        )*
+    };
+}
