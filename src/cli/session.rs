@@ -1,8 +1,8 @@
 //! One `run` or `exec` at a terminal: streams, forwarded signals, the exit code.
 
 use crate::failure::{Failure, chain};
-use crate::tty::{self, RawMode};
-use execdriver::{Driver, Error, ExitReason, ExitStatus, Pipes, Stdio, Target};
+use crate::tty::RawMode;
+use execdriver::{Driver, ExitReason, ExitStatus, Pipes, Stdio, Target};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,8 +99,11 @@ mod forward {
 
     use super::{Arc, Driver, Target};
 
-    pub(super) fn start(_: &Arc<dyn Driver>, _: Target, _: bool) -> std::io::Result<()> {
-        Ok(())
+    /// Stands for the thread that is not needed.
+    pub(super) struct Forwarder;
+
+    pub(super) fn start(_: &Arc<dyn Driver>, _: Target, _: bool) -> std::io::Result<Forwarder> {
+        Ok(Forwarder)
     }
 }
 
@@ -108,8 +111,9 @@ mod forward {
 mod forward {
     //! A thread that hands the signals of this program on to the container.
 
-    use super::{Arc, Driver, Error, Target, chain, tty};
-    use execdriver::Signal;
+    use super::{Arc, Driver, Target, chain};
+    use crate::tty;
+    use execdriver::{Error, Signal};
     use signal_hook::consts::signal as number;
     use signal_hook::iterator::{Handle, Signals};
     use std::io;

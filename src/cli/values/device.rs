@@ -1,6 +1,6 @@
 //! Devices of the host's: `/dev/fuse[:/dev/inside][:rwm]`.
 
-use execdriver::{Device, DeviceKind};
+use execdriver::Device;
 use std::fs;
 
 /// Parses `HOST[:CONTAINER][:PERMISSIONS]`, and asks the host what the node is.
@@ -25,6 +25,7 @@ pub(crate) fn device(text: &str) -> Result<Device, String> {
 
 #[cfg(unix)]
 fn node(metadata: &fs::Metadata, inside: &str, permissions: &str) -> Option<Device> {
+    use execdriver::DeviceKind;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let kind = match metadata.file_type() {
         kind if kind.is_char_device() => DeviceKind::Char,
