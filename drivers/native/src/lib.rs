@@ -4,7 +4,7 @@
 
 #[allow(dead_code, reason = "until the driver calls it")]
 mod at;
-#[allow(dead_code, reason = "until the driver calls it")]
+#[allow(dead_code, unused_imports, reason = "until the driver calls it")]
 mod cgroup;
 mod driver;
 #[allow(dead_code, reason = "until the driver calls it")]
@@ -21,6 +21,9 @@ mod plan;
 mod state;
 #[allow(dead_code, unused_imports, reason = "until the driver calls it")]
 mod stdio;
+#[cfg(test)]
+#[path = "../../../tests/support/mod.rs"]
+mod support;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod sys;
 #[allow(dead_code, reason = "init uses the decoder, the parent the encoder")]

@@ -1,1 +1,220 @@
 //! Cgroups: made, filled, counted, killed and removed, whatever the layout of the host.
+//!
+//! [`Hierarchies`] says what is mounted, [`CgroupPath`] where a container belongs in it, and
+//! [`Cgroup`] is that place in every hierarchy: version 1, version 2, or both on a hybrid host.
+//! A directory is believed to be a cgroup only after `statfs(2)` said so: on a version 1 host
+//! `/sys/fs/cgroup` is a tmpfs, where `mkdir` makes plain directories that limit nothing.
+//!
+//! Where the host lets us make none ([`CgroupError::Unavailable`]), [`pidns`] finds and ends the
+//! processes of a container by its pid namespace.
+//!
+//! Rooms left: limits and statistics go beside [`Counters`], a systemd manager beside `create`,
+//! freezing beside `kill` (which freezes already), the device program of version 2 beside
+//! [`devices`].
+
+mod counters;
+mod create;
+mod detect;
+pub(crate) mod devices;
+mod error;
+mod kill;
+mod path;
+pub(crate) mod pidns;
+mod remove;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub(crate) use counters::Counters;
+pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
+pub(crate) use error::CgroupError;
+pub(crate) use path::CgroupPath;
+
+use crate::at;
+use crate::state::{CgroupRecord, HierarchyRecord};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// A container's cgroups, open. It holds one descriptor for each hierarchy: a long wait keeps
+/// [`Cgroup::record`] instead and opens it again.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    members: Vec<Member>,
+    /// Parents that were made on the way, outermost first.
+    made_parents: Vec<PathBuf>,
+}
+
+/// The cgroup in one hierarchy.
+#[derive(Debug)]
+struct Member {
+    version: Version,
+    controllers: Vec<String>,
+    path: PathBuf,
+    dir: OwnedFd,
+    /// Device and inode: a directory of the same name that somebody made later is not ours.
+    identity: (u64, u64),
+}
+
+/// The processes of a cgroup and of those below it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pids {
+    /// As we see them, ascending.
+    pub(crate) pids: Vec<u32>,
+    /// How many are outside of our pid namespace and so have no number here.
+    pub(crate) foreign: usize,
+}
+
+impl Cgroup {
+    /// Opens what is left of a recorded container's cgroups: those that are gone, or that now
+    /// belong to somebody else, are left out.
+    pub(crate) fn open(record: &CgroupRecord) -> Result<Self, CgroupError> {
+        let mut members = Vec::new();
+        for recorded in &record.hierarchies {
+            members.extend(Member::open(recorded)?);
+        }
+        let made_parents = record.made_parents.iter().map(PathBuf::from).collect();
+        Ok(Self {
+            members,
+            made_parents,
+        })
+    }
+
+    /// What another process needs to [`Cgroup::open`] it.
+    pub(crate) fn record(&self) -> CgroupRecord {
+        CgroupRecord {
+            hierarchies: self.members.iter().map(Member::record).collect(),
+            made_parents: self.made_parents.iter().map(|p| text(p)).collect(),
+        }
+    }
+
+    /// Whether the container has a cgroup of its own with this controller.
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        self.controller(controller).is_some()
+    }
+
+    /// Whether nothing of it is there (any more).
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The directory for `CLONE_INTO_CGROUP`, where there is a version 2 hierarchy.
+    pub(crate) fn unified_dir(&self) -> Option<BorrowedFd<'_>> {
+        self.unified().map(|member| member.dir.as_fd())
+    }
+
+    /// The `tasks` files of the version 1 hierarchies, open for writing. A process with a single
+    /// thread that writes `0` to each has placed itself.
+    ///
+    /// Init places itself this way, because it is 40 times faster than [`Cgroup::place`] (0.3
+    /// against 14 ms for nine hierarchies): a write of another's pid, and every write to
+    /// `cgroup.procs`, waits for an RCU grace period (`cgroup_threadgroup_rwsem`). The kernel
+    /// checks permissions of whoever opened the file, so this works from a user namespace too.
+    pub(crate) fn entry_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        self.version_1()
+            .map(|member| {
+                at::open_file(member.dir.as_fd(), OsStr::new("tasks"), OFlag::O_WRONLY)
+                    .map_err(CgroupError::io("open tasks of", &member.path))
+            })
+            .collect()
+    }
+
+    /// Moves a process into every hierarchy, for who cannot place itself; into version 2 only
+    /// when it was not cloned into it (`in_unified`).
+    pub(crate) fn place(&self, pid: u32, in_unified: bool) -> Result<(), CgroupError> {
+        let text = pid.to_string();
+        for member in &self.members {
+            if in_unified && member.version == Version::V2 {
+                continue;
+            }
+            at::write(
+                member.dir.as_fd(),
+                OsStr::new("cgroup.procs"),
+                text.as_bytes(),
+            )
+            .map_err(CgroupError::io("place a process in", &member.path))?;
+        }
+        Ok(())
+    }
+
+    /// The processes of the container, those in its sub-cgroups included.
+    pub(crate) fn pids(&self) -> Result<Pids, CgroupError> {
+        let member = self
+            .unified()
+            .or_else(|| self.controller("devices"))
+            .or_else(|| self.controller("pids"))
+            .or_else(|| self.members.first());
+        match member {
+            Some(member) => walk::pids(member.dir.as_fd())
+                .map_err(CgroupError::io("list the processes of", &member.path)),
+            None => Ok(Pids::default()),
+        }
+    }
+
+    /// Whether the container is frozen, by us or by anybody: what is started in it would hang.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let reads = |member: &Member, file: &str, frozen: &str| {
+            let text = at::read(member.dir.as_fd(), OsStr::new(file), 64);
+            text.is_ok_and(|text| text.trim_ascii() == frozen.as_bytes())
+        };
+        let v1 = self.controller("freezer").is_some_and(|member| {
+            reads(member, "freezer.state", "FROZEN") || reads(member, "freezer.state", "FREEZING")
+        });
+        v1 || self
+            .unified()
+            .is_some_and(|member| reads(member, "cgroup.freeze", "1"))
+    }
+
+    fn unified(&self) -> Option<&Member> {
+        self.members.iter().find(|m| m.version == Version::V2)
+    }
+
+    fn version_1(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|m| m.version == Version::V1)
+    }
+
+    fn controller(&self, name: &str) -> Option<&Member> {
+        self.version_1()
+            .find(|member| member.controllers.iter().any(|have| have == name))
+    }
+}
+
+impl Member {
+    fn open(recorded: &HierarchyRecord) -> Result<Option<Self>, CgroupError> {
+        let path = PathBuf::from(&recorded.path);
+        let version = Version::from_number(recorded.version);
+        let dir = match at::open_root(&path) {
+            Ok(dir) => dir,
+            Err(Errno::ENOENT | Errno::ENODEV) => return Ok(None),
+            Err(errno) => return Err(CgroupError::io("open", path)(errno)),
+        };
+        let identity = at::identity(&dir).map_err(CgroupError::io("stat", &path))?;
+        if identity != (recorded.dev, recorded.ino) || !detect::is_cgroup(dir.as_fd(), version) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            version,
+            controllers: recorded.controllers.clone(),
+            path,
+            dir,
+            identity,
+        }))
+    }
+
+    fn record(&self) -> HierarchyRecord {
+        HierarchyRecord {
+            version: self.version.number(),
+            controllers: self.controllers.clone(),
+            path: text(&self.path),
+            dev: self.identity.0,
+            ino: self.identity.1,
+        }
+    }
+}
+
+/// Our paths are made of `/proc` text and of ids, so nothing is lost here.
+fn text(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,100 @@
+//! What the kernel counted for a container, read before its cgroups are removed.
+
+use super::Cgroup;
+use super::walk;
+use crate::at;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// For the exit status; `None` where no controller counted it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Processor time in user mode.
+    pub(crate) cpu_user: Option<Duration>,
+    /// Processor time in the kernel.
+    pub(crate) cpu_system: Option<Duration>,
+    /// The most memory ever in use, in bytes.
+    pub(crate) peak_memory: Option<u64>,
+    /// How many processes the kernel killed for want of memory.
+    pub(crate) oom_kills: Option<u64>,
+}
+
+impl Cgroup {
+    /// Reads the counters; one that fails is simply `None`, since the exit status is worth
+    /// returning without it.
+    pub(crate) fn counters(&self) -> Counters {
+        let mut found = Counters::default();
+        if let Some(unified) = self.unified() {
+            found = version_2(unified.dir.as_fd());
+        }
+        if let Some(cpuacct) = self.controller("cpuacct") {
+            let dir = cpuacct.dir.as_fd();
+            let nanoseconds = |file| number(dir, file).map(Duration::from_nanos);
+            found.cpu_user = nanoseconds("cpuacct.usage_user").or(found.cpu_user);
+            found.cpu_system = nanoseconds("cpuacct.usage_sys").or(found.cpu_system);
+        }
+        if let Some(memory) = self.controller("memory") {
+            let dir = memory.dir.as_fd();
+            found.peak_memory = number(dir, "memory.max_usage_in_bytes").or(found.peak_memory);
+            found.oom_kills = version_1_oom_kills(dir).or(found.oom_kills);
+        }
+        found
+    }
+}
+
+fn version_2(dir: BorrowedFd<'_>) -> Counters {
+    let cpu = text(dir, "cpu.stat");
+    let microseconds = |key| value(cpu.as_deref()?, key).map(Duration::from_micros);
+    let events = text(dir, "memory.events");
+    Counters {
+        cpu_user: microseconds("user_usec"),
+        cpu_system: microseconds("system_usec"),
+        peak_memory: number(dir, "memory.peak"),
+        oom_kills: events.and_then(|events| value(&events, "oom_kill")),
+    }
+}
+
+/// Version 1 counts in each cgroup for itself (Linux 4.13 and later).
+fn version_1_oom_kills(dir: BorrowedFd<'_>) -> Option<u64> {
+    let mut sum = None;
+    let visited = walk::visit(dir, |dir| {
+        let text = text(dir, "memory.oom_control");
+        if let Some(here) = text.and_then(|text| value(&text, "oom_kill")) {
+            sum = Some(sum.unwrap_or(0) + here);
+        }
+        Ok(())
+    });
+    visited.ok().and(sum)
+}
+
+fn text(dir: BorrowedFd<'_>, file: &str) -> Option<String> {
+    let text = at::read(dir, OsStr::new(file), 1 << 16).ok()?;
+    String::from_utf8(text).ok()
+}
+
+fn number(dir: BorrowedFd<'_>, file: &str) -> Option<u64> {
+    text(dir, file)?.trim().parse().ok()
+}
+
+/// The value of a line `key value`.
+fn value(text: &str, key: &str) -> Option<u64> {
+    let line = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        (name == key).then(|| value.trim().parse().ok())?
+    };
+    text.lines().find_map(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_keyed_files_are_read_by_their_whole_key() {
+        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        assert_eq!(value(text, "oom_kill"), Some(3));
+        assert_eq!(value(text, "oom"), None);
+        assert_eq!(value("oom_kill x\n", "oom_kill"), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! Makes a container's cgroup in every mounted hierarchy, or in none.
+
+use super::detect::{Hierarchies, Hierarchy, is_cgroup};
+use super::error::CgroupError;
+use super::path::CgroupPath;
+use super::{Cgroup, Member};
+use crate::at;
+use nix::errno::Errno;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// Another container's clean-up may remove a parent between our steps: then we begin again.
+const ATTEMPTS: usize = 16;
+
+/// A directory on the way down.
+struct Place {
+    dir: OwnedFd,
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes the cgroup at `place` in every hierarchy of the host. A hierarchy that this user may
+    /// not change is left out (ask [`Cgroup::has`] before relying on a controller).
+    ///
+    /// # Errors
+    /// `Unavailable` when no hierarchy would have us, `InUse` when the name is taken. On every
+    /// error what was made is removed again.
+    pub(crate) fn create(host: &Hierarchies, place: &CgroupPath) -> Result<Self, CgroupError> {
+        let mut cgroup = Self {
+            members: Vec::new(),
+            made_parents: Vec::new(),
+        };
+        let mut refusal = None;
+        for hierarchy in &host.list {
+            match cgroup.create_in(hierarchy, place, host.verify) {
+                Ok(()) => {}
+                Err(error) if is_refusal(&error) => refusal = refusal.or(Some(error)),
+                Err(error) => {
+                    cgroup.roll_back();
+                    return Err(error);
+                }
+            }
+        }
+        if cgroup.members.is_empty() {
+            cgroup.roll_back();
+            return Err(unavailable(host, refusal));
+        }
+        Ok(cgroup)
+    }
+
+    fn create_in(
+        &mut self,
+        hierarchy: &Hierarchy,
+        place: &CgroupPath,
+        verify: bool,
+    ) -> Result<(), CgroupError> {
+        let mut attempt = 1;
+        loop {
+            match self.try_create_in(hierarchy, place, verify) {
+                Err(CgroupError::Io {
+                    source: Errno::ENOENT | Errno::ENODEV,
+                    ..
+                }) if attempt < ATTEMPTS => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn try_create_in(
+        &mut self,
+        hierarchy: &Hierarchy,
+        place: &CgroupPath,
+        verify: bool,
+    ) -> Result<(), CgroupError> {
+        let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+        let mut here = base(hierarchy, place, verify)?;
+        for name in place.parents() {
+            let (below, made) = enter_or_make(&here, name)?;
+            if made {
+                self.made_parents.push(below.path.clone());
+            }
+            if cpuset {
+                inherit_cpuset(&here, &below)?;
+            }
+            here = below;
+        }
+        let leaf = make_leaf(&here, place.leaf())?;
+        let ready = (|| {
+            if verify && !is_cgroup(leaf.dir.as_fd(), hierarchy.version) {
+                return Err(CgroupError::NotACgroup {
+                    path: leaf.path.clone(),
+                });
+            }
+            if cpuset {
+                inherit_cpuset(&here, &leaf)?;
+            }
+            at::identity(&leaf.dir).map_err(CgroupError::io("stat", &leaf.path))
+        })();
+        match ready {
+            Ok(identity) => {
+                self.members.push(Member {
+                    version: hierarchy.version,
+                    controllers: hierarchy.controllers.clone(),
+                    path: leaf.path,
+                    dir: leaf.dir,
+                    identity,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = at::remove_dir(here.dir.as_fd(), OsStr::new(place.leaf()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing was placed yet, so removal has nothing to wait for; the error that led here is the
+    /// one to report.
+    fn roll_back(self) {
+        let _ = self.remove(std::time::Duration::from_millis(100));
+    }
+}
+
+/// The directory that must exist: the hierarchy's root, or the cgroup that we are in.
+fn base(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Result<Place, CgroupError> {
+    let mut path = hierarchy.mount.clone();
+    let own = hierarchy.own.as_deref();
+    // Not visible from here: as good as not permitted.
+    let own = own.ok_or_else(|| CgroupError::io("find our own place in", &path)(Errno::EACCES))?;
+    let mut dir = at::open_root(&path).map_err(CgroupError::io("open", &path))?;
+    for name in place.base(own) {
+        path.push(name);
+        dir =
+            at::open_dir(dir.as_fd(), OsStr::new(name)).map_err(CgroupError::io("open", &path))?;
+    }
+    if verify && !is_cgroup(dir.as_fd(), hierarchy.version) {
+        return Err(CgroupError::NotACgroup { path });
+    }
+    Ok(Place { dir, path })
+}
+
+fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupError> {
+    let path = parent.path.join(name);
+    let made = match at::make_dir(parent.dir.as_fd(), OsStr::new(name), 0o755) {
+        Ok(()) => true,
+        Err(Errno::EEXIST) => false,
+        // An existing parent is enough, even if we could not have made it.
+        Err(errno) => match at::open_dir(parent.dir.as_fd(), OsStr::new(name)) {
+            Ok(dir) => return Ok((Place { dir, path }, false)),
+            Err(_) => return Err(CgroupError::io("make", path)(errno)),
+        },
+    };
+    let dir = at::open_dir(parent.dir.as_fd(), OsStr::new(name))
+        .map_err(CgroupError::io("open", &path))?;
+    Ok((Place { dir, path }, made))
+}
+
+/// A cgroup of this name without processes is what a crash left, and removed; one with processes
+/// belongs to somebody (the same id under another driver root, say): to share it would mean that
+/// our kill ends theirs.
+fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
+    let path = parent.path.join(name);
+    let name = OsStr::new(name);
+    match at::make_dir(parent.dir.as_fd(), name, 0o755) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => match at::remove_dir(parent.dir.as_fd(), name) {
+            Ok(()) | Err(Errno::ENOENT) => at::make_dir(parent.dir.as_fd(), name, 0o755)
+                .map_err(CgroupError::io("make", &path))?,
+            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(CgroupError::InUse { path }),
+            Err(errno) => return Err(CgroupError::io("replace", path)(errno)),
+        },
+        Err(errno) => return Err(CgroupError::io("make", path)(errno)),
+    }
+    let dir = at::open_dir(parent.dir.as_fd(), name).map_err(CgroupError::io("open", &path))?;
+    Ok(Place { dir, path })
+}
+
+/// A new version 1 cpuset has no cpus and no memory nodes, and takes no process until it has.
+fn inherit_cpuset(parent: &Place, child: &Place) -> Result<(), CgroupError> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let file = OsStr::new(file);
+        let read = |place: &Place| {
+            at::read(place.dir.as_fd(), file, 1 << 16)
+                .map_err(CgroupError::io("read the cpuset of", &place.path))
+        };
+        if read(child)?.trim_ascii().is_empty() {
+            let value = read(parent)?;
+            at::write(child.dir.as_fd(), file, value.trim_ascii())
+                .map_err(CgroupError::io("write the cpuset of", &child.path))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_refusal(error: &CgroupError) -> bool {
+    let refusals = [Errno::EACCES, Errno::EPERM, Errno::EROFS];
+    matches!(error, CgroupError::Io { source, .. } if refusals.contains(source))
+}
+
+fn unavailable(host: &Hierarchies, refusal: Option<CgroupError>) -> CgroupError {
+    let reason = match &refusal {
+        None => "no cgroup hierarchy is mounted".to_owned(),
+        Some(CgroupError::Io { path, source, .. }) => {
+            format!("{}: {}", path.display(), source.desc())
+        }
+        Some(other) => other.to_string(),
+    };
+    let read_only = matches!(
+        refusal,
+        Some(CgroupError::Io {
+            source: Errno::EROFS,
+            ..
+        })
+    );
+    CgroupError::Unavailable {
+        reason,
+        mend: mend(host, read_only).to_owned(),
+    }
+}
+
+/// What makes cgroups available on a host like this one.
+pub(super) fn mend(host: &Hierarchies, read_only: bool) -> &'static str {
+    match (host.list.is_empty(), read_only, host.unified().is_some()) {
+        (true, ..) => "mount them: `mount -t cgroup2 none /sys/fs/cgroup`",
+        (_, true, _) => {
+            "mount them read-write: in Docker start the outer container with --privileged"
+        }
+        (.., true) => {
+            "start the host program with `systemd-run --user --scope -p Delegate=yes`, or let \
+             root `chown` a cgroup to this user and start it there"
+        }
+        (.., false) => {
+            "start the host program as root: version 1 cgroups cannot be handed to users safely"
+        }
+    }
+}

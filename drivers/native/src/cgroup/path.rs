@@ -1,0 +1,144 @@
+//! Where a container belongs below a hierarchy's mount point.
+
+use super::error::CgroupError;
+
+/// `<cgroup_parent>/<id>`, cleaned: an absolute parent starts at the hierarchy's root, a relative
+/// one at the cgroup that we are in ourselves. `..` cannot climb out of either (a
+/// denial of service in the original, mended there by 40b5eebb0b).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CgroupPath {
+    absolute: bool,
+    parents: Vec<String>,
+    leaf: String,
+}
+
+/// The longest name of a directory (`NAME_MAX`).
+const MAX_NAME: usize = 255;
+
+impl CgroupPath {
+    /// The place of container `id` under `parent`, which may be empty.
+    pub(crate) fn new(parent: &str, id: &str) -> Result<Self, CgroupError> {
+        let parents = cleaned(parent)?;
+        match cleaned(id)?.as_slice() {
+            [leaf] => Ok(Self {
+                absolute: parent.starts_with('/'),
+                parents,
+                leaf: leaf.clone(),
+            }),
+            _ => Err(invalid(id, "an id is one name")),
+        }
+    }
+
+    /// The place that an OCI `cgroupsPath` names.
+    pub(crate) fn parse(path: &str) -> Result<Self, CgroupError> {
+        let mut parents = cleaned(path)?;
+        let leaf = parents
+            .pop()
+            .ok_or_else(|| invalid(path, "it names the root"))?;
+        Ok(Self {
+            absolute: path.starts_with('/'),
+            parents,
+            leaf,
+        })
+    }
+
+    /// The cgroup that must exist already: the root, or our own (`own`).
+    pub(super) fn base<'a>(&self, own: &'a str) -> Vec<&'a str> {
+        let own = if self.absolute { "" } else { own };
+        own.split('/').filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The names between the base and the container's own.
+    pub(super) fn parents(&self) -> &[String] {
+        &self.parents
+    }
+
+    /// The container's own name.
+    pub(super) fn leaf(&self) -> &str {
+        &self.leaf
+    }
+}
+
+/// The names of a path, with `.` and `..` worked in and never above the start.
+fn cleaned(path: &str) -> Result<Vec<String>, CgroupError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name if name.chars().any(char::is_control) => {
+                return Err(invalid(path, "it has a control character"));
+            }
+            name if name.len() > MAX_NAME => {
+                return Err(invalid(path, "a name in it is longer than 255 bytes"));
+            }
+            name => names.push(name.to_owned()),
+        }
+    }
+    Ok(names)
+}
+
+fn invalid(path: &str, reason: &'static str) -> CgroupError {
+    CgroupError::InvalidPath {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whole(path: &CgroupPath, own: &str) -> String {
+        let mut names = path.base(own);
+        names.extend(path.parents().iter().map(String::as_str));
+        names.push(path.leaf());
+        names.join("/")
+    }
+
+    #[test]
+    fn cgroup_parent() {
+        for (parent, own, expected) in [
+            ("", "/user/me", "user/me/c1"),
+            ("jobs", "/user/me", "user/me/jobs/c1"),
+            ("/docker", "/user/me", "docker/c1"),
+            ("/", "/user/me", "c1"),
+            ("../../..", "/user/me", "user/me/c1"),
+            ("../../etc", "/user/me", "user/me/etc/c1"),
+            ("/../../x/../y/./", "/user/me", "y/c1"),
+            ("jobs", "/", "jobs/c1"),
+        ] {
+            let path = CgroupPath::new(parent, "c1").unwrap();
+            assert_eq!(whole(&path, own), expected, "{parent:?} in {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_one_is_refused() {
+        for (parent, id) in [
+            ("a\nb", "c1"),
+            ("a\0", "c1"),
+            ("", ".."),
+            ("", ""),
+            ("", "a/b"),
+        ] {
+            assert!(CgroupPath::new(parent, id).is_err(), "{parent:?} {id:?}");
+        }
+        assert!(CgroupPath::new(&"n".repeat(256), "c1").is_err());
+        assert!(CgroupPath::parse("/..").is_err());
+        let parsed = CgroupPath::parse("/a/b").unwrap();
+        assert_eq!(parsed, CgroupPath::new("/a", "b").unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn no_parent_climbs_above_its_start(parent in "[./a\\-]{0,40}") {
+            if let Ok(path) = CgroupPath::new(&parent, "c1") {
+                let whole = whole(&path, "/own");
+                prop_assert!(whole.split('/').all(|name| name != ".." && name != "." && !name.is_empty()));
+                prop_assert!(parent.starts_with('/') || whole.starts_with("own/"));
+            }
+        }
+    }
+}

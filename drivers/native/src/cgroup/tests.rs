@@ -1,0 +1,457 @@
+//! Cgroups on temporary trees (as any user) and on the real kernel (as root).
+
+use super::devices::DeviceRule;
+use super::*;
+use crate::support::{Need, eventually, skip_unless, unique_id};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const REAL: &[Need] = &[Need::Root, Need::CgroupV1("freezer")];
+
+fn host() -> Hierarchies {
+    Hierarchies::read().unwrap()
+}
+
+fn create(parent: &str, stem: &str) -> Cgroup {
+    let place = CgroupPath::new(parent, &unique_id(stem)).unwrap();
+    Cgroup::create(&host(), &place).unwrap()
+}
+
+fn paths(cgroup: &Cgroup) -> Vec<PathBuf> {
+    cgroup.members.iter().map(|m| m.path.clone()).collect()
+}
+
+fn spawn(script: &str) -> Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn member<'a>(cgroup: &'a Cgroup, controller: &str) -> &'a Path {
+    &cgroup.controller(controller).unwrap().path
+}
+
+#[test]
+fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are_inherited() {
+    let temporary = tempfile::tempdir().unwrap();
+    let root = temporary.path();
+    for file in ["cpuset/own/cpuset.cpus", "cpuset/own/cpuset.mems"] {
+        fs::create_dir_all(root.join("cpuset/own")).unwrap();
+        fs::write(root.join(file), "0-1\n").unwrap();
+    }
+    fs::create_dir_all(root.join("unified")).unwrap();
+    let hierarchy = |version, controller: &str, own: &str| Hierarchy {
+        version,
+        controllers: Some(controller.to_owned())
+            .filter(|c| !c.is_empty())
+            .into_iter()
+            .collect(),
+        mount: root.join(if controller.is_empty() {
+            "unified"
+        } else {
+            controller
+        }),
+        own: Some(own.to_owned()),
+    };
+    let mut host = Hierarchies {
+        list: vec![hierarchy(Version::V2, "", "/")],
+        verify: false,
+    };
+    let place = CgroupPath::new("../jobs", "c1").unwrap();
+    let cgroup = Cgroup::create(&host, &place).unwrap();
+    assert!(root.join("unified/jobs/c1").is_dir());
+    assert!(cgroup.unified_dir().is_some() && !cgroup.has("cpuset"));
+    cgroup.remove(PATIENCE).unwrap();
+    assert!(!root.join("unified/jobs").exists());
+
+    // A plain directory has no cpuset files to inherit into: it fails, and takes all back.
+    host.list.push(hierarchy(Version::V1, "cpuset", "/own"));
+    let error = Cgroup::create(&host, &place).unwrap_err().to_string();
+    assert!(error.contains("cpuset/own/jobs"), "{error}");
+    assert!(!root.join("unified/jobs").exists());
+
+    // The real check takes a plain directory for what it is.
+    host.verify = true;
+    let error = Cgroup::create(&host, &place).unwrap_err();
+    assert!(matches!(error, CgroupError::NotACgroup { .. }), "{error}");
+}
+
+#[test]
+fn where_a_user_may_make_none_the_error_says_why_and_what_to_do() {
+    let bare = Hierarchies::detect("", "");
+    let place = CgroupPath::new("", "c1").unwrap();
+    let error = Cgroup::create(&bare, &place).unwrap_err().to_string();
+    assert!(error.contains("mount -t cgroup2"), "{error}");
+    if skip_unless(&[Need::OrdinaryUser]) {
+        return;
+    }
+    match Cgroup::create(&host(), &place) {
+        Err(error @ CgroupError::Unavailable { .. }) => {
+            assert!(
+                error.to_string().contains("start the host program"),
+                "{error}"
+            );
+        }
+        Ok(cgroup) => cgroup.remove(PATIENCE).unwrap(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_container_is_made_filled_counted_recorded_and_destroyed_in_every_hierarchy() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "whole");
+    assert_eq!(cgroup.members.len(), host().list.len());
+    let mut child = spawn("while :; do :; done");
+    cgroup.place(child.id(), false).unwrap();
+    assert_eq!(cgroup.pids().unwrap().pids, [child.id()]);
+    let record = cgroup.record();
+    let own = fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
+    let leaf = member(&cgroup, "freezer")
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap();
+    assert!(own.lines().all(|line| line.ends_with(leaf)), "{own}");
+
+    let again = Cgroup::open(&record).unwrap();
+    assert_eq!(again.record(), record);
+    eventually("some processor time", || {
+        again.counters().cpu_user.unwrap() > Duration::ZERO
+    });
+    assert!(again.counters().peak_memory.is_some());
+    let directories = paths(&again);
+    again.destroy(PATIENCE).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert!(directories.iter().all(|path| !path.exists()));
+
+    // Gone is fine, for the one that was open and for the record.
+    cgroup.kill_all(PATIENCE).unwrap();
+    cgroup.destroy(PATIENCE).unwrap();
+    assert!(Cgroup::open(&record).unwrap().is_empty());
+}
+
+#[test]
+fn a_cgroup_of_the_same_name_that_somebody_made_later_is_not_ours() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "later");
+    let record = cgroup.record();
+    for path in paths(&cgroup) {
+        fs::remove_dir(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    }
+    assert!(Cgroup::open(&record).unwrap().is_empty());
+    let directories = paths(&cgroup);
+    cgroup.destroy(PATIENCE).unwrap();
+    for path in directories {
+        fs::remove_dir(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_name_in_use_is_refused_and_what_a_crash_left_empty_is_replaced() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let place = CgroupPath::new("", &unique_id("used")).unwrap();
+    let first = Cgroup::create(&host(), &place).unwrap();
+    let mut child = spawn("sleep 60");
+    first.place(child.id(), false).unwrap();
+    let error = Cgroup::create(&host(), &place).unwrap_err();
+    assert!(matches!(error, CgroupError::InUse { .. }), "{error}");
+    assert_eq!(first.pids().unwrap().pids, [child.id()]);
+    first.kill_all(PATIENCE).unwrap();
+    child.wait().unwrap();
+    drop(first); // A crash: nothing was removed.
+    let second = Cgroup::create(&host(), &place).unwrap();
+    second.destroy(PATIENCE).unwrap();
+}
+
+#[test]
+fn parents_that_we_made_go_with_the_last_container_and_others_stay() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let outer = unique_id("outer");
+    let parent = format!("{outer}/inner");
+    let (one, two) = (create(&parent, "one"), create(&parent, "two"));
+    let inner = member(&one, "freezer").parent().unwrap().to_owned();
+    let cpus = fs::read_to_string(member(&one, "cpuset").join("cpuset.cpus")).unwrap();
+    assert!(!cpus.trim().is_empty());
+    two.destroy(PATIENCE).unwrap();
+    assert!(inner.exists());
+    one.destroy(PATIENCE).unwrap();
+    assert!(!inner.exists() && !inner.parent().unwrap().exists());
+
+    let made: Vec<PathBuf> = host()
+        .list
+        .iter()
+        .map(|h| h.own_directory().unwrap().join(&outer))
+        .collect();
+    for path in &made {
+        fs::create_dir(path).unwrap();
+    }
+    create(&outer, "three").destroy(PATIENCE).unwrap();
+    for path in &made {
+        fs::remove_dir(path).unwrap();
+    }
+}
+
+#[test]
+fn containers_under_one_parent_come_and_go_in_parallel() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let parent = unique_id("shared");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    create(&parent, "many").destroy(PATIENCE).unwrap();
+                }
+            });
+        }
+    });
+    for hierarchy in host().list {
+        let _ = fs::remove_dir(hierarchy.own_directory().unwrap().join(&parent));
+    }
+}
+
+#[test]
+fn a_process_with_an_entry_file_places_itself() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "entry");
+    for (file, member) in cgroup
+        .entry_files()
+        .unwrap()
+        .into_iter()
+        .zip(cgroup.version_1())
+    {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo 0 >&0; exec sleep 60"])
+            .stdin(file);
+        let mut child = command.spawn().unwrap();
+        eventually("the child is in", || {
+            walk::pids(member.dir.as_fd()).unwrap().pids == [child.id()]
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    cgroup.destroy(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
+    if skip_unless(REAL) {
+        return;
+    }
+    for without in [&[][..], &["unified"], &["unified", "freezer"]] {
+        let mut cgroup = create("", "bomb");
+        let all = paths(&cgroup);
+        fs::write(member(&cgroup, "pids").join("pids.max"), "300").unwrap();
+        let mut child =
+            spawn("b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; sleep 0.1; b");
+        cgroup.place(child.id(), false).unwrap();
+        eventually("it grows", || cgroup.pids().unwrap().pids.len() > 50);
+        let (kept, left): (Vec<Member>, Vec<Member>) = cgroup.members.drain(..).partition(|m| {
+            let v2 = m.version == Version::V2 && without.contains(&"unified");
+            !v2 && !m.controllers.iter().any(|c| without.contains(&c.as_str()))
+        });
+        cgroup.members = kept;
+        cgroup.kill_all(PATIENCE).unwrap();
+        child.wait().unwrap(); // It may have met its limit before it was killed.
+        cgroup.members.extend(left);
+        assert_eq!(cgroup.pids().unwrap(), Pids::default());
+        cgroup.destroy(PATIENCE).unwrap();
+        assert!(all.iter().all(|path| !path.exists()));
+    }
+}
+
+#[test]
+fn a_frozen_container_dies_at_once_and_frozen_sub_cgroups_too() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "frozen");
+    let below = member(&cgroup, "freezer").join("below");
+    fs::create_dir(&below).unwrap();
+    let (mut upper, mut lower) = (spawn("sleep 60"), spawn("sleep 60"));
+    cgroup.place(upper.id(), false).unwrap();
+    cgroup.place(lower.id(), false).unwrap();
+    fs::write(below.join("cgroup.procs"), lower.id().to_string()).unwrap();
+    assert!(!cgroup.is_frozen());
+    for frozen in [&below, member(&cgroup, "freezer")] {
+        fs::write(frozen.join("freezer.state"), "FROZEN").unwrap();
+    }
+    assert!(cgroup.is_frozen());
+    cgroup.kill_all(PATIENCE).unwrap();
+    assert_eq!(upper.wait().unwrap().signal(), Some(9));
+    assert_eq!(lower.wait().unwrap().signal(), Some(9));
+    assert!(!cgroup.is_frozen());
+    cgroup.destroy(PATIENCE).unwrap();
+    assert!(!below.exists());
+}
+
+#[test]
+fn nested_cgroups_are_listed_killed_and_removed_however_deep_and_wide_they_are() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "deep");
+    let mut children = Vec::new();
+    for member in &cgroup.members {
+        let mut path = member.path.clone();
+        for depth in 0..300 {
+            path.push("d");
+            fs::create_dir(&path).unwrap();
+            if depth % 100 == 0 {
+                fs::create_dir(path.join("wide")).unwrap();
+            }
+        }
+        let cpuset = member.controllers.iter().any(|c| c == "cpuset");
+        if !cpuset {
+            let child = spawn("sleep 60");
+            fs::write(path.join("cgroup.procs"), child.id().to_string()).unwrap();
+            children.push(child);
+        }
+    }
+    assert_eq!(cgroup.pids().unwrap().pids.len(), 1);
+    let directories = paths(&cgroup);
+    cgroup.destroy(PATIENCE).unwrap();
+    assert!(directories.iter().all(|path| !path.exists()));
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+}
+
+#[test]
+fn what_cannot_be_removed_is_an_error_after_a_bounded_time() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "busy");
+    let mut child = spawn("sleep 60");
+    cgroup.place(child.id(), false).unwrap();
+    let record = cgroup.record();
+    let started = Instant::now();
+    let error = cgroup.remove(Duration::from_millis(100)).unwrap_err();
+    assert!(error.to_string().contains("busy-"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    Cgroup::open(&record).unwrap().destroy(PATIENCE).unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let mut host = host();
+    // A directory on the tmpfs of /sys/fs/cgroup would look just like this one.
+    host.list.push(Hierarchy {
+        version: Version::V1,
+        controllers: vec!["imaginary".into()],
+        mount: temporary.path().to_owned(),
+        own: Some("/".into()),
+    });
+    let (parent, id) = (unique_id("back"), unique_id("back"));
+    let place = CgroupPath::new(&parent, &id).unwrap();
+    let error = Cgroup::create(&host, &place).unwrap_err();
+    assert!(matches!(error, CgroupError::NotACgroup { .. }), "{error}");
+    for hierarchy in &host.list {
+        assert!(!hierarchy.own_directory().unwrap().join(&parent).exists());
+    }
+}
+
+#[test]
+fn only_allowed_devices_can_be_used() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "devices");
+    let rule = DeviceRule::new(true, "c", Some(1), Some(5), "r").unwrap();
+    let any = DeviceRule::new(true, "c", None, None, "m").unwrap();
+    cgroup.restrict_devices(&[any, rule]).unwrap();
+    let list = fs::read_to_string(member(&cgroup, "devices").join("devices.list")).unwrap();
+    assert_eq!(list.trim(), "c *:* m\nc 1:5 r");
+    let status = |script: &str, cgroup: &Cgroup| {
+        let mut child = spawn(&format!("kill -STOP $$; {script}"));
+        cgroup.place(child.id(), false).unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        loop {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT);
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    assert_eq!(status("exec 3</dev/zero", &cgroup), Some(0));
+    assert_ne!(status("exec 3</dev/full", &cgroup), Some(0));
+    assert_ne!(status("exec 3>/dev/zero", &cgroup), Some(0));
+    let all = DeviceRule::new(true, "a", None, None, "rwm").unwrap();
+    cgroup.restrict_devices(&[all]).unwrap();
+    assert_eq!(status("exec 3</dev/full", &cgroup), Some(0));
+    cgroup.destroy(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_kill_by_the_kernel_for_want_of_memory_is_counted_in_sub_cgroups_too() {
+    if skip_unless(&[Need::Root, Need::CgroupV1("memory")]) {
+        return;
+    }
+    let cgroup = create("", "oom");
+    assert_eq!(cgroup.counters().oom_kills, Some(0));
+    let memory = member(&cgroup, "memory").to_owned();
+    fs::create_dir(memory.join("below")).unwrap();
+    fs::write(memory.join("memory.limit_in_bytes"), "8388608").unwrap();
+    for place in [memory.clone(), memory.join("below")] {
+        let mut child = spawn("sleep 0.2; exec tail /dev/zero");
+        fs::write(place.join("cgroup.procs"), child.id().to_string()).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+    assert_eq!(cgroup.counters().oom_kills, Some(2));
+    assert!(cgroup.counters().peak_memory.unwrap() >= 4 << 20);
+    cgroup.destroy(PATIENCE).unwrap();
+}
+
+#[test]
+fn without_a_cgroup_the_processes_of_a_pid_namespace_are_found_and_killed() {
+    if skip_unless(&[Need::Root, Need::Program("unshare")]) {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "sh", "-c"]);
+    command.arg("sleep 61 & unshare --pid --fork sleep 62 & wait");
+    let mut child = command.spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let mut init = 0;
+    eventually("init and three more", || {
+        let text = fs::read_to_string(&children).unwrap_or_default();
+        init = text.trim().parse().unwrap_or(0);
+        init != 0 && pidns::pids(init).is_ok_and(|found| found.pids.len() == 4)
+    });
+    let found = pidns::pids(init).unwrap().pids;
+    assert!(found.contains(&init) && !found.contains(&child.id()));
+    let pidfd = crate::sys::pidfd::open(i32::try_from(init).unwrap()).unwrap();
+    pidns::kill_init(pidfd.as_fd(), PATIENCE).unwrap();
+    child.wait().unwrap();
+    for pid in found {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+    assert_eq!(pidns::pids(init), Err(Errno::ESRCH));
+    assert_eq!(pidns::pids(std::process::id()), Err(Errno::ENOTSUP));
+}
