@@ -1,6 +1,5 @@
 //! Which capabilities a process gets: the profile's, what the command adds, what it drops.
 
-use super::text::invalid;
 use crate::{Error, Profile, Result};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities};
 
@@ -149,8 +148,8 @@ fn unknown(field: &str, index: usize, name: &str) -> Error {
         Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => "a name without CAP_",
         _ => "a name of capabilities(7) without CAP_, or ALL",
     };
-    invalid(
-        format_args!("{field}[{index}]"),
+    Error::invalid(
+        format!("{field}[{index}]"),
         format!("unknown capability {name:?}, expected {hint}"),
     )
 }

@@ -1,9 +1,8 @@
 //! One more process for a running container: what it inherits, and what is its own.
 
 use super::process::{directory, words};
-use super::text::invalid;
 use super::{Spec, User, capabilities, environment, user};
-use crate::{ExecRequest, Result};
+use crate::{Error, ExecRequest, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
 use serde::{Deserialize, Serialize};
 
@@ -68,14 +67,15 @@ impl ExecDefaults {
     /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
     pub fn exec(&self, request: &ExecRequest) -> Result<ExecSpec> {
         let config = &request.process;
+        config.validate()?;
         let mut process = self.process.clone();
-        words(&mut process, "process", config)?;
+        words(&mut process, config)?;
         if !config.env.is_empty() {
-            let env = environment::normalise("process.environment", &config.env)?;
-            process.set_env(Some(env));
+            process.set_env(Some(environment::normalise(&config.env)));
         }
         if let Some(cwd) = &request.cwd {
-            process.set_cwd(directory("cwd", cwd)?);
+            check_cwd(cwd)?;
+            process.set_cwd(directory(cwd));
         }
         let (sets, named_capabilities) = self.capabilities(request)?;
         process.set_capabilities(Some(sets));
@@ -90,9 +90,12 @@ impl ExecDefaults {
         let all = |named| Ok((capabilities::sets(&capabilities::all()), named));
         match (&request.capabilities, request.process.privileged) {
             (None, true) => all(Capabilities::new()),
-            // An OCI document without capabilities asks for none.
+            // An OCI document without capabilities asks for none; their default is not empty.
             (None, false) => Ok((
-                self.process.capabilities().clone().unwrap_or_default(),
+                self.process
+                    .capabilities()
+                    .clone()
+                    .unwrap_or_else(|| capabilities::sets(&Capabilities::new())),
                 Capabilities::new(),
             )),
             (Some(names), false) => {
@@ -102,8 +105,8 @@ impl ExecDefaults {
                 }
                 Ok((capabilities::sets(&named), named))
             }
-            (Some(_), true) => Err(invalid(
-                format_args!("capabilities"),
+            (Some(_), true) => Err(Error::invalid(
+                "capabilities",
                 "a privileged process has all of them",
             )),
         }
@@ -119,6 +122,16 @@ impl ExecDefaults {
             User::Names { groups, .. } => groups.as_slice(),
             User::Ids => &[],
         };
-        user::names("process.user", asked, groups)
+        user::names(asked, groups)
     }
+}
+
+fn check_cwd(cwd: &str) -> Result<()> {
+    if cwd.contains('\0') || !(cwd.is_empty() || cwd.starts_with('/')) {
+        return Err(Error::invalid(
+            "cwd",
+            format!("got {cwd:?}, expected an absolute path"),
+        ));
+    }
+    Ok(())
 }

@@ -17,7 +17,6 @@ mod process;
 mod requested;
 mod resources;
 mod template;
-mod text;
 mod tmpfs;
 mod translate;
 mod user;

@@ -1,10 +1,9 @@
 //! The mounts of a container: the template's and the command's, checked and in order.
 
-use super::paths::{depth, in_container, is_in, on_host};
+use super::paths::{depth, is_in};
 use super::template::{self, Facts};
-use super::text::{invalid, no_nul};
 use super::{PropagationDemand, SourcePropagation, tmpfs};
-use crate::{Mount, Propagation, Result};
+use crate::{Error, Mount, Propagation, Result, mount::clean_path};
 use oci_spec::runtime;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,25 +37,21 @@ pub(super) fn translate(mounts: &[Mount], facts: Facts) -> Result<Mounts> {
     let mut asked = Vec::new();
     let mut demands = Vec::new();
     for (index, mount) in mounts.iter().enumerate() {
-        let destination = destination(index, mount)?;
+        let destination = clean_path(&mount.destination);
         asked.push(if mount.is_tmpfs() {
             new_tmpfs(index, mount, &destination)?
         } else {
             demands.extend(demand(index, mount));
-            bind(index, mount, &destination, root_propagation)?
+            bind(mount, &destination, root_propagation)
         });
-        if !taken.insert(destination.clone()) {
-            return Err(invalid(
-                format_args!("mounts[{index}].destination"),
-                format!("duplicate mount point {destination:?}"),
-            ));
-        }
+        taken.insert(destination);
     }
     let mut list = template::mounts(facts);
     let dev_is_callers = taken.contains("/dev");
     list.retain(|mount| {
         let path = mount.destination().to_string_lossy();
-        !taken.contains(&*path) && !(dev_is_callers && is_in(&path, "/dev"))
+        let replaced = taken.contains(&*path) || (dev_is_callers && is_in(&path, "/dev"));
+        !replaced
     });
     list.extend(asked);
     list.sort_by_key(|mount| depth(&mount.destination().to_string_lossy()));
@@ -84,55 +79,22 @@ pub(super) fn mount<'a>(
     mount
 }
 
-/// The cleaned destination, which the set-up of `/` and `/proc` must not be at the mercy of:
-/// CVE-2019-16884 and CVE-2023-27561 put a volume over `/proc`.
-fn destination(index: usize, mount: &Mount) -> Result<String> {
-    let path = in_container(
-        format_args!("mounts[{index}].destination"),
-        &mount.destination,
-    )?;
-    let problem = if path == "/" {
-        "mounting into / is prohibited".to_owned()
-    } else if is_in(&path, "/proc") {
-        format!("{path:?} cannot be mounted because it is located inside \"/proc\"")
-    } else {
-        return Ok(path);
-    };
-    Err(invalid(
-        format_args!("mounts[{index}].destination"),
-        problem,
-    ))
-}
-
 /// A tmpfs. Its `writable` is not read: the original's daemon leaves it false on writable ones,
 /// and `ro` among the options says it.
 fn new_tmpfs(index: usize, mount: &Mount, destination: &str) -> Result<runtime::Mount> {
-    no_nul(format_args!("mounts[{index}].data"), &mount.data)?;
     if source_needs(mount.propagation).is_some() {
-        return Err(invalid(
-            format_args!("mounts[{index}].mountpropagation"),
+        return Err(Error::invalid(
+            format!("mounts[{index}].mountpropagation"),
             "a tmpfs has no source to share mounts with",
         ));
     }
     let options = tmpfs::options(&mount.data)
-        .map_err(|reason| invalid(format_args!("mounts[{index}].data"), reason))?;
+        .map_err(|reason| Error::invalid(format!("mounts[{index}].data"), reason))?;
     let options = options.iter().map(String::as_str);
     Ok(self::mount(destination, "tmpfs", "tmpfs", options))
 }
 
-fn bind(
-    index: usize,
-    mount: &Mount,
-    destination: &str,
-    root_propagation: &str,
-) -> Result<runtime::Mount> {
-    on_host(format_args!("mounts[{index}].source"), &mount.source)?;
-    if !mount.data.is_empty() {
-        return Err(invalid(
-            format_args!("mounts[{index}].data"),
-            format!("got {:?}, but only a tmpfs takes options", mount.data),
-        ));
-    }
+fn bind(mount: &Mount, destination: &str, root_propagation: &str) -> runtime::Mount {
     let mut options = vec!["rbind"];
     if mount.writable {
         options.push("rw");
@@ -144,12 +106,7 @@ fn bind(
     if root_propagation != "rprivate" {
         options.extend(word(mount.propagation));
     }
-    Ok(self::mount(
-        destination,
-        "bind",
-        mount.source.clone(),
-        options,
-    ))
+    self::mount(destination, "bind", mount.source.clone(), options)
 }
 
 fn demand(index: usize, mount: &Mount) -> Option<PropagationDemand> {

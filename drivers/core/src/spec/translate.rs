@@ -1,14 +1,13 @@
 //! `Command -> Spec`: every rule of the contract's container template, each from its own file.
 
 use super::mounts::{self, Mounts};
-use super::paths::{clean, on_host};
 use super::template::{Facts, Shm, TTY_GROUP};
-use super::text::{invalid, no_nul};
 use super::{
     SeccompChoice, Spec, TemplateDefault, capabilities, devices, environment, idmap, masks,
     namespaces, process, resources, user,
 };
-use crate::{Command, ContainerId, Error, LinuxCommand, NamespaceMode, Profile, Result};
+use crate::mount::clean_path;
+use crate::{Command, Error, LinuxCommand, NamespaceMode, Profile, Result};
 use oci_spec::runtime::{self, Linux, LinuxIdMapping, LinuxNamespaceType};
 use std::path::PathBuf;
 
@@ -39,7 +38,7 @@ impl Spec {
         let maps = idmap::translate(linux)?;
         let mounts = mounts::translate(&command.mounts, facts(command, linux, &maps.1))?;
         let (set, named) = capability_sets(command, linux)?;
-        let (namespaces, joins) = namespaces::translate(command, linux)?;
+        let (namespaces, joins) = namespaces::translate(command, linux);
 
         let mut root = runtime::Root::default();
         root.set_path(command.rootfs.clone())
@@ -50,7 +49,7 @@ impl Spec {
             .set_root(Some(root))
             .set_process(Some(process::translate(command, linux, &set)?))
             .set_hostname(environment::hostname(command, linux)?)
-            .set_domainname(environment::domainname(linux)?)
+            .set_domainname(process::unless_empty(&linux.domainname))
             .set_annotations(None);
         let mut part = linux_part(command, linux, &mounts, maps)?;
         part.set_namespaces(Some(namespaces));
@@ -63,11 +62,7 @@ impl Spec {
         document.set_linux(Some(part)).set_mounts(Some(mounts.list));
 
         let mut spec = Self::from_oci(&command.id, document);
-        spec.user = user::names(
-            "process_config.user",
-            &command.process.user,
-            &linux.group_add,
-        )?;
+        spec.user = user::names(&command.process.user, &linux.group_add)?;
         spec.joins = joins;
         spec.init = linux.init;
         spec.ephemeral = linux.ephemeral;
@@ -84,30 +79,19 @@ impl Spec {
     }
 }
 
-/// What no other part checks.
+/// What can be said against a Linux command beyond [`Command::validate`] and the parts' rules.
 fn check(command: &Command, linux: &LinuxCommand) -> Result<()> {
-    ContainerId::parse(&command.id)?;
-    on_host(format_args!("rootfs"), &command.rootfs)?;
-    no_nul(format_args!("cgroup_parent"), &linux.cgroup_parent)?;
-    no_nul(format_args!("seccomp_profile"), &linux.seccomp_profile)?;
-    for (key, value) in &linux.sysctl {
-        let field = format!("sysctl[{key:?}]");
-        no_nul(format_args!("{field}"), key)?;
-        no_nul(format_args!("{field}"), value)?;
+    command.validate()?;
+    if let Some((field, reason)) = command.foreign_field() {
+        return Err(Error::invalid(field, reason));
     }
     if linux.profile == Profile::Strict && command.process.privileged {
-        return Err(invalid(
-            format_args!("process_config.privileged"),
+        return Err(Error::invalid(
+            "process_config.privileged",
             "the strict profile has no privileged containers (use profile docker)",
         ));
     }
-    match &command.network {
-        Some(network) if network.interface.is_some() => Err(invalid(
-            format_args!("network.interface"),
-            "only a Windows container has one",
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn facts(command: &Command, linux: &LinuxCommand, gids: &[LinuxIdMapping]) -> Facts {
@@ -154,7 +138,7 @@ fn linux_part(
         .set_rootfs_propagation(Some(mounts.root_propagation.to_owned()))
         .set_masked_paths(Some(masks::masked(privileged)))
         .set_readonly_paths(Some(masks::read_only(privileged, linux.readonly_rootfs)))
-        .set_mount_label(process::label("mount_label", &command.mount_label)?)
+        .set_mount_label(process::unless_empty(&command.mount_label))
         .set_sysctl(
             Some(linux.sysctl.clone().into_iter().collect()).filter(|_| !linux.sysctl.is_empty()),
         );
@@ -166,7 +150,7 @@ fn cgroups_path(parent: &str, id: &str) -> Option<PathBuf> {
     if parent.is_empty() {
         return None;
     }
-    let path = clean(&format!("{parent}/{id}"));
+    let path = clean_path(&format!("{parent}/{id}"));
     Some(PathBuf::from(if parent.starts_with('/') {
         path.as_str()
     } else {

@@ -1,8 +1,7 @@
 //! The grammar of `user[:group]`, parsed before anything is looked up.
 
 use super::User;
-use super::text::invalid;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The largest id that a user or a group may have, as in the original.
 pub const MAX_ID: u32 = 2_147_483_647;
@@ -88,11 +87,11 @@ impl<'a> UserText<'a> {
 }
 
 /// Checks the user of a process and its extra groups.
-pub(super) fn names(field: &str, user: &str, groups: &[String]) -> Result<User> {
-    UserText::parse(user).map_err(|reason| invalid(format_args!("{field}"), reason))?;
+pub(super) fn names(user: &str, groups: &[String]) -> Result<User> {
+    UserText::parse(user).map_err(|reason| Error::invalid("process_config.user", reason))?;
     for (index, group) in groups.iter().enumerate() {
         IdOrName::parse(group)
-            .map_err(|reason| invalid(format_args!("group_add[{index}]"), reason))?;
+            .map_err(|reason| Error::invalid(format!("group_add[{index}]"), reason))?;
     }
     Ok(User::Names {
         user: user.to_owned(),
@@ -142,8 +141,8 @@ mod tests {
     #[test]
     fn a_bad_extra_group_is_named_by_its_place() {
         let groups = ["audio".to_owned(), "audio".to_owned(), "-7".to_owned()];
-        assert!(names("process_config.user", "", &groups[..2]).is_ok());
-        let error = names("process_config.user", "", &groups).unwrap_err();
+        assert!(names("", &groups[..2]).is_ok());
+        let error = names("", &groups).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -126,7 +126,7 @@ fn nodes(devices: &[Device]) -> Result<()> {
         if device.kind == DeviceKind::All {
             return Err(Error::invalid(
                 format!("{field}.type"),
-                "a node is of one type",
+                "it is not a device node, expected c, b or p",
             ));
         }
         numbers(&field, device, 0)?;
