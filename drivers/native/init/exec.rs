@@ -3,11 +3,10 @@
 use core::ffi::{CStr, c_char};
 
 use crate::run::{Done, Failure, Init};
+use crate::split::PathBuffer;
+use crate::sys::abi::RLIMIT_NOFILE;
 use crate::sys::{Errno, fs, process};
 use crate::wire::{Detail, Kind, Strings};
-
-/// Longest path that the kernel takes, with its NUL.
-const PATH_MAX: usize = 4096;
 
 /// Reports EXECUTING and becomes the payload.
 pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'static>) -> Done {
@@ -21,6 +20,9 @@ pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'stati
         .iter()
         .filter(|entry| home.is_none() || value_of(entry, b"HOME=").is_none());
     let environment = pointers(init, kept.chain(home))?;
+    if let Some(limit) = init.late_files_limit {
+        process::limit(RLIMIT_NOFILE, Some(limit))?;
+    }
     init.report(Kind::Executing, 0, None)?;
     if program.to_bytes().contains(&b'/') {
         return Err(failed(
@@ -48,8 +50,14 @@ fn search(
         return result;
     }
     for directory in path.split(|byte| *byte == b':') {
-        let mut buffer = [0; PATH_MAX];
-        let Some(candidate) = join(&mut buffer, directory, program) else {
+        // An empty entry is the working directory.
+        let directory = if directory.is_empty() {
+            b"."
+        } else {
+            directory
+        };
+        let mut buffer = PathBuffer::new();
+        let Some(candidate) = buffer.set(&[directory, b"/", program.to_bytes()]) else {
             continue;
         };
         match process::execute(candidate, arguments, environment) {
@@ -71,22 +79,6 @@ fn failed(program: &CStr, errno: Errno) -> Failure {
             Detail::None
         },
     )
-}
-
-/// `directory/program`; an empty directory is the working directory.
-fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], program: &CStr) -> Option<&'b CStr> {
-    let directory = if directory.is_empty() {
-        b"."
-    } else {
-        directory
-    };
-    let name = program.to_bytes_with_nul();
-    let (head, tail) = buffer.split_at_mut_checked(directory.len() + 1)?;
-    let (last, head) = head.split_last_mut()?;
-    head.copy_from_slice(directory);
-    *last = b'/';
-    tail.get_mut(..name.len())?.copy_from_slice(name);
-    CStr::from_bytes_until_nul(buffer).ok()
 }
 
 fn value_of<'e>(entry: &'e CStr, key: &[u8]) -> Option<&'e [u8]> {

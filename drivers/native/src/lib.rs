@@ -11,6 +11,8 @@ mod driver;
 mod facts;
 #[allow(dead_code, reason = "the launch that uses it comes next")]
 mod init;
+#[cfg(test)]
+mod init_parts;
 #[allow(dead_code, reason = "the launch that uses it comes next")]
 mod plan;
 #[allow(

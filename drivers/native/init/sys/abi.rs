@@ -187,7 +187,7 @@ pub(crate) struct OpenHow {
 
 /// `struct mount_attr`.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MountAttr {
     pub(crate) set: u64,
     pub(crate) clr: u64,

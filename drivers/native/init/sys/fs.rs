@@ -268,3 +268,20 @@ pub(crate) fn set_cloexec(fd: i32) -> Result<()> {
 pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
     numbers(nr::CLOSE_RANGE, [first as usize, last as usize, 0, 0, 0, 0]).map(drop)
 }
+
+/// `statx(2)` of `/`: whether it is the root of a mount, and not just a directory that was chroot'ed into.
+pub(crate) fn root_is_mount() -> Result<bool> {
+    const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
+    let mut stat = [0u64; 32];
+    let args = [
+        arg(super::abi::AT_FDCWD),
+        c"/".as_ptr().expose_provenance(),
+        0,
+        0,
+        (&raw mut stat).expose_provenance(),
+        0,
+    ];
+    // SAFETY: `stat` has the 256 bytes of a statx; its second word is the attributes.
+    unsafe { call(nr::STATX, args) }?;
+    Ok(stat[1] & STATX_ATTR_MOUNT_ROOT != 0)
+}

@@ -1,0 +1,155 @@
+//! Mounts inside the container: new file systems, binds, read-only paths.
+
+use core::ffi::CStr;
+
+use crate::paths;
+use crate::run::{Done, Failure, Init};
+use crate::sys::abi::{
+    MOUNT_ATTR_RDONLY, MS_REC, MountAttr, O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS,
+    S_IFDIR,
+};
+use crate::sys::{Errno, Fd, fs, mount};
+use crate::wire::{
+    BIND_CREATE, BIND_RECURSIVE, Detail, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Params,
+};
+
+/// A new file system, as `MountFs` describes it.
+pub(crate) struct NewMount<'a> {
+    pub(crate) fstype: &'a CStr,
+    pub(crate) target: &'a CStr,
+    pub(crate) params: Params<'a>,
+    pub(crate) attrs: u32,
+    pub(crate) flags: u32,
+}
+
+/// A tree to attach, as `Bind` describes it.
+pub(crate) struct Bind<'a> {
+    pub(crate) slot: u16,
+    pub(crate) target: &'a CStr,
+    pub(crate) attrs: MountAttr,
+    pub(crate) flags: u32,
+}
+
+/// Mounts a new file system.
+pub(crate) fn mount_fs(init: &Init, new: &NewMount<'_>) -> Done {
+    let target = if new.flags & MOUNT_REAL_DIR != 0 {
+        real_directory(init, new.target)?
+    } else {
+        paths::directory_to_cover(init, new.target)?
+    };
+    let context = mount::fsopen(new.fstype)?;
+    if new.flags & MOUNT_INHERIT_MODE != 0 {
+        let mut digits = [0; 5];
+        mount::fsconfig(
+            &context,
+            c"mode",
+            Some(octal(fs::stat(target.raw())?.mode, &mut digits)),
+        )?;
+    }
+    for (key, value) in new.params.iter() {
+        mount::fsconfig(&context, key, value)?;
+    }
+    let tree = mount::fsmount(&context, new.attrs)?;
+    Ok(mount::attach(tree.raw(), target.raw())?)
+}
+
+/// A proc or sysfs at the end of a link would let a label or a sysctl be written to a file of the image's choice
+/// (CVE-2019-16884, CVE-2019-19921, CVE-2023-27561).
+fn real_directory(init: &Init, path: &CStr) -> Result<Fd, Failure> {
+    match fs::open(
+        init.root(),
+        path,
+        O_PATH | O_DIRECTORY | O_NOFOLLOW,
+        paths::SCOPED | RESOLVE_NO_SYMLINKS,
+    ) {
+        Ok(fd) => Ok(fd),
+        Err(Errno::ENOENT) => paths::directory_to_cover(init, path),
+        Err(errno @ (Errno::ELOOP | Errno::ENOTDIR)) => {
+            Err(Failure::with(errno, Detail::NotADirectory))
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The permission bits as `mode=` takes them.
+fn octal(mode: u32, digits: &mut [u8; 5]) -> &CStr {
+    for (digit, shift) in digits.iter_mut().zip([9u32, 6, 3, 0]) {
+        *digit = b'0' + (mode >> shift & 7) as u8;
+    }
+    CStr::from_bytes_until_nul(digits).unwrap_or(c"0755")
+}
+
+/// Attaches the tree of a slot.
+pub(crate) fn bind(init: &mut Init, bind: &Bind<'_>) -> Done {
+    let tree = init.take_slot(bind.slot)?;
+    change(&tree, bind.attrs, bind.flags & BIND_RECURSIVE != 0)?;
+    let target = match paths::find(init, bind.target, 0) {
+        Err(Errno::ENOENT) if bind.flags & BIND_CREATE != 0 => {
+            if fs::stat(tree.raw())?.kind() == S_IFDIR {
+                paths::directory_to_cover(init, bind.target)?
+            } else {
+                paths::make_file(init, bind.target)?
+            }
+        }
+        found => found?,
+    };
+    Ok(mount::attach(tree.raw(), target.raw())?)
+}
+
+/// Sets attributes and propagation, which may differ in whether they reach the mounts below.
+fn change(tree: &Fd, attrs: MountAttr, recursive: bool) -> Done {
+    let deep = attrs.propagation & MS_REC != 0;
+    let propagation = attrs.propagation & !MS_REC;
+    let own = MountAttr {
+        propagation: 0,
+        ..attrs
+    };
+    let spread = MountAttr {
+        propagation,
+        ..MountAttr::default()
+    };
+    if own != MountAttr::default() && propagation != 0 && deep == recursive {
+        return Ok(mount::set_attr(
+            tree.raw(),
+            recursive,
+            &MountAttr { propagation, ..own },
+        )?);
+    }
+    if own != MountAttr::default() {
+        mount::set_attr(tree.raw(), recursive, &own)?;
+    }
+    if propagation != 0 {
+        mount::set_attr(tree.raw(), deep, &spread)?;
+    }
+    Ok(())
+}
+
+/// Covers a path with a read-only copy of itself.
+pub(crate) fn readonly_path(init: &Init, path: &CStr) -> Done {
+    let Some(target) = paths::find_existing(init, path)? else {
+        return Ok(());
+    };
+    let tree = mount::clone_tree(target.raw(), true)?;
+    mount::set_attr(tree.raw(), true, &READONLY)?;
+    Ok(mount::attach(tree.raw(), target.raw())?)
+}
+
+/// Makes one mount read-only.
+pub(crate) fn remount_readonly(init: &Init, path: &CStr) -> Done {
+    match (&init.root, path) {
+        (Some(root), path) if path == c"/" => Ok(mount::set_attr(root.raw(), false, &READONLY)?),
+        _ => Ok(mount::set_attr(
+            paths::find(init, path, 0)?.raw(),
+            false,
+            &READONLY,
+        )?),
+    }
+}
+
+/// Read-only, all else as it is.
+pub(crate) const READONLY: MountAttr = MountAttr {
+    set: MOUNT_ATTR_RDONLY,
+    clr: 0,
+    propagation: 0,
+    userns_fd: 0,
+};

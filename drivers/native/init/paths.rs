@@ -1,0 +1,111 @@
+//! Finds and makes things below the container's root, by descriptor and never beyond it.
+//!
+//! The image, a volume and everything that another container may be changing meanwhile are hostile. So each lookup is
+//! one openat2(2) scoped to the root, and what is missing is made one component at a time inside a directory that is
+//! held open (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310).
+
+use core::ffi::CStr;
+
+use crate::run::{Failure, Init};
+use crate::split::{PathBuffer, parent_and_name, prefixes};
+use crate::sys::abi::{
+    O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS, S_IFREG,
+};
+use crate::sys::{self, Errno, Fd, fs};
+use crate::wire::Detail;
+
+/// How names are followed inside the container: symbolic links yes, but never out of the root.
+pub(crate) const SCOPED: u64 = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+/// Permission bits of what is made on the way to a mount point.
+const MADE: u32 = 0o755;
+
+/// Opens a path of the container with `O_PATH` and more flags.
+pub(crate) fn find(init: &Init, path: &CStr, flags: u64) -> sys::Result<Fd> {
+    fs::open(init.root(), path, O_PATH | flags, SCOPED)
+}
+
+/// Like [`find`], but a missing path is `None`.
+pub(crate) fn find_existing(init: &Init, path: &CStr) -> sys::Result<Option<Fd>> {
+    match find(init, path, 0) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Opens a directory and makes it when it is missing, with 0755 for its parents.
+pub(crate) fn make_directory(init: &Init, path: &[u8], mode: u32) -> Result<Fd, Failure> {
+    let mut buffer = PathBuffer::new();
+    let mut directory = find(init, c"/", O_DIRECTORY)?;
+    for (prefix, name) in prefixes(path) {
+        let whole = buffer.set(&[prefix]).ok_or(Errno::ENAMETOOLONG)?;
+        directory = match find(init, whole, O_DIRECTORY) {
+            Err(Errno::ENOENT) => {
+                let mode = if prefix.len() == path.len() {
+                    mode
+                } else {
+                    MADE
+                };
+                let name = buffer.set(&[name]).ok_or(Errno::ENAMETOOLONG)?;
+                make_entry(&directory, name, mode)?
+            }
+            found => found?,
+        };
+    }
+    Ok(directory)
+}
+
+/// A directory inside an open one. A symbolic link there (dangling, or the lookup had followed it) is refused.
+fn make_entry(parent: &Fd, name: &CStr, mode: u32) -> sys::Result<Fd> {
+    match fs::mkdir(parent.raw(), name, mode) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(error) => return Err(error),
+    }
+    fs::open(
+        parent.raw(),
+        name,
+        O_PATH | O_DIRECTORY | O_NOFOLLOW,
+        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    )
+}
+
+/// Makes an empty file to mount on, and its parents.
+pub(crate) fn make_file(init: &Init, path: &CStr) -> Result<Fd, Failure> {
+    let (parent, name) = parent_and_name(path).ok_or(Failure::of(Detail::BadMessage))?;
+    let parent = make_directory(init, parent, MADE)?;
+    match fs::mknod(parent.raw(), name, S_IFREG | MADE, 0) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(fs::open(
+        parent.raw(),
+        name,
+        O_PATH | O_NOFOLLOW,
+        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    )?)
+}
+
+/// A directory to mount on: the one that is there, or a new one.
+pub(crate) fn directory_to_cover(init: &Init, path: &CStr) -> Result<Fd, Failure> {
+    match find(init, path, O_DIRECTORY) {
+        Err(Errno::ENOENT) => make_directory(init, path.to_bytes(), MADE),
+        found => Ok(found?),
+    }
+}
+
+/// The open parent directory of `path` and the name in it. Remembered, because devices and links come in rows.
+pub(crate) fn parent_of(
+    init: &mut Init,
+    path: &'static CStr,
+) -> Result<(i32, &'static CStr), Failure> {
+    let (parent, name) = parent_and_name(path).ok_or(Failure::of(Detail::BadMessage))?;
+    if let Some((known, fd)) = &init.parent
+        && *known == parent
+    {
+        return Ok((fd.raw(), name));
+    }
+    let fd = make_directory(init, parent, MADE)?;
+    let raw = fd.raw();
+    init.parent = Some((parent, fd));
+    Ok((raw, name))
+}

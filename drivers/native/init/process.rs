@@ -1,0 +1,103 @@
+//! What the process is: namespaces, limits, and what the host handed down.
+
+use core::ffi::CStr;
+
+use crate::capabilities;
+use crate::run::{Done, Failure, Init};
+use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
+use crate::sys::{self, Errno, Fd, fs, process};
+use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_HANDLERS, RESET_NICE};
+
+/// Joins namespaces. Joining a mount namespace moves root and working directory to its root.
+pub(crate) fn join(init: &mut Init, slot: u16, flags: u32) -> Done {
+    process::setns(init.slot(slot)?, flags)?;
+    if flags == 0 || flags & CLONE_NEWNS != 0 {
+        init.root = None;
+    }
+    Ok(())
+}
+
+/// Clones the process that goes on inside the joined pid namespace. It is our sibling, so the parent can wait for it,
+/// and it stands still until the parent holds its pidfd.
+pub(crate) fn fork(init: &Init) -> Done {
+    // A sibling's exit signal must not be named: it takes ours.
+    let (pid, pidfd) = process::fork(CLONE_PARENT | CLONE_PIDFD, 0)?;
+    if pid == 0 {
+        init.await_go();
+        return Ok(());
+    }
+    let sent = init.report(Kind::Forked, pid as u64, pidfd.as_ref().map(Fd::raw));
+    // Unreported, the sibling sees the end of file and ends, too.
+    sys::exit(if sent.is_ok() {
+        0
+    } else {
+        crate::run::EXIT_FAILED
+    })
+}
+
+/// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.
+pub(crate) fn take_root(setgroups: bool) -> Done {
+    if setgroups {
+        process::set_groups(&[])?;
+    }
+    process::set_gid(0)?;
+    process::set_uid(0)?;
+    capabilities::stop_inheriting()
+}
+
+/// Sets a limit now, but a lower number of open files only at the end.
+pub(crate) fn limit(init: &mut Init, resource: u32, soft: u64, hard: u64) -> Done {
+    if resource == RLIMIT_NOFILE {
+        let [now, _] = process::limit(resource, None)?;
+        if soft < now {
+            init.late_files_limit = Some([soft, hard]);
+            return Ok(());
+        }
+    }
+    process::limit(resource, Some([soft, hard]))?;
+    Ok(())
+}
+
+/// Undoes what was inherited. Nice value and processors are conveniences: where the host may not reset them (a lowered
+/// priority without CAP_SYS_NICE), the payload keeps what its host has.
+pub(crate) fn reset(flags: u32, umask: u32) -> Done {
+    if flags & RESET_HANDLERS != 0 {
+        process::reset_handlers();
+    }
+    if flags & RESET_NICE != 0 {
+        let _ = process::reset_nice();
+    }
+    if flags & RESET_AFFINITY != 0 {
+        let _ = process::reset_affinity();
+    }
+    fs::umask(umask);
+    Ok(process::set_signal_mask(0)?)
+}
+
+/// Asks for a signal at the death of the thread that started us. It may have died before, which nothing would tell.
+pub(crate) fn die_with_host(init: &Init, signal: u32, slot: u16) -> Done {
+    process::prctl(PR_SET_PDEATHSIG, signal as usize, 0)?;
+    if slot != NO_SLOT && process::is_ready(init.slot(slot)?)? {
+        return Err(Failure::with(Errno::ESRCH, Detail::HostGone));
+    }
+    Ok(())
+}
+
+/// Leaves the host's session keyring. A kernel without keyrings has none to leave.
+pub(crate) fn new_keyring() -> Done {
+    match process::new_session_keyring() {
+        Ok(()) | Err(Errno::ENOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Changes the working directory and makes sure that it lies below the root: a name like /proc/self/fd/7 could lead to
+/// a directory of the host that was left open (CVE-2024-21626).
+pub(crate) fn enter(path: &CStr) -> Done {
+    fs::chdir(path)?;
+    if path == c"/" || fs::cwd_is_reachable()? {
+        Ok(())
+    } else {
+        Err(Failure::of(Detail::CwdOutsideRoot))
+    }
+}

@@ -1,0 +1,159 @@
+//! The container's root: sources cloned from the host's tree, the root itself, and the way into it.
+
+use core::ffi::CStr;
+
+use crate::decimal::decimal;
+use crate::mounts::READONLY;
+use crate::run::{Done, Failure, Init};
+use crate::sys::abi::{
+    AT_FDCWD, Errno, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE, MountAttr,
+    O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, ST_RDONLY, Stat,
+};
+use crate::sys::{Fd, fs, mount};
+use crate::wire::{Detail, ROOT_READONLY, ROOT_READONLY_BELOW};
+
+/// A file of the host as the parent saw it.
+pub(crate) struct HostPath<'a> {
+    pub(crate) path: &'a CStr,
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+}
+
+impl HostPath<'_> {
+    /// Opens it in init's mount namespace; another file at that path by now is a failure.
+    fn open(&self, flags: u64) -> Result<(Fd, Stat), Failure> {
+        let fd = fs::open(
+            AT_FDCWD,
+            self.path,
+            O_PATH | flags,
+            RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        )?;
+        let stat = fs::stat(fd.raw())?;
+        let same = stat.dev == self.dev && stat.ino == self.ino;
+        if same {
+            Ok((fd, stat))
+        } else {
+            Err(Failure::of(Detail::SourceChanged))
+        }
+    }
+}
+
+/// Clones a mount of the host into a slot.
+pub(crate) fn source(init: &mut Init, slot: u16, host: &HostPath<'_>, recursive: bool) -> Done {
+    let place = init
+        .slots
+        .get_mut(usize::from(slot))
+        .filter(|place| **place < 0);
+    let place = place.ok_or(Failure::of(Detail::BadMessage))?;
+    let (fd, _) = host.open(0)?;
+    *place = mount::clone_tree(fd.raw(), recursive)?.leak();
+    Ok(())
+}
+
+/// Sets the propagation of `/`, and notes when that cuts the host off.
+pub(crate) fn propagation(init: &mut Init, flags: u64) -> Done {
+    mount::mount(None, c"/", flags)?;
+    init.host_is_cut_off |= flags & MS_REC != 0 && flags & (MS_PRIVATE | MS_SLAVE) != 0;
+    Ok(())
+}
+
+/// Attaches a clone of the tree at a host path over `/`.
+pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
+    let (fd, _) = host.open(O_DIRECTORY)?;
+    let tree = mount::clone_tree(fd.raw(), true)?;
+    if flags & (ROOT_READONLY | ROOT_READONLY_BELOW) != 0 {
+        let writable = fs::statfs(tree.raw())?.flags & ST_RDONLY == 0;
+        mount::set_attr(tree.raw(), true, &READONLY)?;
+        if writable && flags & ROOT_READONLY_BELOW != 0 {
+            // Mount points are still to be made in it.
+            mount::set_attr(
+                tree.raw(),
+                false,
+                &MountAttr {
+                    clr: MOUNT_ATTR_RDONLY,
+                    ..MountAttr::default()
+                },
+            )?;
+        }
+    }
+    cover_host(init, &tree)?;
+    init.root = Some(tree);
+    Ok(())
+}
+
+/// Puts a tree over `/`, where `pivot_root` wants it: the kernel refuses a new root whose parent mount is shared, and
+/// a mount made anywhere else could show up on the host.
+fn cover_host(init: &Init, tree: &Fd) -> Done {
+    if !init.host_is_cut_off {
+        return Err(Failure::with(Errno::EPERM, Detail::BadMessage));
+    }
+    let top = fs::open(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0)?;
+    Ok(mount::attach(tree.raw(), top.raw())?)
+}
+
+/// The layer that `Overlay` puts over the lower tree.
+pub(crate) struct Layer {
+    pub(crate) size: u64,
+    pub(crate) inodes: u64,
+    pub(crate) userxattr: bool,
+}
+
+/// Stacks an overlay: a bounded tmpfs over `/` holds the upper and work directories and the lower tree's mount point,
+/// so that overlayfs gets three short relative names whatever the host's path looks like.
+pub(crate) fn overlay(init: &mut Init, host: &HostPath<'_>, layer: &Layer) -> Done {
+    let (fd, stat) = host.open(O_DIRECTORY)?;
+    let lower = mount::clone_tree(fd.raw(), true)?;
+    let memory = mount::fsopen(c"tmpfs")?;
+    mount::fsconfig(&memory, c"size", Some(decimal(layer.size, &mut [0; 21])))?;
+    mount::fsconfig(
+        &memory,
+        c"nr_inodes",
+        Some(decimal(layer.inodes, &mut [0; 21])),
+    )?;
+    mount::fsconfig(&memory, c"mode", Some(c"0700"))?;
+    let memory = mount::fsmount(&memory, 0)?;
+    cover_host(init, &memory)?;
+    fs::mkdir(memory.raw(), c"work", 0o700)?;
+    fs::mkdir(memory.raw(), c"lower", 0o700)?;
+    // The upper directory lends its mode and owner to the merged root.
+    fs::mkdir(memory.raw(), c"upper", stat.mode & 0o7777)?;
+    if (stat.uid, stat.gid) != (0, 0) {
+        let upper = fs::open(memory.raw(), c"upper", O_PATH, 0)?;
+        match fs::chown(upper.raw(), stat.uid, stat.gid) {
+            // An owner that the user namespace does not map.
+            Ok(()) | Err(Errno::EPERM | Errno::EINVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let place = fs::open(memory.raw(), c"lower", O_PATH | O_DIRECTORY, 0)?;
+    mount::attach(lower.raw(), place.raw())?;
+    fs::fchdir(memory.raw())?;
+    let merged = mount::fsopen(c"overlay")?;
+    mount::fsconfig(&merged, c"lowerdir", Some(c"lower"))?;
+    mount::fsconfig(&merged, c"upperdir", Some(c"upper"))?;
+    mount::fsconfig(&merged, c"workdir", Some(c"work"))?;
+    if layer.userxattr {
+        mount::fsconfig(&merged, c"userxattr", None)?;
+    }
+    let merged = mount::fsmount(&merged, 0)?;
+    mount::attach(merged.raw(), memory.raw())?;
+    fs::chdir(c"/")?;
+    init.root = Some(merged);
+    Ok(())
+}
+
+/// Makes the container's root the root of the mount namespace and lets go of everything else.
+pub(crate) fn pivot(init: &mut Init) -> Done {
+    let root = init.root.as_ref().ok_or(Failure::of(Detail::BadMessage))?;
+    let old_is_mount = fs::root_is_mount()?;
+    fs::fchdir(root.raw())?;
+    match mount::pivot_here() {
+        // The old root lies on top of the new one now.
+        Ok(()) => mount::umount(c".", MNT_DETACH)?,
+        // The initial ramfs can be covered but not moved (pivot_root(2)). Any other root that pivot_root refuses, such
+        // as a chroot, could be climbed out of.
+        Err(Errno::EINVAL) if old_is_mount => mount::chroot_here()?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(fs::chdir(c"/")?)
+}
