@@ -114,27 +114,29 @@ stage_root() {
     cargo test --workspace --no-fail-fast "$@"
 }
 
+# As root: the test programs that were built for root, without cargo, whose toolchain and caches are root's own.
 stage_user() {
     export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
-    if is_root; then as_test_user; else cargo test --workspace --no-fail-fast "$@"; fi
-}
-
-# Runs the test programs that were built for root, not cargo: the toolchain and its caches are root's own.
-as_test_user() {
-    local home=$SCRATCH/home hold=$SCRATCH/hold list=$SCRATCH/tests
-    mkdir -p "$home/tmp" "$hold"
-    chown -R "$TEST_UID:$TEST_UID" "$home"
+    is_root || { cargo test --workspace --no-fail-fast "$@"; return; }
+    local list=$SCRATCH/tests
     cargo test --workspace --no-run --quiet --message-format=json |
         sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}' >"$list"
     [ -s "$list" ] || { echo "cargo named no test program"; return 1; }
-    chmod 644 "$list"
+    as_user bash -c "$(declare -f run_listed); run_listed" <"$list"
+}
+
+# Runs a command as an ordinary user: the caller, or the test user when the caller is root.
+as_user() {
+    is_root || { "$@"; return; }
+    local home=$SCRATCH/home hold=$SCRATCH/hold closed
+    mkdir -p "$home/tmp" "$hold"
+    chown -R "$TEST_UID:$TEST_UID" "$home"
     local user=(setpriv "--reuid=$TEST_UID" "--regid=$TEST_UID" --clear-groups --inh-caps=-all
-        env -i "PATH=$PATH" "HOME=$home" "TMPDIR=$home/tmp" "LANG=${LANG:-C.UTF-8}" "EXECDRIVER_MUST_RUN=1"
-        "EXECDRIVER_PAYLOAD=$EXECDRIVER_PAYLOAD" RUST_BACKTRACE=0)
-    local closed=
+        env -i "PATH=$PATH" "HOME=$home" "TMPDIR=$home/tmp" "LANG=${LANG:-C.UTF-8}" EXECDRIVER_MUST_RUN=1
+        "EXECDRIVER_PAYLOAD=${EXECDRIVER_PAYLOAD:-}" RUST_BACKTRACE=0)
     closed=$(closed_ancestor "${user[@]}")
     if [ -z "$closed" ]; then
-        "${user[@]}" bash -c "$(declare -f run_listed); run_listed" <"$list"
+        "${user[@]}" "$@"
         return
     fi
     # The user may not pass through e.g. /root. In a mount namespace of its own, with only the project below it, it may.
@@ -146,7 +148,7 @@ as_test_user() {
         mkdir -p "$top"
         mount --move "$hold" "$top"
         cd "$top"
-        exec "$@"' - "$TOP" "$hold" "$closed" "${user[@]}" bash -c "$(declare -f run_listed); run_listed" <"$list"
+        exec "$@"' - "$TOP" "$hold" "$closed" "${user[@]}" "$@"
 }
 
 # The topmost directory on the way to the project that the user may not enter.
@@ -169,16 +171,19 @@ run_listed() {
     return $bad
 }
 
-# Every example is a package below docs/examples with the command of its README in `ci`.
+# What the README promises, as the caller and as an ordinary user: the first command, and the example host.
 stage_examples() {
-    local ci found=0
-    for ci in docs/examples/*/ci; do
-        [ -x "$ci" ] || continue
-        found=1
-        echo "     Running $ci"
-        "$ci"
-    done
-    [ $found = 1 ] || skip_stage "no example in docs/examples"
+    cargo build --release --bin execdriver --example judge
+    promises
+    if is_root; then as_user bash -euc "TARGET=$TARGET; $(declare -f promises); promises"; fi
+}
+
+promises() {
+    local said
+    said=$("$TARGET/release/execdriver" run -- sh -c 'echo hello from $(hostname)')
+    echo "$said"
+    [[ $said == "hello from "?* ]]
+    "$TARGET/release/examples/judge" "$(command -v sort)" docs/examples/judge/cases
 }
 
 # --- running and counting ------------------------------------------------------------------------------------------
@@ -197,7 +202,7 @@ explain() {
     if grep -qx 'failures:' "$1"; then
         awk '/^failures:$/ { inside = 1 } /^test result:/ { inside = 0 } inside' "$1" | tail -n 150
     else
-        tail -n 60 "$1"
+        grep -avE '^ +(Compiling|Checking|Documenting|Downloaded|Finished) ' "$1" | tail -n 60
     fi
 }
 
