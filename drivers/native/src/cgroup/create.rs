@@ -220,7 +220,7 @@ fn unavailable(host: &Hierarchies, refusal: Option<CgroupError>) -> CgroupError 
 }
 
 /// What makes cgroups available on a host like this one.
-pub(super) fn mend(host: &Hierarchies, read_only: bool) -> &'static str {
+pub(crate) fn mend(host: &Hierarchies, read_only: bool) -> &'static str {
     match (host.list.is_empty(), read_only, host.unified().is_some()) {
         (true, ..) => "mount them: `mount -t cgroup2 none /sys/fs/cgroup`",
         (_, true, _) => {

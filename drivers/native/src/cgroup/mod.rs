@@ -26,6 +26,7 @@ mod tests;
 mod walk;
 
 pub(crate) use counters::Counters;
+pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
 pub(crate) use error::CgroupError;
 pub(crate) use path::CgroupPath;

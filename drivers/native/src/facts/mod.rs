@@ -1,1 +1,81 @@
 //! What this host gives and lacks, as plain data that plans are built from.
+//!
+//! Building a plan touches nothing: whatever it must know about the host comes in as a
+//! [`HostFacts`], read here, or made up by a test. [`doctor`] turns the same facts into what
+//! `capabilities()` says.
+
+pub(crate) mod doctor;
+mod kernel;
+mod read;
+mod users;
+
+pub(crate) use kernel::{Calls, KernelVersion};
+pub(crate) use users::{CapabilitySets, UserNamespaces};
+
+use crate::cgroup::Hierarchies;
+use std::path::PathBuf;
+
+/// The facts of one moment; most never change while the process lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostFacts {
+    pub(crate) kernel: KernelVersion,
+    pub(crate) calls: Calls,
+    pub(crate) cgroups: Hierarchies,
+    /// The hierarchies in which this process may make cgroups below its own, and why not in the
+    /// first one where it may not.
+    pub(crate) cgroup_access: CgroupAccess,
+    /// The namespaces that the kernel knows: names of `/proc/self/ns`.
+    pub(crate) namespaces: Vec<String>,
+    /// The active security modules, in the kernel's order; empty also when it does not tell.
+    pub(crate) lsms: Vec<String>,
+    pub(crate) euid: u32,
+    pub(crate) egid: u32,
+    pub(crate) capabilities: CapabilitySets,
+    pub(crate) user_namespaces: UserNamespaces,
+    /// `pivot_root(2)` refuses to leave the initramfs.
+    pub(crate) root_is_initramfs: bool,
+    /// File systems that the kernel has now (a module may still be loaded on demand).
+    pub(crate) filesystems: Vec<String>,
+    /// The contract's default device nodes that exist here with the right numbers.
+    pub(crate) devices: Vec<PathBuf>,
+    /// `vm.memfd_noexec` (0 where the kernel does not know it).
+    pub(crate) memfd_noexec: u32,
+    /// Whether an executable memfd can be made at all.
+    pub(crate) executable_memfd: bool,
+    /// Whether a seccomp filter is in force on this process, as inside another container.
+    pub(crate) under_seccomp: bool,
+}
+
+/// Where cgroups can be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CgroupAccess {
+    /// The names of the controllers' hierarchies, `unified` for version 2.
+    pub(crate) writable: Vec<String>,
+    /// Those where we may not, likewise.
+    pub(crate) refused: Vec<String>,
+    /// Whether the refusal is that of a read-only mount.
+    pub(crate) read_only: bool,
+}
+
+impl HostFacts {
+    /// Whether this process acts as root of its user namespace, so that containers need none of
+    /// their own.
+    pub(crate) fn is_root(&self) -> bool {
+        self.euid == 0
+    }
+
+    /// Whether the kernel has this file system built in or loaded.
+    pub(crate) fn has_filesystem(&self, name: &str) -> bool {
+        self.filesystems.iter().any(|have| have == name)
+    }
+
+    /// Whether this security module is active.
+    pub(crate) fn has_lsm(&self, name: &str) -> bool {
+        self.lsms.iter().any(|have| have == name)
+    }
+
+    /// Whether the kernel has this namespace (`net`, `cgroup`, `user` ...).
+    pub(crate) fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.iter().any(|have| have == name)
+    }
+}

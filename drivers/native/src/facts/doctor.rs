@@ -1,0 +1,269 @@
+//! The facts as controls: what this host enforces, what it lacks, and the exact mend.
+
+use super::HostFacts;
+use super::read::DEVICES;
+use crate::cgroup::{Layout, mend};
+use execdriver_core::{Control, Enforcement};
+use std::path::Path;
+
+/// What the facts say of every facility that a container can ask for; the driver adds what it
+/// does not implement and its operations.
+pub(crate) fn controls(facts: &HostFacts) -> Vec<Control> {
+    let mut controls = kernel(facts);
+    controls.extend(namespaces(facts));
+    controls.extend(cgroups(facts));
+    controls.extend(file_systems(facts));
+    controls.extend(devices(facts));
+    controls.extend(capabilities(facts));
+    controls
+}
+
+fn kernel(facts: &HostFacts) -> Vec<Control> {
+    let group = "kernel";
+    let version = control(
+        facts.kernel.at_least(5, 10),
+        (group, "version"),
+        &format!(
+            "this is Linux {}, the driver is made for 5.10 and later",
+            facts.kernel
+        ),
+        "boot a newer kernel",
+    );
+    let sandbox = match facts.under_seccomp {
+        true => "start the outer container with a seccomp profile that allows it",
+        false => "boot a newer kernel",
+    };
+    let calls = &facts.calls;
+    let needed = [
+        ("clone3", calls.clone3),
+        ("openat2", calls.openat2),
+        ("pidfd_open", calls.pidfd_open),
+        ("close_range", calls.close_range),
+    ];
+    let calls = needed
+        .into_iter()
+        .map(|(name, has)| control(has, (group, name), "the call answers ENOSYS", sandbox));
+    let memfd = control(
+        facts.executable_memfd,
+        (group, "executable memory file"),
+        &format!("vm.memfd_noexec is {}", facts.memfd_noexec),
+        "sysctl -w vm.memfd_noexec=1",
+    );
+    let mut all = vec![version];
+    all.extend(calls);
+    all.push(memfd);
+    all
+}
+
+fn namespaces(facts: &HostFacts) -> Vec<Control> {
+    let group = "namespaces";
+    let forbidden = facts
+        .user_namespaces
+        .forbidden(facts.capabilities.may_administrate());
+    let one = |kind: &str| {
+        if !facts.has_namespace(kind) {
+            let reason = "the kernel was built without it";
+            return Control::unavailable(group, kind, reason, "boot a kernel that has it");
+        }
+        // Without privileges every other namespace needs a user namespace around it.
+        match forbidden {
+            Some((reason, mend)) if kind == "user" || !facts.capabilities.may_administrate() => {
+                Control::unavailable(group, kind, reason, mend)
+            }
+            _ => Control::enforced(group, kind),
+        }
+    };
+    ["mnt", "uts", "ipc", "pid", "net", "cgroup", "user"]
+        .map(one)
+        .to_vec()
+}
+
+fn cgroups(facts: &HostFacts) -> Vec<Control> {
+    let group = "cgroups";
+    let access = &facts.cgroup_access;
+    let mend = mend(&facts.cgroups, access.read_only);
+    let refused = match facts.cgroups.layout() {
+        Layout::None => "no cgroup hierarchy is mounted".to_owned(),
+        _ => format!(
+            "no write access to our own cgroup in {}",
+            access.refused.join(" ")
+        ),
+    };
+    let any = !access.writable.is_empty();
+    let place = |name: &str| control(any, (group, name), &refused, mend);
+    let device_rules = match facts.cgroups.controller("devices") {
+        Some(_) => {
+            let writable = |name: &String| name.split(',').any(|name| name == "devices");
+            let writable = access.writable.iter().any(writable);
+            control(writable, (group, "device rules"), &refused, mend)
+        }
+        None if any => Control::new(group, "device rules", Enforcement::NotImplemented),
+        None => Control::unavailable(group, "device rules", &refused, mend),
+    };
+    let whole = facts.calls.cgroup_kill && access.writable.iter().any(|name| name == "unified");
+    let freezer = access.writable.iter().any(|name| name.contains("freezer"));
+    let kill = control(
+        whole || freezer,
+        (group, "kill of everything at once"),
+        "neither cgroup.kill nor a freezer is at hand; without a pid namespace of its own a \
+         container that forks faster than it is killed can outlive its kill",
+        mend,
+    );
+    vec![place("a cgroup for each container"), device_rules, kill]
+}
+
+fn file_systems(facts: &HostFacts) -> Vec<Control> {
+    let group = "mounts";
+    let overlay = control(
+        facts.has_filesystem("overlay"),
+        (group, "ephemeral root (overlay)"),
+        "the kernel has no overlay file system loaded",
+        "modprobe overlay",
+    );
+    let mqueue = control(
+        facts.has_filesystem("mqueue"),
+        (group, "/dev/mqueue"),
+        "the kernel has no mqueue file system",
+        "boot a kernel with CONFIG_POSIX_MQUEUE",
+    );
+    let calls = &facts.calls;
+    let all = calls.fsopen && calls.move_mount && calls.open_tree;
+    let descriptors = control(
+        all,
+        (group, "mounts by descriptor"),
+        "fsopen, move_mount or open_tree answer ENOSYS",
+        "start the outer container with a seccomp profile that allows them",
+    );
+    let readonly = control(
+        calls.mount_setattr,
+        (group, "recursively read-only mounts"),
+        "the kernel has no mount_setattr (Linux 5.12)",
+        "boot a newer kernel",
+    );
+    vec![descriptors, readonly, overlay, mqueue]
+}
+
+fn devices(facts: &HostFacts) -> Vec<Control> {
+    let one = |&(path, major, minor): &(&str, u32, u32)| {
+        control(
+            facts.devices.iter().any(|have| have == Path::new(path)),
+            ("devices", path),
+            "the host has no such node with the right numbers",
+            &format!("mknod -m 666 {path} c {major} {minor}"),
+        )
+    };
+    DEVICES.iter().map(one).collect()
+}
+
+/// "All capabilities" means all that the host program has: what it lacks it cannot give.
+fn capabilities(facts: &HostFacts) -> Vec<Control> {
+    if !facts.is_root() {
+        return Vec::new(); // A user namespace of its own gives a container all of them inside.
+    }
+    let missing = facts.capabilities.missing();
+    if missing.is_empty() {
+        return vec![Control::enforced("capabilities", "all")];
+    }
+    let numbers: Vec<String> = missing.iter().map(u8::to_string).collect();
+    let reason = format!(
+        "the host program itself lacks capability {}",
+        numbers.join(", ")
+    );
+    let mend = "start it from a service or container that keeps them";
+    vec![Control::unavailable("capabilities", "all", &reason, mend)]
+}
+
+fn control(has: bool, (group, name): (&str, &str), reason: &str, mend: &str) -> Control {
+    match has {
+        true => Control::enforced(group, name),
+        false => Control::unavailable(group, name, reason, mend),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::Hierarchies;
+    use crate::facts::{CapabilitySets, CgroupAccess, HostFacts};
+
+    fn find<'a>(controls: &'a [Control], group: &str, name: &str) -> &'a Control {
+        let found = controls.iter().find(|c| c.group == group && c.name == name);
+        found.unwrap_or_else(|| panic!("{group} {name}"))
+    }
+
+    fn mend_of(control: &Control) -> &str {
+        match &control.enforcement {
+            Enforcement::Unavailable { mend, .. } => mend,
+            other => panic!("{} is {other}", control.name),
+        }
+    }
+
+    /// An ordinary user of a version 2 host on which root has forbidden what can be forbidden.
+    fn rootless() -> HostFacts {
+        let mountinfo = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let mut facts = HostFacts::read();
+        facts.cgroups = Hierarchies::detect(mountinfo, "0::/user.slice\n");
+        facts.cgroup_access = CgroupAccess {
+            refused: vec!["unified".into()],
+            ..CgroupAccess::default()
+        };
+        facts.euid = 1000;
+        facts.capabilities = CapabilitySets::parse("", "40");
+        facts.user_namespaces.max = 0;
+        facts.filesystems.clear();
+        facts.devices.clear();
+        facts.executable_memfd = false;
+        facts.memfd_noexec = 2;
+        facts
+    }
+
+    #[test]
+    fn a_limited_host_gets_a_mend_for_each_thing_that_it_lacks() {
+        let controls = controls(&rootless());
+        for (group, name, mend) in [
+            ("namespaces", "pid", "max_user_namespaces=15000"),
+            ("namespaces", "user", "max_user_namespaces=15000"),
+            ("cgroups", "a cgroup for each container", "Delegate=yes"),
+            ("cgroups", "device rules", "Delegate=yes"),
+            ("mounts", "ephemeral root (overlay)", "modprobe overlay"),
+            ("devices", "/dev/fuse", "mknod -m 666 /dev/fuse c 10 229"),
+            ("kernel", "executable memory file", "vm.memfd_noexec=1"),
+        ] {
+            let got = mend_of(find(&controls, group, name));
+            assert!(got.contains(mend), "{group} {name}: {got}");
+        }
+        let lacking = |c: &&Control| matches!(c.enforcement, Enforcement::Unavailable { .. });
+        assert!(
+            controls
+                .iter()
+                .filter(lacking)
+                .all(|c| !mend_of(c).is_empty())
+        );
+    }
+
+    #[test]
+    fn on_a_version_2_host_device_rules_are_a_matter_of_this_version_and_not_of_the_host() {
+        let mut facts = rootless();
+        facts.cgroup_access.writable = vec!["unified".into()];
+        let controls = controls(&facts);
+        let rules = find(&controls, "cgroups", "device rules");
+        assert_eq!(rules.enforcement, Enforcement::NotImplemented);
+    }
+
+    #[test]
+    fn what_root_itself_lacks_is_said() {
+        let mut facts = rootless();
+        facts.euid = 0;
+        let status = "CapPrm:\t000001fffeffffff\nCapBnd:\t000001ffffffffff\n";
+        facts.capabilities = CapabilitySets::parse(status, "40");
+        let controls = controls(&facts);
+        let all = find(&controls, "capabilities", "all");
+        assert!(all.enforcement.to_string().ends_with("capability 24"));
+    }
+
+    #[test]
+    fn this_host_can_be_examined() {
+        let controls = controls(&HostFacts::read());
+        assert!(controls.len() > 20);
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads the facts; what cannot be read counts as absent, since nothing may be built on it.
+
+use super::kernel::{Calls, KernelVersion};
+use super::users::{CapabilitySets, UserNamespaces};
+use super::{CgroupAccess, HostFacts};
+use crate::cgroup::{Hierarchies, Hierarchy};
+use crate::sys::probe;
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::unistd::{AccessFlags, faccessat, getegid, geteuid};
+use std::fs::read_to_string;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The contract's default nodes (section 5) and where they must point: (path, major, minor).
+pub(crate) const DEVICES: [(&str, u32, u32); 7] = [
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/tty", 5, 0),
+    ("/dev/urandom", 1, 9),
+    ("/dev/random", 1, 8),
+    ("/dev/fuse", 10, 229),
+];
+
+/// What cannot change while a process lives, however its user and its cgroup do.
+struct Constant {
+    kernel: KernelVersion,
+    calls: Calls,
+    namespaces: Vec<String>,
+    lsms: Vec<String>,
+    root_is_initramfs: bool,
+}
+
+impl HostFacts {
+    /// Reads the facts of this moment. The part that never changes is read once a process.
+    pub(crate) fn read() -> Self {
+        static CONSTANT: OnceLock<Constant> = OnceLock::new();
+        let constant = CONSTANT.get_or_init(Constant::read);
+        let cgroups = Hierarchies::read().unwrap_or_else(|_| Hierarchies::detect("", ""));
+        let status = text("/proc/self/status");
+        Self {
+            kernel: constant.kernel.clone(),
+            calls: constant.calls,
+            cgroup_access: access(&cgroups),
+            cgroups,
+            namespaces: constant.namespaces.clone(),
+            lsms: constant.lsms.clone(),
+            euid: geteuid().as_raw(),
+            egid: getegid().as_raw(),
+            capabilities: CapabilitySets::parse(&status, &text("/proc/sys/kernel/cap_last_cap")),
+            user_namespaces: user_namespaces(),
+            root_is_initramfs: constant.root_is_initramfs,
+            filesystems: filesystems(&text("/proc/filesystems")),
+            devices: devices(),
+            memfd_noexec: number("/proc/sys/vm/memfd_noexec").unwrap_or(0),
+            // EINVAL is a kernel before 6.3, where every memfd is executable.
+            executable_memfd: matches!(probe::executable_memfd(), Ok(()) | Err(Errno::EINVAL)),
+            under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),
+        }
+    }
+}
+
+impl Constant {
+    fn read() -> Self {
+        let kernel = KernelVersion::parse(text("/proc/sys/kernel/osrelease").trim());
+        Self {
+            calls: Calls::probe(&kernel),
+            kernel,
+            namespaces: names("/proc/self/ns"),
+            lsms: text("/sys/kernel/security/lsm")
+                .trim()
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            root_is_initramfs: is_initramfs(&text("/proc/self/mountinfo")),
+        }
+    }
+}
+
+/// Whether we may make directories in our own cgroup of each hierarchy.
+fn access(cgroups: &Hierarchies) -> CgroupAccess {
+    let mut found = CgroupAccess::default();
+    for hierarchy in &cgroups.list {
+        let name = match hierarchy.controllers.is_empty() {
+            true => "unified".to_owned(),
+            false => hierarchy.controllers.join(","),
+        };
+        match may_write(hierarchy) {
+            Ok(()) => found.writable.push(name),
+            Err(errno) => {
+                found.read_only |= errno == Errno::EROFS;
+                found.refused.push(name);
+            }
+        }
+    }
+    found
+}
+
+fn may_write(hierarchy: &Hierarchy) -> nix::Result<()> {
+    let directory = hierarchy.own_directory().ok_or(Errno::EACCES)?;
+    let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+    faccessat(
+        nix::fcntl::AT_FDCWD,
+        &directory,
+        wanted,
+        AtFlags::AT_EACCESS,
+    )
+}
+
+fn user_namespaces() -> UserNamespaces {
+    let setting = |path| number::<u32>(path);
+    let map = text("/proc/self/uid_map");
+    let mut fields = map.split_ascii_whitespace();
+    UserNamespaces {
+        max: number("/proc/sys/user/max_user_namespaces").unwrap_or(0),
+        unprivileged_allowed: setting("/proc/sys/kernel/unprivileged_userns_clone") != Some(0),
+        apparmor_restricted: setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+            == Some(1),
+        initial: (fields.next(), fields.next(), fields.next())
+            == (Some("0"), Some("0"), Some("4294967295")),
+    }
+}
+
+fn devices() -> Vec<PathBuf> {
+    let right = |(path, major, minor): &(&str, u32, u32)| {
+        let is = |metadata: std::fs::Metadata| {
+            let number = nix::sys::stat::makedev(u64::from(*major), u64::from(*minor));
+            metadata.file_type().is_char_device() && metadata.rdev() == number
+        };
+        std::fs::symlink_metadata(path).is_ok_and(is)
+    };
+    let present = DEVICES.iter().filter(|device| right(device));
+    present.map(|(path, ..)| PathBuf::from(path)).collect()
+}
+
+/// The last mount on `/` is the one in sight.
+fn is_initramfs(mountinfo: &str) -> bool {
+    let fstype = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let root = before.split(' ').nth(4)? == "/";
+        root.then(|| after.split(' ').next().map(str::to_owned))?
+    };
+    let last = mountinfo.lines().filter_map(fstype).next_back();
+    last.is_some_and(|fstype| fstype == "rootfs")
+}
+
+fn filesystems(text: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.rsplit('\t').next());
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn names(directory: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
+    text(path).trim().parse().ok()
+}
+
+fn text(path: &str) -> String {
+    read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_has_what_no_host_can_lack() {
+        let facts = HostFacts::read();
+        assert!(facts.kernel.at_least(5, 10), "{}", facts.kernel);
+        assert!(facts.has_namespace("mnt") && facts.has_filesystem("proc"));
+        assert!(facts.devices.contains(&PathBuf::from("/dev/null")));
+        assert!(facts.capabilities.last >= 40);
+        assert_eq!(facts.euid, geteuid().as_raw());
+        assert_eq!(facts.calls, HostFacts::read().calls);
+    }
+
+    #[test]
+    fn the_initramfs_is_known_by_the_last_mount_on_the_root() {
+        let initramfs = "1 1 0:2 / / rw - rootfs rootfs rw\n20 1 0:5 / /proc rw - proc proc rw\n";
+        assert!(is_initramfs(initramfs));
+        let over = format!("{initramfs}30 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n");
+        assert!(!is_initramfs(&over));
+        assert!(!is_initramfs(""));
+    }
+
+    #[test]
+    fn file_systems_are_the_last_word_of_each_line() {
+        let found = filesystems("nodev\tproc\n\text4\nnodev\toverlay\n");
+        assert_eq!(found, ["proc", "ext4", "overlay"]);
+    }
+}
