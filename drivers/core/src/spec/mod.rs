@@ -196,3 +196,8 @@ impl Spec {
         }
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
