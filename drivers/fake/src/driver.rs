@@ -72,16 +72,6 @@ impl FakeDriver {
         self.shared.table.with(id, act)
     }
 
-    fn with_target<T>(&self, target: &Target, act: impl FnOnce(&Process) -> T) -> Result<T> {
-        self.with(target.container(), |live| match target {
-            Target::Container(_) => Ok(act(&live.process)),
-            Target::Exec { exec, .. } => match live.execs.get(exec) {
-                Some(process) => Ok(act(process)),
-                None => Err(Error::NotFound { id: exec.clone() }),
-            },
-        })
-    }
-
     fn kill_all(live: &Live) {
         live.process.signal(Signal::KILL);
         live.execs
@@ -199,18 +189,20 @@ impl Driver for FakeDriver {
     }
 
     fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
-        self.with_target(target, |process| process.signal(signal))?;
-        if signal == Signal::KILL && matches!(target, Target::Container(_)) {
-            self.with(target.container(), |live| {
+        // One visit: the container may be gone as soon as its process is.
+        self.with(target.container(), |live| match target {
+            Target::Container(_) if signal == Signal::KILL => {
                 Self::kill_all(live);
                 Ok(())
-            })?;
-        }
-        Ok(())
+            }
+            _ => live.target(target).map(|process| process.signal(signal)),
+        })
     }
 
     fn resize(&self, target: &Target, size: WindowSize) -> Result<()> {
-        self.with_target(target, |process| process.resize(size))
+        self.with(target.container(), |live| {
+            live.target(target).map(|process| process.resize(size))
+        })
     }
 
     fn pause(&self, id: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The containers that live, by id.
 
 use crate::process::Process;
-use execdriver_core::{Command, ContainerState, Error, Result};
+use execdriver_core::{Command, ContainerState, Error, Result, Target};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +14,19 @@ pub(crate) struct Live {
     pub(crate) execs: BTreeMap<String, Arc<Process>>,
     pub(crate) state: ContainerState,
     pub(crate) started_unix_ms: u64,
+}
+
+impl Live {
+    /// The process that `target` means.
+    pub(crate) fn target(&self, target: &Target) -> Result<&Process> {
+        match target {
+            Target::Container(_) => Ok(&self.process),
+            Target::Exec { exec, .. } => match self.execs.get(exec) {
+                Some(process) => Ok(process),
+                None => Err(Error::NotFound { id: exec.clone() }),
+            },
+        }
+    }
 }
 
 /// All of them.
