@@ -1,3 +1,294 @@
 //! From the specification to a plan: every decision made, still data.
+//!
+//! [`Plan::build`] touches nothing. What it needs to know of the world comes in as values: the
+//! [`Host`], and the [`Sources`] that [`Sources::resolve`] looked up. A plan is a list of steps,
+//! each with the words that errors describe it with, and what the parent does beside them.
 
+mod caps;
+mod cgroup;
+mod cgroupfs;
+mod dev;
 pub(crate) mod encode;
+mod error;
+pub(crate) mod exec;
+mod host;
+mod masks;
+mod mounts;
+mod namespaces;
+mod options;
+mod process;
+mod root;
+mod sources;
+mod steps;
+mod support;
+mod system;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cgroup::CgroupPlan;
+pub(crate) use error::PlanError;
+#[allow(unused_imports, reason = "until the driver calls it")]
+pub(crate) use host::{Hierarchy, Host, HostCgroup, OwnCgroup};
+#[allow(unused_imports, reason = "until the driver calls it")]
+pub(crate) use namespaces::{IdMaps, IdRange, JoinFrom};
+#[allow(unused_imports, reason = "until the driver calls it")]
+pub(crate) use sources::{Source, Sources};
+pub(crate) use steps::Step;
+
+use crate::wire::Op;
+use encode::Writer;
+use execdriver_core::Spec;
+use namespaces::Namespaces;
+use oci_spec::runtime::LinuxNamespaceType as Kind;
+use std::path::Path;
+use steps::{Steps, container_path};
+
+/// A container's, or an exec's, every decision.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// `CLONE_NEW*` bits for clone.
+    pub(crate) clone_flags: u64,
+    /// What init does, in order.
+    pub(crate) steps: Vec<Step>,
+    /// The descriptors that init gets, in the order of their slots.
+    pub(crate) fds: Vec<FdSlot>,
+    /// How many slots there are, those that init fills itself included.
+    slots: u16,
+    /// The maps of a new user namespace.
+    pub(crate) id_maps: Option<IdMaps>,
+    /// For the parent to write; `None`: left alone.
+    pub(crate) oom_score_adj: Option<i32>,
+    /// The container's cgroup.
+    pub(crate) cgroup: CgroupPlan,
+    /// Whether init reports a terminal.
+    pub(crate) terminal: bool,
+    /// Whether init stays above the program.
+    pub(crate) init: bool,
+    /// Controls of the template that are not in force here, a sentence each.
+    pub(crate) unenforced: Vec<String>,
+}
+
+/// A descriptor that init gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FdSlot {
+    /// Becomes descriptor 0.
+    Stdin,
+    /// Becomes descriptor 1.
+    Stdout,
+    /// Becomes descriptor 2.
+    Stderr,
+    /// A namespace to join.
+    Namespace {
+        /// Which.
+        kind: Kind,
+        /// Whose: a pidfd, or a descriptor of the namespace's file.
+        from: JoinFrom,
+    },
+    /// A pidfd of the container's first process, for an exec.
+    Container,
+    /// A pidfd of the host program.
+    HostProcess,
+    /// The write end of a pipe for the program's wait status, when init stays.
+    Status,
+}
+
+/// How the process is run, apart from what the container is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RunInput {
+    /// Bit n: descriptor n is a pipe that was made for this process, and is given to its user.
+    pub(crate) owned_streams: u8,
+    /// Killed when the host program dies.
+    pub(crate) die_with_host: bool,
+    /// Template defaults that are not in force are errors.
+    pub(crate) strict: bool,
+}
+
+impl Plan {
+    /// Decides everything about a new container. Touches nothing.
+    ///
+    /// # Errors
+    /// What is not acceptable, cannot be had on this host, or is not done by this driver.
+    pub(crate) fn build(
+        spec: &Spec,
+        host: &Host,
+        sources: &Sources,
+        input: &RunInput,
+    ) -> Result<Self, PlanError> {
+        support::check(spec)?;
+        let (cgroup, unenforced) = cgroup::plan(spec, host)?;
+        if input.strict && !unenforced.is_empty() {
+            return Err(PlanError::Unenforced(unenforced));
+        }
+        let process =
+            spec.oci.process().as_ref().ok_or_else(|| {
+                PlanError::invalid("process", "got none, expected what to execute")
+            })?;
+        let namespaces = Namespaces::decide(spec, host)?;
+        let mut fds = Vec::new();
+        let mut entering = Steps::default();
+        namespaces.enter(&mut entering, &mut fds)?;
+        let mut builder = Builder::new(spec, host, sources, &namespaces);
+        let wanted = process::Wanted {
+            process,
+            user: &spec.user,
+            named_capabilities: &spec.named_capabilities,
+            host,
+            input,
+            maps: namespaces.maps.as_ref(),
+            in_user_namespace: namespaces.in_user_namespace(),
+            setgroups: namespaces.setgroups(),
+            init: spec.init,
+            console: dev::is_ours(&builder),
+        };
+        // The descriptors of the process are counted before init's own slots begin.
+        let mut running = Steps::default();
+        wanted.plan(&mut running, &mut fds)?;
+        builder.first_slot(fds.len())?;
+        let mut steps = builder.file_systems(&wanted)?;
+        system::plan(spec, &namespaces, &mut steps.after)?;
+        let slots = builder.next_slot;
+        let mut all = entering;
+        for part in [steps.before, steps.after, running] {
+            all.append(part);
+        }
+        Ok(Self {
+            clone_flags: namespaces.clone_flags(),
+            steps: all.into_vec(),
+            fds,
+            slots,
+            id_maps: namespaces.maps.clone(),
+            oom_score_adj: process.oom_score_adj(),
+            cgroup,
+            terminal: wanted.terminal(),
+            init: spec.init,
+            unenforced,
+        })
+    }
+
+    /// The message for init.
+    ///
+    /// # Errors
+    /// It is larger than init accepts: far above what the kernel executes.
+    pub(crate) fn message(&self) -> Result<Vec<u8>, PlanError> {
+        let mut writer = Writer::new();
+        for op in self.steps.iter().filter_map(Step::op) {
+            writer.push(&op);
+        }
+        let fds = u16::try_from(self.fds.len()).ok();
+        let message = fds.and_then(|fds| writer.finish(fds, self.slots));
+        message.ok_or_else(|| too_large("process"))
+    }
+
+    /// The words of the step that a report names.
+    pub(crate) fn describe(&self, index: u32) -> String {
+        let index = usize::try_from(index).ok();
+        let step = index.and_then(|index| self.steps.get(index));
+        step.map_or_else(
+            || "set the container up".to_owned(),
+            |step| step.words().to_owned(),
+        )
+    }
+}
+
+/// A plan of file systems in the making.
+struct Builder<'a> {
+    spec: &'a Spec,
+    host: &'a Host,
+    sources: &'a Sources,
+    namespaces: &'a Namespaces,
+    /// Opens the host's files, before anything is mounted.
+    opened: Steps,
+    /// Makes the container's tree.
+    mounted: Steps,
+    /// After the pivot.
+    late: Steps,
+    next_slot: u16,
+}
+
+/// The steps of file systems: before the process's own set-up, and after the pivot.
+struct FileSystems {
+    before: Steps,
+    after: Steps,
+}
+
+impl<'a> Builder<'a> {
+    fn new(
+        spec: &'a Spec,
+        host: &'a Host,
+        sources: &'a Sources,
+        namespaces: &'a Namespaces,
+    ) -> Self {
+        Self {
+            spec,
+            host,
+            sources,
+            namespaces,
+            opened: Steps::default(),
+            mounted: Steps::default(),
+            late: Steps::default(),
+            next_slot: 0,
+        }
+    }
+
+    fn first_slot(&mut self, fds: usize) -> Result<(), PlanError> {
+        self.next_slot = u16::try_from(fds).map_err(|_| too_large("linux.namespaces"))?;
+        Ok(())
+    }
+
+    /// In the order in which init walks them.
+    fn file_systems(&mut self, wanted: &process::Wanted<'_>) -> Result<FileSystems, PlanError> {
+        let root = root::plan(self)?;
+        mounts::plan(self)?;
+        dev::plan(self)?;
+        if wanted.terminal() && !mounts::has(self, Some("devpts"), "/dev/pts") {
+            let reason = "a terminal needs a new devpts on /dev/pts";
+            return Err(PlanError::invalid("process.terminal", reason));
+        }
+        wanted.open_terminal(&mut self.mounted)?;
+        masks::plan(self)?;
+        let mut before = std::mem::take(&mut self.opened);
+        before.append(root);
+        before.append(std::mem::take(&mut self.mounted));
+        before.push(&Op::Pivot {}, "enter the root file system");
+        Ok(FileSystems {
+            before,
+            after: std::mem::take(&mut self.late),
+        })
+    }
+
+    /// Opens a file of the host into a slot.
+    fn open(&mut self, field: &str, source: &Source, recursive: bool) -> Result<u16, PlanError> {
+        let slot = self.next_slot;
+        self.next_slot = slot.checked_add(1).ok_or_else(|| too_large("mounts"))?;
+        self.opened.push(
+            &Op::Source {
+                slot,
+                path: &steps::c_path(field, &source.path)?,
+                dev: source.dev,
+                ino: source.ino,
+                recursive,
+            },
+            format!("open {} of the host", source.path.display()),
+        );
+        Ok(slot)
+    }
+
+    /// Makes a mount read-only when all mount points in it are made.
+    fn remount_readonly(&mut self, target: &Path) -> Result<(), PlanError> {
+        let path = container_path("mounts", target)?;
+        let words = format!("make {} read-only", target.display());
+        self.late.push(&Op::RemountReadonly { path: &path }, words);
+        Ok(())
+    }
+}
+
+/// The slot of a descriptor, which is wanted once.
+fn slot(fds: &mut Vec<FdSlot>, fd: FdSlot) -> Result<u16, PlanError> {
+    let slot = u16::try_from(fds.len()).map_err(|_| too_large("linux.namespaces"))?;
+    fds.push(fd);
+    Ok(slot)
+}
+
+fn too_large(field: &str) -> PlanError {
+    PlanError::invalid(field, "got more than a message to init can carry")
+}

@@ -1,0 +1,142 @@
+//! Capabilities: what the document wants, what the host has to give: capabilities(7).
+
+use super::{Host, PlanError};
+use execdriver_core::spec::capability_mask;
+use oci_spec::runtime::{Capabilities, LinuxCapabilities};
+
+/// The five sets, bit n for capability n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sets {
+    pub(super) bounding: u64,
+    pub(super) effective: u64,
+    pub(super) permitted: u64,
+    pub(super) inheritable: u64,
+    pub(super) ambient: u64,
+}
+
+/// The sets of a process.
+///
+/// A host's root often lacks some (a container's, a hardened service's): "all" then means all that
+/// there are, and the template's are left out, but one that was asked for by name is an error.
+pub(super) fn sets(
+    wanted: Option<&LinuxCapabilities>,
+    named: &Capabilities,
+    host: &Host,
+    in_user_namespace: bool,
+) -> Result<Sets, PlanError> {
+    // In a user namespace of its own a process has all of them, as far as that goes.
+    let available = if in_user_namespace {
+        host.all_capabilities()
+    } else {
+        host.capabilities
+    };
+    let lacking = capability_mask(named) & !available;
+    if lacking != 0 {
+        let names = names(named, lacking);
+        let what = format!("capability {names}, which the host program itself has not");
+        return Err(PlanError::unsupported(what));
+    }
+    // No capabilities in the document are none in the process.
+    let set = |set: Option<&Capabilities>| set.map_or(0, capability_mask) & available;
+    let wanted = wanted.cloned().unwrap_or_else(none);
+    let sets = Sets {
+        bounding: set(wanted.bounding().as_ref()),
+        effective: set(wanted.effective().as_ref()),
+        permitted: set(wanted.permitted().as_ref()),
+        inheritable: set(wanted.inheritable().as_ref()),
+        ambient: set(wanted.ambient().as_ref()),
+    };
+    check(sets)?;
+    Ok(sets)
+}
+
+/// What the kernel would refuse late and without a name.
+fn check(sets: Sets) -> Result<(), PlanError> {
+    let within = [
+        ("effective", sets.effective, "permitted", sets.permitted),
+        ("ambient", sets.ambient, "permitted", sets.permitted),
+        ("ambient", sets.ambient, "inheritable", sets.inheritable),
+    ];
+    for (name, set, of, limit) in within {
+        if set & !limit != 0 {
+            let field = format!("process.capabilities.{name}");
+            let reason = format!("got capabilities that are not in {of}");
+            return Err(PlanError::invalid(field, reason));
+        }
+    }
+    Ok(())
+}
+
+fn names(named: &Capabilities, mask: u64) -> String {
+    let mut names: Vec<String> = named
+        .iter()
+        .filter(|capability| capability_mask(&Capabilities::from([**capability])) & mask != 0)
+        .map(ToString::to_string)
+        .collect();
+    names.sort();
+    names.join(", ")
+}
+
+fn none() -> LinuxCapabilities {
+    let mut sets = LinuxCapabilities::default();
+    sets.set_bounding(None)
+        .set_effective(None)
+        .set_permitted(None)
+        .set_inheritable(None)
+        .set_ambient(None);
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::root_host;
+    use super::*;
+    use oci_spec::runtime::Capability;
+
+    fn all(set: &Capabilities) -> LinuxCapabilities {
+        let mut sets = none();
+        sets.set_bounding(Some(set.clone()))
+            .set_effective(Some(set.clone()))
+            .set_permitted(Some(set.clone()));
+        sets
+    }
+
+    #[test]
+    fn a_capability_that_the_host_lacks_is_left_out_unless_it_was_named() {
+        let host = Host {
+            capabilities: u64::MAX & !(1 << 24),
+            ..root_host()
+        };
+        let set = Capabilities::from([Capability::SysResource, Capability::Chown]);
+        let unnamed = Capabilities::new();
+        let got = sets(Some(&all(&set)), &unnamed, &host, false).unwrap();
+        assert_eq!((got.bounding, got.effective, got.permitted), (1, 1, 1));
+        let error = sets(Some(&all(&set)), &set, &host, false).unwrap_err();
+        assert!(
+            error.to_string().contains("capability SYS_RESOURCE,"),
+            "{error}"
+        );
+        let got = sets(Some(&all(&set)), &set, &host, true).unwrap();
+        assert_eq!(got.bounding, 1 | 1 << 24);
+    }
+
+    #[test]
+    fn a_document_without_capabilities_has_none() {
+        let got = sets(None, &Capabilities::new(), &root_host(), false).unwrap();
+        assert_eq!((got.bounding, got.permitted, got.inheritable), (0, 0, 0));
+    }
+
+    #[test]
+    fn sets_that_the_kernel_refuses_are_named() {
+        let chown = Capabilities::from([Capability::Chown]);
+        let mut wanted = none();
+        wanted.set_ambient(Some(chown));
+        let error = sets(Some(&wanted), &Capabilities::new(), &root_host(), false);
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("process.capabilities.ambient")
+        );
+    }
+}

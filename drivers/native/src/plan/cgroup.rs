@@ -1,0 +1,70 @@
+//! The container's cgroup as data, and what of the template's controls is not in force.
+
+use super::host::OwnCgroup;
+use super::{Host, PlanError};
+use execdriver_core::Spec;
+use execdriver_core::spec::{SeccompChoice, TemplateDefault};
+use oci_spec::runtime::LinuxDeviceCgroup;
+
+/// What to do in the container's cgroup.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct CgroupPlan {
+    /// Device rules, the first one first; none when they are not enforced.
+    pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
+}
+
+/// Decides, and gives a sentence for each of the template's controls that is not in force.
+pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>), PlanError> {
+    let mut unenforced = Vec::new();
+    let mut missing = |default: TemplateDefault, what: &str, why: String| {
+        if spec.defaults.contains(&default) {
+            unenforced.push(format!("{what}: {why}"));
+            Ok(())
+        } else {
+            Err(PlanError::unsupported(format!("{what}: {why}")))
+        }
+    };
+    let rules = device_rules(spec);
+    let restricts = rules.iter().any(|rule| !rule.allow());
+    let mut plan = CgroupPlan::default();
+    match &host.cgroup.own {
+        OwnCgroup::Made { device_rules: true } => plan.device_rules = rules,
+        OwnCgroup::Made {
+            device_rules: false,
+        } if restricts => {
+            let why = "cgroup version 2 has no device controller of this version of the driver";
+            missing(TemplateDefault::DeviceRules, "device rules", why.to_owned())?;
+        }
+        OwnCgroup::Made {
+            device_rules: false,
+        } => {}
+        OwnCgroup::None { reason } => {
+            missing(
+                TemplateDefault::Cgroup,
+                "a cgroup of its own",
+                reason.clone(),
+            )?;
+            if restricts {
+                let why = "there is no cgroup of its own".to_owned();
+                missing(TemplateDefault::DeviceRules, "device rules", why)?;
+            }
+        }
+    }
+    if spec.defaults.contains(&TemplateDefault::PidsLimit) {
+        unenforced.push("the bound on processes: not in this version".to_owned());
+    }
+    if spec.seccomp == SeccompChoice::Default {
+        unenforced.push("the default seccomp filter: not in this version".to_owned());
+    }
+    if spec.defaults.contains(&TemplateDefault::AppArmor) {
+        unenforced.push("the default AppArmor profile: not in this version".to_owned());
+    }
+    Ok((plan, unenforced))
+}
+
+fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
+    let linux = spec.oci.linux().as_ref();
+    let resources = linux.and_then(|linux| linux.resources().as_ref());
+    let rules = resources.and_then(|resources| resources.devices().as_ref());
+    rules.cloned().unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! One more process for a running container.
+
+use super::namespaces::flag;
+use super::process::Wanted;
+use super::steps::Steps;
+use super::{CgroupPlan, FdSlot, Host, Plan, PlanError, RunInput, slot, support};
+use crate::wire::Op;
+use execdriver_core::spec::ExecSpec;
+use oci_spec::runtime::LinuxNamespaceType as Kind;
+
+/// What is recorded of a running container, as far as an exec depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// The namespaces that are not the host program's.
+    pub(crate) namespaces: Vec<Kind>,
+    /// Its user namespace denies `setgroups`.
+    pub(crate) denies_setgroups: bool,
+}
+
+impl Plan {
+    /// Decides everything about an exec. Touches nothing.
+    ///
+    /// # Errors
+    /// As for [`Plan::build`].
+    pub(crate) fn for_exec(
+        exec: &ExecSpec,
+        running: &Running,
+        host: &Host,
+        input: &RunInput,
+    ) -> Result<Self, PlanError> {
+        support::check_process(&exec.process)?;
+        let foreign = running.namespaces.contains(&Kind::User);
+        let setgroups = !(foreign && running.denies_setgroups);
+        let wanted = Wanted {
+            process: &exec.process,
+            user: &exec.user,
+            named_capabilities: &exec.named_capabilities,
+            host,
+            input,
+            maps: None,
+            in_user_namespace: foreign,
+            setgroups,
+            init: false,
+            // /dev/console is the first process's; this one's terminal keeps its own name.
+            console: false,
+        };
+        let mut steps = Steps::default();
+        let mut fds = Vec::new();
+        enter(running, setgroups, &mut steps, &mut fds)?;
+        wanted.open_terminal(&mut steps)?;
+        wanted.plan(&mut steps, &mut fds)?;
+        let slots = u16::try_from(fds.len()).unwrap_or(u16::MAX);
+        Ok(Self {
+            clone_flags: 0,
+            steps: steps.into_vec(),
+            fds,
+            slots,
+            id_maps: None,
+            oom_score_adj: exec.process.oom_score_adj(),
+            cgroup: CgroupPlan::default(),
+            terminal: wanted.terminal(),
+            init: false,
+            unenforced: Vec::new(),
+        })
+    }
+}
+
+/// All namespaces of the container at once: the kernel takes the user namespace first, and the
+/// pidfd cannot come to mean another process meanwhile (setns(2), since Linux 5.8).
+fn enter(
+    running: &Running,
+    setgroups: bool,
+    steps: &mut Steps,
+    fds: &mut Vec<FdSlot>,
+) -> Result<(), PlanError> {
+    steps.push(&Op::ReportNs {}, "wait for the cgroups");
+    // Before anything of the container can look (CVE-2016-9962).
+    steps.push(&Op::Undumpable {}, "hide from the container");
+    let slot = slot(fds, FdSlot::Container)?;
+    let flags = running
+        .namespaces
+        .iter()
+        .fold(0, |flags, kind| flags | flag(*kind));
+    let flags = u32::try_from(flags).unwrap_or_default();
+    steps.push(&Op::Join { slot, flags }, "join the container's namespaces");
+    if running.namespaces.contains(&Kind::User) {
+        steps.push(
+            &Op::TakeRoot { setgroups },
+            "become root of the user namespace",
+        );
+    }
+    if running.namespaces.contains(&Kind::Pid) {
+        steps.push(&Op::Fork {}, "enter the pid namespace");
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The facts of the host that plans depend on, as a value.
+
+use std::path::PathBuf;
+
+/// What the host program is and what its host has. Everything that a plan needs to know of the
+/// world, but for the paths that the document names: those are [`super::Sources`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// Effective user id.
+    pub(crate) uid: u32,
+    /// Effective group id.
+    pub(crate) gid: u32,
+    /// Permitted capabilities that are in the bounding set too: bit n is capability n.
+    pub(crate) capabilities: u64,
+    /// The highest capability that the kernel knows.
+    pub(crate) last_capability: u32,
+    /// Whether the user namespace is the first one, where device nodes can be made.
+    pub(crate) initial_user_namespace: bool,
+    /// Whether the kernel has `/proc/kcore`.
+    pub(crate) kcore: bool,
+    /// The cgroup hierarchies, and what may be done with them.
+    pub(crate) cgroup: HostCgroup,
+}
+
+/// The cgroup hierarchies of the host, and what the container has in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostCgroup {
+    /// The hierarchies of version 1 in the order in which they are mounted.
+    pub(crate) v1: Vec<Hierarchy>,
+    /// Where version 2 is mounted.
+    pub(crate) v2: Option<PathBuf>,
+    /// The container's own cgroup, which is made before the plan is.
+    pub(crate) own: OwnCgroup,
+}
+
+/// The container's cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OwnCgroup {
+    /// This host, or this user, has none to give.
+    None {
+        /// Why, and the mend.
+        reason: String,
+    },
+    /// There is one.
+    Made {
+        /// Whether device rules are enforced in it.
+        device_rules: bool,
+    },
+}
+
+/// A hierarchy of cgroup version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hierarchy {
+    /// `cpu`, `cpuacct`; `name=systemd`.
+    pub(crate) controllers: Vec<String>,
+    /// Where it is mounted.
+    pub(crate) mount_point: PathBuf,
+}
+
+const SYS_ADMIN: u64 = 1 << 21;
+const MKNOD: u64 = 1 << 27;
+
+impl Host {
+    /// Whether namespaces can be made without a user namespace.
+    pub(crate) fn is_root(&self) -> bool {
+        self.uid == 0 && self.capabilities & SYS_ADMIN != 0
+    }
+
+    /// Whether device nodes can be made.
+    pub(super) fn makes_nodes(&self) -> bool {
+        self.is_root() && self.initial_user_namespace && self.capabilities & MKNOD != 0
+    }
+
+    /// Every capability of the kernel: what a process has in a new user namespace.
+    pub(super) fn all_capabilities(&self) -> u64 {
+        u64::MAX >> 63u32.saturating_sub(self.last_capability)
+    }
+}
+
+impl HostCgroup {
+    /// Whether the container stays in its caller's cgroup.
+    pub(super) fn has_none(&self) -> bool {
+        matches!(self.own, OwnCgroup::None { .. })
+    }
+}

@@ -1,0 +1,401 @@
+//! The mounts of a container, in the order in which init makes them.
+//!
+//! Sources of the host are opened before anything is mounted, so that no mount of ours can cover
+//! them. Then the document's mounts follow one by one, outer ones first. What must stay writable
+//! until all mount points below it are made becomes read-only only after the pivot.
+
+use super::options::MountOptions;
+use super::sources::{Source, Sources};
+use super::steps::{c_string, container_path};
+use super::{Builder, PlanError, cgroupfs};
+use crate::plan::encode::PackedParams;
+use crate::wire::{BIND_CREATE, BIND_RECURSIVE, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Op};
+use execdriver_core::spec::{PropagationDemand, SourcePropagation};
+use libc::MOUNT_ATTR_RDONLY;
+use nix::errno::Errno;
+use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
+use std::path::{Component, Path};
+
+/// Files of /proc that containers are commonly given others for (lxcfs); all else there stays the
+/// kernel's (CVE-2019-16884, CVE-2023-27561).
+const PROC_FILES: [&str; 8] = [
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+];
+
+/// What a mount is unless its words say otherwise.
+const PRIVATE: u64 = libc::MS_PRIVATE | libc::MS_REC;
+
+/// One mount of the document, its words understood.
+pub(super) struct Planned<'a> {
+    /// How errors name it: `mounts["/mnt"]`.
+    pub(super) field: String,
+    /// Absolute path in the container.
+    pub(super) target: &'a Path,
+    /// Its words.
+    pub(super) options: MountOptions,
+}
+
+/// Whether the mount shows something of the host rather than a new file system.
+pub(super) fn is_bind(mount: &Mount) -> bool {
+    let options = mount.options().as_deref().unwrap_or_default();
+    mount.typ().as_deref() == Some("bind") || options.iter().any(|o| o == "bind" || o == "rbind")
+}
+
+/// Plans every mount of the document.
+pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
+    let spec = builder.spec;
+    for demand in &spec.demands {
+        check_propagation(builder.sources, demand)?;
+    }
+    for mount in spec.oci.mounts().as_deref().unwrap_or_default() {
+        let field = format!("mounts[{:?}]", mount.destination());
+        let words = mount.options().as_deref().unwrap_or_default();
+        let planned = Planned {
+            options: MountOptions::parse(&field, words)?,
+            target: mount.destination(),
+            field,
+        };
+        check(&planned, mount)?;
+        if is_bind(mount) {
+            let source = host_source(builder, &planned, mount)?;
+            bind(builder, &planned, &source)?;
+        } else {
+            new_file_system(builder, &planned, mount)?;
+        }
+    }
+    Ok(())
+}
+
+/// Attaches the host's `source`.
+pub(super) fn bind(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    source: &Source,
+) -> Result<(), PlanError> {
+    let Planned { field, options, .. } = planned;
+    let target = container_path(&format!("{field}.destination"), planned.target)?;
+    let foreign = builder.namespaces.in_user_namespace();
+    let propagation = options.propagation.unwrap_or(PRIVATE);
+    if foreign && propagation & libc::MS_SHARED != 0 {
+        // A mount namespace of another user namespace only ever receives: mount_namespaces(7).
+        let what = format!("shared propagation in a user namespace ({field}.options)");
+        return Err(PlanError::unsupported(what));
+    }
+    // In a user namespace the kernel refuses to show what a mount below the source covers.
+    let recursive = options.recursive || foreign;
+    let slot = builder.open(field, source, recursive)?;
+    let words = format!(
+        "bind {} on {}",
+        source.path.display(),
+        planned.target.display()
+    );
+    builder.mounted.push(
+        &Op::Bind {
+            slot,
+            target: &target,
+            attr_set: options.set,
+            // `rw` leaves a mount that is read-only on the host as it is.
+            attr_clr: options.clear & !MOUNT_ATTR_RDONLY,
+            propagation,
+            // Always for the mounts below too: a read-only volume with a writable mount in it is
+            // not read-only.
+            flags: BIND_CREATE | BIND_RECURSIVE,
+        },
+        words,
+    );
+    Ok(())
+}
+
+/// Propagation through a mount that does not propagate itself would be silently nothing.
+fn check_propagation(sources: &Sources, demand: &PropagationDemand) -> Result<(), PlanError> {
+    let source = sources
+        .file(&demand.source)
+        .map_err(|errno| PlanError::Host {
+            field: demand.field.clone(),
+            path: demand.source.clone(),
+            errno,
+        })?;
+    let Some(mount) = &source.mount else {
+        let reason = format!("the mount of {} is not known", demand.source.display());
+        return Err(PlanError::invalid(demand.field.clone(), reason));
+    };
+    let (fits, wanted) = match demand.needs {
+        SourcePropagation::Shared => (mount.shared, "a shared mount"),
+        SourcePropagation::SharedOrSlave => {
+            (mount.shared || mount.slave, "a shared or slave mount")
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let (path, point) = (demand.source.display(), mount.point.display());
+    let reason = format!("path {path} is mounted on {point} but it is not {wanted}");
+    Err(PlanError::invalid(demand.field.clone(), reason))
+}
+
+fn check(planned: &Planned<'_>, mount: &Mount) -> Result<(), PlanError> {
+    let Planned { field, target, .. } = planned;
+    let destination = format!("{field}.destination");
+    container_path(&destination, target)?;
+    for map in [mount.uid_mappings(), mount.gid_mappings()] {
+        if map.as_ref().is_some_and(|map| !map.is_empty()) {
+            return Err(PlanError::unsupported(format!(
+                "id-mapped mounts ({field})"
+            )));
+        }
+    }
+    let parts = cleaned(target);
+    let Some((first, rest)) = parts.split_first() else {
+        return Err(PlanError::invalid(
+            destination,
+            "mounting into / is prohibited",
+        ));
+    };
+    if first != "proc" {
+        return Ok(());
+    }
+    let allowed = match rest {
+        [] => mount.typ().as_deref() == Some("proc") || shows_hosts_proc(mount),
+        [file] => is_bind(mount) && PROC_FILES.iter().any(|allowed| file == allowed),
+        _ => false,
+    };
+    if allowed {
+        return Ok(());
+    }
+    let reason = format!("{target:?} cannot be mounted because it is located inside \"/proc\"");
+    Err(PlanError::invalid(destination, reason))
+}
+
+/// The way in which documents for ordinary users show processes of the host.
+fn shows_hosts_proc(mount: &Mount) -> bool {
+    is_bind(mount) && mount.source().as_deref() == Some(Path::new("/proc"))
+}
+
+/// The components, `.` and `..` resolved by the letters.
+pub(super) fn cleaned(path: &Path) -> Vec<String> {
+    let mut parts = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => parts.push(name.to_string_lossy().into_owned()),
+            Component::ParentDir => drop(parts.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    parts
+}
+
+fn host_source(
+    builder: &Builder<'_>,
+    planned: &Planned<'_>,
+    mount: &Mount,
+) -> Result<Source, PlanError> {
+    let field = format!("{}.source", planned.field);
+    if let Some((key, _)) = planned.options.params.first() {
+        let what = format!("mount option {key:?} of a bind ({}.options)", planned.field);
+        return Err(PlanError::unsupported(what));
+    }
+    let path = mount.source().as_deref().unwrap_or(Path::new(""));
+    if !path.is_absolute() {
+        let reason = format!("got {path:?}, expected an absolute path of the host");
+        return Err(PlanError::invalid(field, reason));
+    }
+    let source = builder
+        .sources
+        .file(path)
+        .map_err(|errno| PlanError::Host {
+            field,
+            path: path.to_owned(),
+            errno,
+        })?;
+    Ok(source.clone())
+}
+
+fn new_file_system(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    mount: &Mount,
+) -> Result<(), PlanError> {
+    if planned
+        .options
+        .propagation
+        .is_some_and(|propagation| propagation != PRIVATE)
+    {
+        let what = format!(
+            "propagation of a new file system ({}.options)",
+            planned.field
+        );
+        return Err(PlanError::unsupported(what));
+    }
+    let source = mount.source().as_deref().unwrap_or(Path::new(""));
+    match mount.typ().as_deref().unwrap_or_default() {
+        "" => {
+            let reason = "got none, expected the type of a file system or bind";
+            Err(PlanError::invalid(
+                format!("{}.type", planned.field),
+                reason,
+            ))
+        }
+        "cgroup" | "cgroup2" => cgroupfs::plan(builder, planned),
+        "proc" => of_namespace(builder, planned, "proc", Kind::Pid),
+        "sysfs" => of_namespace(builder, planned, "sysfs", Kind::Network),
+        "mqueue" => of_namespace(builder, planned, "mqueue", Kind::Ipc),
+        "devpts" => devpts(builder, planned, source),
+        "tmpfs" => tmpfs(builder, planned, source),
+        fstype => mount_fs(builder, planned, fstype, source, planned.options.set, 0),
+    }
+}
+
+/// A file system that shows a namespace. The kernel mounts it only for whom that namespace belongs
+/// to, so a user namespace that stays in the host's gets the host's own mount instead: tried on
+/// Linux 6.18, EPERM for proc, sysfs and mqueue alike.
+fn of_namespace(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    fstype: &str,
+    kind: Kind,
+) -> Result<(), PlanError> {
+    let ours = !builder.namespaces.is_host(kind) || !builder.namespaces.in_user_namespace();
+    if ours {
+        let real = match fstype {
+            "mqueue" => 0,
+            _ => MOUNT_REAL_DIR,
+        };
+        let set = planned.options.set;
+        return mount_fs(builder, planned, fstype, Path::new(fstype), set, real);
+    }
+    let path = match fstype {
+        "proc" => "/proc",
+        "sysfs" => "/sys",
+        _ => "/dev/mqueue",
+    };
+    match builder.sources.file(Path::new(path)) {
+        Ok(source) => {
+            let source = source.clone();
+            let mut standing_in = MountOptions {
+                set: planned.options.set,
+                recursive: true,
+                ..MountOptions::default()
+            };
+            if fstype == "sysfs" {
+                // It brings the host's cgroups along (CVE-2023-25809).
+                standing_in.set |= MOUNT_ATTR_RDONLY;
+            }
+            let planned = Planned {
+                field: planned.field.clone(),
+                target: planned.target,
+                options: standing_in,
+            };
+            bind(builder, &planned, &source)
+        }
+        // Many hosts have it nowhere; message queues work without being seen.
+        Err(Errno::ENOENT) if fstype == "mqueue" => Ok(()),
+        Err(errno) => Err(PlanError::Host {
+            field: planned.field.clone(),
+            path: path.into(),
+            errno,
+        }),
+    }
+}
+
+/// Terminals of the container's own. An owner that the user namespace has not is left out: the
+/// kernel answers EINVAL.
+fn devpts(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    source: &Path,
+) -> Result<(), PlanError> {
+    let mut options = planned.options.clone();
+    if let Some(maps) = &builder.namespaces.maps {
+        let mapped = |map, value: &Option<String>| {
+            let id = value.as_deref().and_then(|value| value.parse().ok());
+            id.is_none_or(|id| super::namespaces::is_mapped(map, id))
+        };
+        options.params.retain(|(key, value)| match key.as_str() {
+            "gid" => mapped(&maps.gids, value),
+            "uid" => mapped(&maps.uids, value),
+            _ => true,
+        });
+    } else if builder.namespaces.in_user_namespace() {
+        options
+            .params
+            .retain(|(key, _)| key != "gid" && key != "uid");
+    }
+    let planned = Planned {
+        field: planned.field.clone(),
+        target: planned.target,
+        options,
+    };
+    let set = planned.options.set;
+    mount_fs(builder, &planned, "devpts", source, set, 0)
+}
+
+/// A tmpfs. A read-only one is filled with mount points first.
+fn tmpfs(builder: &mut Builder<'_>, planned: &Planned<'_>, source: &Path) -> Result<(), PlanError> {
+    let readonly = planned.options.set & MOUNT_ATTR_RDONLY != 0;
+    let set = planned.options.set & !MOUNT_ATTR_RDONLY;
+    let flags = match planned.options.value("mode") {
+        Some(_) => 0,
+        None => MOUNT_INHERIT_MODE,
+    };
+    mount_fs(builder, planned, "tmpfs", source, set, flags)?;
+    if readonly {
+        builder.remount_readonly(planned.target)?;
+    }
+    Ok(())
+}
+
+/// Mounts a new file system.
+pub(super) fn mount_fs(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    fstype: &str,
+    source: &Path,
+    set: u64,
+    flags: u32,
+) -> Result<(), PlanError> {
+    let Planned { field, target, .. } = planned;
+    let mut params = PackedParams::default();
+    if !source.as_os_str().is_empty() {
+        let source = super::steps::c_path(&format!("{field}.source"), source)?;
+        params.string(c"source", &source);
+    }
+    let options = format!("{field}.options");
+    for (key, value) in &planned.options.params {
+        let key = c_string(&options, key)?;
+        match value {
+            Some(value) => params.string(&key, &c_string(&options, value)?),
+            None => params.flag(&key),
+        }
+    }
+    builder.mounted.push(
+        &Op::MountFs {
+            fstype: &c_string(&format!("{field}.type"), fstype)?,
+            target: &container_path(&format!("{field}.destination"), target)?,
+            params: params.view(),
+            attrs: u32::try_from(set).unwrap_or_default(),
+            flags,
+        },
+        format!("mount {fstype} on {}", target.display()),
+    );
+    Ok(())
+}
+
+/// Whether the document mounts a new file system of `fstype` exactly there.
+pub(super) fn has(builder: &Builder<'_>, fstype: Option<&str>, target: &str) -> bool {
+    let wanted = cleaned(Path::new(target));
+    let mounts = builder.spec.oci.mounts().as_deref().unwrap_or_default();
+    mounts.iter().any(|mount| {
+        let right = match fstype {
+            Some(fstype) => !is_bind(mount) && mount.typ().as_deref() == Some(fstype),
+            None => is_bind(mount),
+        };
+        right && cleaned(mount.destination()) == wanted
+    })
+}

@@ -1,0 +1,340 @@
+//! Which namespaces a container creates, which it joins, and who its root is on the host.
+
+use super::steps::Steps;
+use super::{FdSlot, Host, PlanError};
+use crate::wire::Op;
+use execdriver_core::Spec;
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind};
+use std::path::PathBuf;
+
+/// The id maps of a new user namespace, for the parent to write: user_namespaces(7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdMaps {
+    /// User ids.
+    pub(crate) uids: Vec<IdRange>,
+    /// Group ids.
+    pub(crate) gids: Vec<IdRange>,
+    /// Whether `setgroups` stays allowed. Denied when an ordinary user writes the map of groups,
+    /// who could else leave a group that a file denies access to (CVE-2014-8989).
+    pub(crate) setgroups: bool,
+}
+
+/// A line of an id map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdRange {
+    /// The first id in the container.
+    pub(crate) inside: u32,
+    /// The first id outside.
+    pub(crate) outside: u32,
+    /// How many.
+    pub(crate) count: u32,
+}
+
+/// Whose namespace is joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JoinFrom {
+    /// Those of a running container of this driver: a pidfd of its first process is wanted.
+    Container(String),
+    /// The one at this path: a descriptor of that file is wanted.
+    Path(PathBuf),
+}
+
+/// Where each kind of namespace comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Namespaces {
+    /// `CLONE_NEW*` bits of the new ones, the cgroup namespace included.
+    created: u64,
+    /// The joined ones, the user namespace first: joining the others takes its capabilities.
+    joined: Vec<(Kind, JoinFrom)>,
+    /// Present with a new user namespace.
+    pub(super) maps: Option<IdMaps>,
+}
+
+/// A namespace's `CLONE_NEW*` bit.
+pub(super) const fn flag(kind: Kind) -> u64 {
+    // OCI's type has the kernel's numbers.
+    kind as u64
+}
+
+/// Whether the document has a user namespace.
+pub(super) fn asks_for_user_namespace(spec: &Spec) -> bool {
+    listed(spec).any(|(kind, _)| kind == Kind::User)
+}
+
+impl Namespaces {
+    /// Decides by the document, and by whether the caller needs a user namespace to make others.
+    pub(super) fn decide(spec: &Spec, host: &Host) -> Result<Self, PlanError> {
+        let mut created = 0;
+        let mut joined = Vec::new();
+        let mut seen = 0;
+        let joins = spec
+            .joins
+            .iter()
+            .map(|join| (join.kind, Some(JoinFrom::Container(join.container.clone()))));
+        for (kind, from) in listed(spec).chain(joins) {
+            if seen & flag(kind) != 0 {
+                let reason = format!("the {} namespace is listed twice", name(kind));
+                return Err(PlanError::invalid("linux.namespaces", reason));
+            }
+            seen |= flag(kind);
+            match from {
+                None => created |= flag(kind),
+                Some(from) => joined.push((kind, from)),
+            }
+        }
+        let mut namespaces = Self {
+            created,
+            joined,
+            maps: None,
+        };
+        namespaces.check(spec)?;
+        namespaces.decide_user(spec, host)?;
+        Ok(namespaces)
+    }
+
+    /// Whether the container makes this kind for itself.
+    pub(super) fn creates(&self, kind: Kind) -> bool {
+        self.created & flag(kind) != 0
+    }
+
+    /// Whether it stays in the host's.
+    pub(super) fn is_host(&self, kind: Kind) -> bool {
+        !self.creates(kind) && !self.joins(kind)
+    }
+
+    /// Whether it enters another's.
+    pub(super) fn joins(&self, kind: Kind) -> bool {
+        self.joined.iter().any(|(joined, _)| *joined == kind)
+    }
+
+    /// Whether it is in a user namespace that is not the host program's.
+    pub(super) fn in_user_namespace(&self) -> bool {
+        !self.is_host(Kind::User)
+    }
+
+    /// Whether groups can be set. In a joined user namespace nobody knows; rootless ones deny it.
+    pub(super) fn setgroups(&self) -> bool {
+        match &self.maps {
+            Some(maps) => maps.setgroups,
+            None => !self.joins(Kind::User),
+        }
+    }
+
+    /// What clone makes. Never the cgroup namespace: its root would be the parent's cgroup, since
+    /// the process is placed in its own only later. Nothing at all when the user namespace is
+    /// joined: only then are there capabilities to make the others.
+    pub(super) fn clone_flags(&self) -> u64 {
+        if self.joins(Kind::User) {
+            return 0;
+        }
+        self.created & !flag(Kind::Cgroup)
+    }
+
+    /// From the report that the namespaces exist to being root in all of them.
+    pub(super) fn enter(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
+        steps.push(&Op::ReportNs {}, "wait for the id maps and the cgroups");
+        if self.creates(Kind::User) {
+            self.take_root(steps);
+        }
+        // Before the first descriptor of another container is in reach (CVE-2016-9962), and not
+        // before the maps: a rootless parent may not write those of a process that is not dumpable.
+        steps.push(&Op::Undumpable {}, "hide from the container");
+        for (kind, from) in &self.joined {
+            let words = match from {
+                JoinFrom::Container(id) => format!("join the {} namespace of {id}", name(*kind)),
+                JoinFrom::Path(path) => {
+                    format!("join the {} namespace at {}", name(*kind), path.display())
+                }
+            };
+            let slot = super::slot(
+                fds,
+                FdSlot::Namespace {
+                    kind: *kind,
+                    from: from.clone(),
+                },
+            )?;
+            let flags = u32::try_from(flag(*kind)).unwrap_or_default();
+            steps.push(&Op::Join { slot, flags }, words);
+            if *kind == Kind::User {
+                self.take_root(steps);
+                let flags = self.created & !flag(Kind::Cgroup);
+                let flags = u32::try_from(flags).unwrap_or_default();
+                steps.push(&Op::Unshare { flags }, "create the namespaces");
+            }
+        }
+        // A process never changes its own pid namespace, only that of its children.
+        let made_by_unshare = self.joins(Kind::User) && self.creates(Kind::Pid);
+        if self.joins(Kind::Pid) || made_by_unshare {
+            steps.push(&Op::Fork {}, "enter the pid namespace");
+        }
+        if self.creates(Kind::Cgroup) {
+            let flags = u32::try_from(flag(Kind::Cgroup)).unwrap_or_default();
+            steps.push(&Op::Unshare { flags }, "create the cgroup namespace");
+        }
+        Ok(())
+    }
+
+    fn take_root(&self, steps: &mut Steps) {
+        let setgroups = self.setgroups();
+        steps.push(
+            &Op::TakeRoot { setgroups },
+            "become root of the user namespace",
+        );
+    }
+
+    fn check(&self, spec: &Spec) -> Result<(), PlanError> {
+        if self.is_host(Kind::Mount) {
+            return Err(PlanError::unsupported(
+                "a container in the host's mount namespace (linux.namespaces needs mount)",
+            ));
+        }
+        if self.joins(Kind::Mount) {
+            return Err(PlanError::unsupported("joining a mount namespace in run"));
+        }
+        if !self.is_host(Kind::Time) {
+            return Err(PlanError::unsupported(
+                "time namespaces (not in this version)",
+            ));
+        }
+        let linux = spec.oci.linux().as_ref();
+        let mapped = linux.is_some_and(|linux| {
+            let some = |map: &Option<Vec<_>>| map.as_ref().is_some_and(|map| !map.is_empty());
+            some(linux.uid_mappings()) || some(linux.gid_mappings())
+        });
+        if mapped && !self.creates(Kind::User) {
+            let reason = "got id mappings, but linux.namespaces has no new user namespace";
+            return Err(PlanError::invalid("linux.uidMappings", reason));
+        }
+        Ok(())
+    }
+
+    fn decide_user(&mut self, spec: &Spec, host: &Host) -> Result<(), PlanError> {
+        if self.joins(Kind::User) {
+            self.user_first();
+            return Ok(());
+        }
+        if self.creates(Kind::User) {
+            self.maps = Some(asked_maps(spec, host)?);
+        } else if !host.is_root() {
+            match self.container_joined() {
+                // Its namespaces belong to its user namespace, and only from within can they be
+                // entered.
+                Some(id) => {
+                    self.joined.push((Kind::User, JoinFrom::Container(id)));
+                    self.user_first();
+                    return Ok(());
+                }
+                None => {
+                    self.created |= flag(Kind::User);
+                    self.maps = Some(own_maps(host));
+                }
+            }
+        }
+        if self.creates(Kind::User) && host.is_root() && !self.joined.is_empty() {
+            return Err(PlanError::unsupported(
+                "joining namespaces from within a new user namespace (remap_root)",
+            ));
+        }
+        Ok(())
+    }
+
+    fn user_first(&mut self) {
+        self.joined.sort_by_key(|(kind, _)| *kind != Kind::User);
+    }
+
+    fn container_joined(&self) -> Option<String> {
+        self.joined.iter().find_map(|(_, from)| match from {
+            JoinFrom::Container(id) => Some(id.clone()),
+            JoinFrom::Path(_) => None,
+        })
+    }
+}
+
+/// The namespaces of the document; those with a path are joined.
+fn listed(spec: &Spec) -> impl Iterator<Item = (Kind, Option<JoinFrom>)> {
+    let linux = spec.oci.linux().as_ref();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref());
+    namespaces.unwrap_or_default().iter().map(|namespace| {
+        let path = namespace.path().clone();
+        (namespace.typ(), path.map(JoinFrom::Path))
+    })
+}
+
+/// The maps of the document, as far as the caller may write them.
+fn asked_maps(spec: &Spec, host: &Host) -> Result<IdMaps, PlanError> {
+    let linux = spec.oci.linux().as_ref();
+    let ranges = |map: Option<&Option<Vec<LinuxIdMapping>>>| -> Vec<IdRange> {
+        let map = map.and_then(Option::as_deref).unwrap_or_default();
+        map.iter().map(range).collect()
+    };
+    let uids = ranges(linux.map(|linux| linux.uid_mappings()));
+    let gids = ranges(linux.map(|linux| linux.gid_mappings()));
+    if !host.is_root() {
+        let own = own_maps(host);
+        let asks_nothing = uids.is_empty() && gids.is_empty();
+        if asks_nothing || (uids == own.uids && gids == own.gids) {
+            return Ok(own);
+        }
+        return Err(PlanError::unsupported(format!(
+            "id mappings of an ordinary user other than 0 to its own {}:{}",
+            host.uid, host.gid
+        )));
+    }
+    for (field, map) in [("linux.uidMappings", &uids), ("linux.gidMappings", &gids)] {
+        if !is_mapped(map, 0) {
+            let reason = "got no range with containerID 0, expected one: set-up runs as root";
+            return Err(PlanError::invalid(field, reason));
+        }
+    }
+    Ok(IdMaps {
+        uids,
+        gids,
+        setgroups: true,
+    })
+}
+
+/// The one map that an ordinary user may write: root of the container is the user itself.
+fn own_maps(host: &Host) -> IdMaps {
+    let own = |outside| {
+        vec![IdRange {
+            inside: 0,
+            outside,
+            count: 1,
+        }]
+    };
+    IdMaps {
+        uids: own(host.uid),
+        gids: own(host.gid),
+        setgroups: false,
+    }
+}
+
+/// Whether the container's `id` is in the map.
+pub(super) fn is_mapped(map: &[IdRange], id: u32) -> bool {
+    map.iter().any(|range| {
+        id.checked_sub(range.inside)
+            .is_some_and(|offset| offset < range.count)
+    })
+}
+
+fn range(mapping: &LinuxIdMapping) -> IdRange {
+    IdRange {
+        inside: mapping.container_id(),
+        outside: mapping.host_id(),
+        count: mapping.size(),
+    }
+}
+
+/// The namespace in words.
+pub(super) fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mount => "mount",
+        Kind::Cgroup => "cgroup",
+        Kind::Uts => "uts",
+        Kind::Ipc => "ipc",
+        Kind::User => "user",
+        Kind::Pid => "pid",
+        Kind::Network => "network",
+        Kind::Time => "time",
+    }
+}

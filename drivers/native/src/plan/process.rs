@@ -1,0 +1,353 @@
+//! The process: its limits, identity, capabilities, directory, streams, and its program.
+
+use super::namespaces::{IdMaps, is_mapped};
+use super::steps::{Steps, c_string, container_path};
+use super::{FdSlot, Host, PlanError, RunInput, caps, slot};
+use crate::plan::encode::{PackedNumbers, PackedStrings};
+use crate::wire::{
+    IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
+    RESET_NICE, TERMINAL_SLOT,
+};
+use execdriver_core::spec::{User, UserText};
+use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
+use std::ffi::CString;
+
+/// Its kernel default; the host program's own is not the container's business.
+const UMASK: u32 = 0o022;
+
+/// A process to start, in a new container or in a running one.
+pub(super) struct Wanted<'a> {
+    pub(super) process: &'a Process,
+    pub(super) user: &'a User,
+    pub(super) named_capabilities: &'a Capabilities,
+    pub(super) host: &'a Host,
+    pub(super) input: &'a RunInput,
+    /// Present when the user namespace is new, so that ids can be checked.
+    pub(super) maps: Option<&'a IdMaps>,
+    pub(super) in_user_namespace: bool,
+    pub(super) setgroups: bool,
+    /// Our init stays above the process.
+    pub(super) init: bool,
+    /// Shows the terminal as /dev/console.
+    pub(super) console: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether it gets a terminal.
+    pub(super) fn terminal(&self) -> bool {
+        self.process.terminal().unwrap_or(false)
+    }
+
+    /// Opens the terminal; while the host's tree is still there, if it is shown as /dev/console.
+    pub(super) fn open_terminal(&self, steps: &mut Steps) -> Result<(), PlanError> {
+        if !self.terminal() {
+            return Ok(());
+        }
+        let size = self.process.console_size();
+        let fit = |name: &str, value: u64| {
+            u16::try_from(value).map_err(|_| {
+                let reason = format!("got {value}, expected 0 to 65535");
+                PlanError::invalid(format!("process.consoleSize.{name}"), reason)
+            })
+        };
+        let (rows, cols) = match size {
+            Some(size) => (fit("height", size.height())?, fit("width", size.width())?),
+            None => (0, 0),
+        };
+        steps.push(
+            &Op::Terminal {
+                rows,
+                cols,
+                // It goes to the user when that is known.
+                uid: NO_ID,
+                gid: NO_ID,
+                console: self.console,
+            },
+            "open a terminal",
+        );
+        Ok(())
+    }
+
+    /// Everything after the file systems.
+    pub(super) fn plan(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
+        self.streams(steps, fds)?;
+        self.limits(steps)?;
+        if self.process.no_new_privileges().unwrap_or(false) {
+            steps.push(&Op::NoNewPrivs {}, "forbid new privileges");
+        }
+        self.identity(steps)?;
+        self.capabilities(steps)?;
+        // As the user: a directory that it may not enter is not its own.
+        let cwd = container_path("process.cwd", self.process.cwd())?;
+        let words = format!("enter the directory {}", self.process.cwd().display());
+        steps.push(&Op::Cwd { path: &cwd }, words);
+        let umask = self.process.user().umask().unwrap_or(UMASK) & 0o777;
+        let flags = RESET_NICE | RESET_AFFINITY;
+        steps.push(
+            &Op::Reset { flags, umask },
+            "reset what the host program handed down",
+        );
+        if self.input.die_with_host {
+            // After the credentials, whose change clears it: prctl(2).
+            let slot = slot(fds, FdSlot::HostProcess)?;
+            let signal = libc::SIGKILL.unsigned_abs();
+            steps.push(
+                &Op::DieWithHost { signal, slot },
+                "tie it to the host program",
+            );
+        }
+        if self.init {
+            let status = slot(fds, FdSlot::Status)?;
+            steps.push(&Op::Pid1 { status }, "start the program below init");
+        }
+        self.exec(steps)
+    }
+
+    fn streams(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
+        let (words, slots) = if self.terminal() {
+            (
+                "use the terminal as the standard streams",
+                [TERMINAL_SLOT; 3],
+            )
+        } else {
+            let mut of = |stream| slot(fds, stream);
+            let slots = [of(FdSlot::Stdin)?, of(FdSlot::Stdout)?, of(FdSlot::Stderr)?];
+            ("connect the standard streams", slots)
+        };
+        let [stdin, stdout, stderr] = slots;
+        steps.push(
+            &Op::Stdio {
+                stdin,
+                stdout,
+                stderr,
+            },
+            words,
+        );
+        // Away from the host's terminal, into which TIOCSTI could type (CVE-2017-5226).
+        let controlling_terminal = self.terminal();
+        steps.push(
+            &Op::Setsid {
+                controlling_terminal,
+            },
+            "start a session",
+        );
+        // The host program's keys are not the container's.
+        steps.push(&Op::SessionKeyring {}, "start a session keyring");
+        Ok(())
+    }
+
+    fn limits(&self, steps: &mut Steps) -> Result<(), PlanError> {
+        let limits = self.process.rlimits().as_deref().unwrap_or_default();
+        for (index, limit) in limits.iter().enumerate() {
+            let (soft, hard, kind) = (limit.soft(), limit.hard(), limit.typ());
+            if soft > hard {
+                let reason = format!("the soft limit {soft} is above the hard limit {hard}");
+                return Err(PlanError::invalid(
+                    format!("process.rlimits[{index}]"),
+                    reason,
+                ));
+            }
+            let resource = resource(kind);
+            let words = format!("set the limit {kind} to {soft}:{hard}");
+            steps.push(
+                &Op::Rlimit {
+                    resource,
+                    soft,
+                    hard,
+                },
+                words,
+            );
+        }
+        Ok(())
+    }
+
+    fn identity(&self, steps: &mut Steps) -> Result<(), PlanError> {
+        let mut flags = 0;
+        if !self.setgroups {
+            flags |= IDENTITY_KEEP_GROUPS;
+        }
+        let ids = self.process.user();
+        let mut packed = (CString::default(), PackedStrings::default());
+        let mut gids = PackedNumbers::default();
+        let words = match self.user {
+            User::Names { user, groups } => {
+                self.check_names(user, groups)?;
+                flags |= IDENTITY_BY_NAME | IDENTITY_SET_HOME;
+                packed.0 = c_string("process.user", user)?;
+                for group in groups {
+                    packed.1.push(&c_string("process.user.groups", group)?);
+                }
+                match user.as_str() {
+                    "" => "become root".to_owned(),
+                    user => format!("become user {user:?}"),
+                }
+            }
+            _ => {
+                let more = ids.additional_gids().as_deref().unwrap_or_default();
+                self.check_ids(ids.uid(), ids.gid(), more)?;
+                gids = more.iter().copied().collect();
+                format!("become user {}:{}", ids.uid(), ids.gid())
+            }
+        };
+        steps.push(
+            &Op::Identity {
+                flags,
+                user: &packed.0,
+                groups: packed.1.view(),
+                uid: ids.uid(),
+                gid: ids.gid(),
+                gids: gids.view(),
+                chown: if self.terminal() {
+                    1
+                } else {
+                    self.input.owned_streams
+                },
+            },
+            words,
+        );
+        Ok(())
+    }
+
+    /// Numbers are checked here; what a name stands for only the container knows.
+    fn check_names(&self, user: &str, groups: &[String]) -> Result<(), PlanError> {
+        use execdriver_core::spec::IdOrName::Id;
+        let parsed = UserText::parse(user)
+            .map_err(|reason| PlanError::invalid("process_config.user", reason.to_string()))?;
+        if let Some(Id(uid)) = parsed.user {
+            self.check_mapped("process_config.user", "user", uid)?;
+        }
+        if let Some(Id(gid)) = parsed.group {
+            self.check_mapped("process_config.user", "group", gid)?;
+        }
+        if groups.is_empty() || self.setgroups {
+            return Ok(());
+        }
+        Err(no_groups("group_add"))
+    }
+
+    fn check_ids(&self, uid: u32, gid: u32, more: &[u32]) -> Result<(), PlanError> {
+        self.check_mapped("process.user.uid", "user", uid)?;
+        self.check_mapped("process.user.gid", "group", gid)?;
+        for gid in more {
+            self.check_mapped("process.user.additionalGids", "group", *gid)?;
+        }
+        if more.is_empty() || self.setgroups {
+            return Ok(());
+        }
+        Err(no_groups("process.user.additionalGids"))
+    }
+
+    fn check_mapped(&self, field: &str, what: &str, id: u32) -> Result<(), PlanError> {
+        let Some(maps) = self.maps else { return Ok(()) };
+        let map = if what == "user" {
+            &maps.uids
+        } else {
+            &maps.gids
+        };
+        if is_mapped(map, id) {
+            return Ok(());
+        }
+        let reason = if self.host.is_root() {
+            format!("{what} {id} is in no range of the id mappings")
+        } else {
+            format!("an ordinary user's container has only {what} 0, got {id}")
+        };
+        Err(PlanError::invalid(field, reason))
+    }
+
+    fn capabilities(&self, steps: &mut Steps) -> Result<(), PlanError> {
+        let wanted = self.process.capabilities().as_ref();
+        let named = self.named_capabilities;
+        let sets = caps::sets(wanted, named, self.host, self.in_user_namespace)?;
+        steps.push(
+            &Op::Caps {
+                flags: 0,
+                bounding: sets.bounding,
+                effective: sets.effective,
+                permitted: sets.permitted,
+                inheritable: sets.inheritable,
+                ambient: sets.ambient,
+            },
+            "drop capabilities",
+        );
+        Ok(())
+    }
+
+    fn exec(&self, steps: &mut Steps) -> Result<(), PlanError> {
+        let args = self.process.args().as_deref().unwrap_or_default();
+        let Some(program) = args.first().filter(|program| !program.is_empty()) else {
+            return Err(PlanError::invalid(
+                "process.args",
+                "got none, expected a program",
+            ));
+        };
+        let packed = |field: &str, texts: &[String]| -> Result<PackedStrings, PlanError> {
+            let mut packed = PackedStrings::default();
+            for text in texts {
+                packed.push(&c_string(field, text)?);
+            }
+            Ok(packed)
+        };
+        let env = environment(self.process.env().as_deref().unwrap_or_default())?;
+        steps.push(
+            &Op::Exec {
+                argv: packed("process.args", args)?.view(),
+                envp: packed("process.env", &env)?.view(),
+            },
+            format!("execute {program}"),
+        );
+        Ok(())
+    }
+}
+
+/// In order, a later value in its earlier one's place.
+fn environment(entries: &[String]) -> Result<Vec<String>, PlanError> {
+    let mut env: Vec<String> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let name = match entry.split_once('=') {
+            Some((name, _)) if !name.is_empty() => name,
+            _ => {
+                let reason = format!("got {entry:?}, expected NAME=value");
+                return Err(PlanError::invalid(format!("process.env[{index}]"), reason));
+            }
+        };
+        let same = |known: &&mut String| {
+            known
+                .split_once('=')
+                .is_some_and(|(known, _)| known == name)
+        };
+        match env.iter_mut().find(same) {
+            Some(known) => known.clone_from(entry),
+            None => env.push(entry.clone()),
+        }
+    }
+    Ok(env)
+}
+
+fn no_groups(field: &str) -> PlanError {
+    PlanError::unsupported(format!(
+        "supplementary groups ({field}) of an ordinary user's container: its user namespace denies setgroups"
+    ))
+}
+
+/// The kernel's number: include/uapi/asm-generic/resource.h.
+fn resource(kind: PosixRlimitType) -> u32 {
+    match kind {
+        PosixRlimitType::RlimitCpu => 0,
+        PosixRlimitType::RlimitFsize => 1,
+        PosixRlimitType::RlimitData => 2,
+        PosixRlimitType::RlimitStack => 3,
+        PosixRlimitType::RlimitCore => 4,
+        PosixRlimitType::RlimitRss => 5,
+        PosixRlimitType::RlimitNproc => 6,
+        PosixRlimitType::RlimitNofile => 7,
+        PosixRlimitType::RlimitMemlock => 8,
+        PosixRlimitType::RlimitAs => 9,
+        PosixRlimitType::RlimitLocks => 10,
+        PosixRlimitType::RlimitSigpending => 11,
+        PosixRlimitType::RlimitMsgqueue => 12,
+        PosixRlimitType::RlimitNice => 13,
+        PosixRlimitType::RlimitRtprio => 14,
+        PosixRlimitType::RlimitRttime => 15,
+    }
+}

@@ -1,0 +1,167 @@
+//! What a document may ask for that this driver does not do: each is an error that names it.
+//!
+//! A requested control that is not enforced must never pass in silence. Every field of the OCI
+//! document is either planned elsewhere or refused here; annotations alone are free text.
+
+use super::PlanError;
+use execdriver_core::Spec;
+use execdriver_core::spec::{SeccompChoice, TemplateDefault};
+use oci_spec::runtime::{Hooks, Linux, LinuxResources, Process};
+
+/// Fails on the first thing that is not done.
+pub(super) fn check(spec: &Spec) -> Result<(), PlanError> {
+    let mut refused = Refused::default();
+    document(spec, &mut refused);
+    if let Some(linux) = spec.oci.linux() {
+        linux_part(spec, linux, &mut refused);
+    }
+    if let Some(process) = spec.oci.process() {
+        process_part(process, &mut refused);
+    }
+    match refused.0.into_iter().next() {
+        Some(what) => Err(PlanError::Unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+/// What of a process is not done; for an exec too.
+pub(super) fn check_process(process: &Process) -> Result<(), PlanError> {
+    let mut refused = Refused::default();
+    process_part(process, &mut refused);
+    match refused.0.into_iter().next() {
+        Some(what) => Err(PlanError::Unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Refused(Vec<String>);
+
+impl Refused {
+    fn refuse(&mut self, asked: bool, what: &str) {
+        if asked {
+            self.0.push(format!("{what} (not in this version)"));
+        }
+    }
+}
+
+fn document(spec: &Spec, refused: &mut Refused) {
+    let oci = &spec.oci;
+    let version = oci.version();
+    if !version.is_empty() && !version.starts_with("1.") {
+        refused
+            .0
+            .push(format!("ociVersion {version:?} (expected 1.x)"));
+    }
+    refused.refuse(
+        oci.hooks().as_ref().is_some_and(has_hooks),
+        "hooks of the document",
+    );
+    refused.refuse(oci.solaris().is_some(), "the document's solaris part");
+    refused.refuse(oci.windows().is_some(), "the document's windows part");
+    refused.refuse(oci.vm().is_some(), "the document's vm part");
+    refused.refuse(oci.zos().is_some(), "the document's zos part");
+    refused.refuse(spec.landlock.is_some(), "landlock");
+    let custom = matches!(spec.seccomp, SeccompChoice::Profile(_));
+    refused.refuse(custom, "seccomp_profile");
+}
+
+fn has_hooks(hooks: &Hooks) -> bool {
+    #[allow(deprecated, reason = "documents still have it")]
+    let prestart = hooks.prestart();
+    [
+        prestart,
+        hooks.create_runtime(),
+        hooks.create_container(),
+        hooks.start_container(),
+        hooks.poststart(),
+        hooks.poststop(),
+    ]
+    .into_iter()
+    .flatten()
+    .any(|hooks| !hooks.is_empty())
+}
+
+fn linux_part(spec: &Spec, linux: &Linux, refused: &mut Refused) {
+    let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let devices = linux.net_devices().as_ref();
+    refused.refuse(
+        devices.is_some_and(|all| !all.is_empty()),
+        "linux.netDevices",
+    );
+    refused.refuse(linux.seccomp().is_some(), "linux.seccomp");
+    refused.refuse(some(linux.mount_label()), "linux.mountLabel");
+    refused.refuse(linux.intel_rdt().is_some(), "linux.intelRdt");
+    refused.refuse(linux.memory_policy().is_some(), "linux.memoryPolicy");
+    refused.refuse(linux.personality().is_some(), "linux.personality");
+    let offsets = linux.time_offsets().as_ref();
+    refused.refuse(
+        offsets.is_some_and(|all| !all.is_empty()),
+        "linux.timeOffsets",
+    );
+    if let Some(resources) = linux.resources() {
+        limits(spec, resources, refused);
+    }
+}
+
+/// Limits. The template's bound on processes is a default, which is reported instead.
+fn limits(spec: &Spec, resources: &LinuxResources, refused: &mut Refused) {
+    let templates = spec.defaults.contains(&TemplateDefault::PidsLimit);
+    let pids = resources
+        .pids()
+        .as_ref()
+        .is_some_and(|pids| pids.limit() > 0);
+    refused.refuse(pids && !templates, "resources.pids_limit");
+    let asked = |json: serde_json::Result<serde_json::Value>| json.is_ok_and(|json| asks(&json));
+    refused.refuse(
+        asked(serde_json::to_value(resources.memory())),
+        "memory limits",
+    );
+    refused.refuse(asked(serde_json::to_value(resources.cpu())), "cpu limits");
+    refused.refuse(
+        asked(serde_json::to_value(resources.block_io())),
+        "block I/O limits",
+    );
+    refused.refuse(
+        asked(serde_json::to_value(resources.hugepage_limits())),
+        "huge page limits",
+    );
+    refused.refuse(
+        asked(serde_json::to_value(resources.network())),
+        "network classes",
+    );
+    refused.refuse(asked(serde_json::to_value(resources.rdma())), "rdma limits");
+    refused.refuse(
+        asked(serde_json::to_value(resources.unified())),
+        "linux.resources.unified",
+    );
+}
+
+/// Whether any limit is in there: absent, false, empty and -1 ("unlimited") ask for nothing.
+fn asks(json: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match json {
+        Value::Null => false,
+        Value::Bool(asked) => *asked,
+        Value::Number(number) => number.as_i64() != Some(-1),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => fields.values().any(asks),
+    }
+}
+
+fn process_part(process: &Process, refused: &mut Refused) {
+    let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    refused.refuse(some(process.command_line()), "process.commandLine");
+    let profile = process.apparmor_profile();
+    let confined = some(profile) && profile.as_deref() != Some("unconfined");
+    refused.refuse(confined, "apparmor_profile");
+    refused.refuse(some(process.selinux_label()), "process_label");
+    refused.refuse(process.io_priority().is_some(), "process.ioPriority");
+    refused.refuse(process.scheduler().is_some(), "process.scheduler");
+    refused.refuse(
+        process.exec_cpu_affinity().is_some(),
+        "process.execCPUAffinity",
+    );
+    refused.refuse(some(process.user().username()), "process.user.username");
+}
