@@ -3,10 +3,10 @@
 use core::ffi::CStr;
 
 use crate::message::{self, Message};
-use crate::sys::abi::{AT_FDCWD, MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
+use crate::sys::abi::{AT_FDCWD, MountAttr, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS};
 use crate::sys::arena::Arena;
 use crate::sys::{self, Errno, Fd, fs, process, socket};
-use crate::wire::{Detail, GO, Kind, Op, Reader, Report};
+use crate::wire::{Detail, GO, INIT_NAME, Kind, Op, Reader, Report};
 use crate::{
     capabilities, devices, exec, identity, masks, mounts, paths, pid1, process as this, root,
     stdio, sysctl, terminal,
@@ -142,6 +142,8 @@ pub(crate) fn run() -> ! {
         Ok(socket) => socket,
         Err(_) => sys::exit(EXIT_FAILED),
     };
+    // It cannot fail; the exec replaces it.
+    let _ = process::prctl(PR_SET_NAME, INIT_NAME.as_ptr() as usize, 0);
     // Modes that operations name are exact; `Reset` sets the payload's mask.
     fs::umask(0);
     let message = Arena::new()

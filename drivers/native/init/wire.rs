@@ -16,7 +16,8 @@
 //!                                    <-----   EXECUTING, then end of file: the payload runs
 //!                                    <-----   or FAILED (also after EXECUTING), then end of file
 //! ```
-//! With at most 250 descriptors, header and body may be one `sendmsg`. An end of file without EXECUTING is a failed start.
+//! With at most 250 descriptors, header and body may be one `sendmsg`. An end of file without EXECUTING is a failed start,
+//! and so is one after it when the process then still has init's name: a signal ended it inside `execve`.
 
 use core::ffi::CStr;
 
@@ -34,6 +35,8 @@ pub(crate) const FDS_PER_BATCH: usize = 250;
 pub(crate) const GO: u8 = 1;
 /// The descriptor that the parent's socket has when init starts.
 pub(crate) const SOCKET_FD: i32 = 3;
+/// Init's thread name until it executes the program: a process that ended with this name never executed it.
+pub(crate) const INIT_NAME: &CStr = c"execdriver:init";
 /// A slot number that names no slot.
 pub(crate) const NO_SLOT: u16 = u16::MAX;
 /// In `Stdio`: the terminal that `Terminal` opened.

@@ -9,10 +9,11 @@ mod cgroup;
 mod driver;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod facts;
-#[allow(dead_code, reason = "the launch that uses it comes next")]
 mod init;
 #[cfg(test)]
 mod init_parts;
+#[allow(dead_code, unused_imports, reason = "until the driver calls it")]
+mod launch;
 #[allow(dead_code, reason = "the launch that uses it comes next")]
 mod plan;
 #[allow(

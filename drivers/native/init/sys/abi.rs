@@ -92,6 +92,7 @@ pub(crate) const PR_SET_PDEATHSIG: usize = 1;
 pub(crate) const PR_SET_DUMPABLE: usize = 4;
 pub(crate) const PR_SET_KEEPCAPS: usize = 8;
 pub(crate) const PR_CAPBSET_DROP: usize = 24;
+pub(crate) const PR_SET_NAME: usize = 15;
 pub(crate) const PR_SET_CHILD_SUBREAPER: usize = 36;
 pub(crate) const PR_SET_NO_NEW_PRIVS: usize = 38;
 pub(crate) const PR_CAP_AMBIENT: usize = 47;

@@ -51,13 +51,14 @@ pub(crate) fn send_signal(pidfd: BorrowedFd, signal: i32) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// The wait status of a process that was reaped, by whomever; `None` while it was not, or where the kernel (before 6.15) does not tell.
-pub(crate) fn exit_status(pidfd: BorrowedFd) -> Option<i32> {
+/// The wait status of a process that was reaped, by whomever; `None` while it was not. A kernel before 6.15 answers an error.
+pub(crate) fn exit_status(pidfd: BorrowedFd) -> Result<Option<i32>, Errno> {
     let mut info = PidfdInfo {
         mask: PIDFD_INFO_EXIT,
         ..PidfdInfo::default()
     };
     // SAFETY: the request's size field says how large the structure is; the kernel reads and writes that much.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
-    (result == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
+    Errno::result(result)?;
+    Ok((info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code))
 }

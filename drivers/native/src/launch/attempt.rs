@@ -1,0 +1,293 @@
+//! A launch under way: answers init's reports until the payload runs, or ends and reaps whatever was started.
+
+use core::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
+
+use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
+use super::error::{LaunchError, StepFailure};
+use super::idmap;
+use super::memfd::Program;
+use super::process::{Exit, Process};
+use super::procfs::{ProcessDir, ProcfsError};
+use super::{Launch, Started};
+use crate::sys::spawn::Spawned;
+use crate::wire::{INIT_NAME, Kind, Report};
+
+/// How long an end of file may lag behind EXECUTING before /proc is asked whether the program runs.
+const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
+/// How long the kernel may take to end a process that was killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Dropped before it finished, by an error or a panic of a callback, it ends and reaps what it started.
+pub(super) struct Attempt<'a> {
+    launch: Launch<'a>,
+    program: Arc<Program>,
+    channel: Channel,
+    process: Arc<Process>,
+    /// Whether the process still is this attempt's to end.
+    owned: bool,
+    in_cgroup: bool,
+    prepared: bool,
+    terminal: Option<OwnedFd>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Takes charge of a process that was just started.
+    pub(super) fn new(
+        spawned: Spawned,
+        program: Arc<Program>,
+        channel: Channel,
+        launch: Launch<'a>,
+    ) -> Self {
+        Attempt {
+            process: Arc::new(Process::child(spawned.pidfd, spawned.pid)),
+            in_cgroup: spawned.in_cgroup,
+            launch,
+            program,
+            channel,
+            owned: true,
+            prepared: false,
+            terminal: None,
+        }
+    }
+
+    /// Goes all the way.
+    pub(super) fn run(mut self, outgoing: Outgoing) -> Result<Started, LaunchError> {
+        match self.drive(outgoing) {
+            Ok(()) => {
+                self.owned = false;
+                Ok(Started {
+                    process: Arc::clone(&self.process),
+                    terminal: self.terminal.take(),
+                })
+            }
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    fn drive(&mut self, outgoing: Outgoing) -> Result<(), LaunchError> {
+        let limits = self.launch.limits;
+        self.channel.send(outgoing, &self.process, limits)?;
+        loop {
+            match self.channel.next(&self.process, limits)? {
+                Event::Report(report, fd) => match report.kind {
+                    Kind::Ns => self.prepare()?,
+                    Kind::Forked => self.follow(&report, fd)?,
+                    Kind::Terminal => self.terminal = Some(fd.ok_or(ChannelError::Malformed)?),
+                    Kind::Failed => return Err(self.step_failed(&report)),
+                    Kind::Executing => return self.see_executed(),
+                },
+                Event::Closed | Event::Ended => return Err(LaunchError::EndedEarly { exit: None }),
+            }
+        }
+    }
+
+    /// Init waits in its new namespaces: does what only the parent can do, lets PreStart run, and lets init go on.
+    fn prepare(&mut self) -> Result<(), LaunchError> {
+        if self.prepared {
+            return Err(ChannelError::Malformed.into());
+        }
+        self.prepared = true;
+        let (maps, oom) = (self.launch.id_maps, self.launch.oom_score_adj);
+        let dir = match (maps, oom) {
+            (None, None) => None,
+            _ => Some(ProcessDir::open(&self.process)?),
+        };
+        if let (Some(dir), Some(maps)) = (&dir, maps) {
+            idmap::write(dir, maps)?;
+        }
+        self.place()?;
+        if let (Some(dir), Some(value)) = (&dir, oom) {
+            let written = dir.write("oom_score_adj", &value.to_string());
+            written.map_err(|source| LaunchError::OomScore { value, source })?;
+        }
+        if let Some(pre_start) = &mut self.launch.pre_start {
+            pre_start(&self.process).map_err(LaunchError::PreStart)?;
+        }
+        Ok(self.channel.go()?)
+    }
+
+    fn place(&mut self) -> Result<(), LaunchError> {
+        if let Some(cgroup) = self.launch.cgroup
+            && !self.in_cgroup
+        {
+            let moved = openat(
+                cgroup,
+                c"cgroup.procs",
+                OFlag::O_WRONLY | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .and_then(|procs| write(&procs, self.process.pid().to_string().as_bytes()));
+            moved.map_err(|errno| LaunchError::Place(errno.into()))?;
+        }
+        match &mut self.launch.place {
+            Some(place) => place(&self.process).map_err(LaunchError::Place),
+            None => Ok(()),
+        }
+    }
+
+    /// The first process has cloned the one that goes on, and ends.
+    fn follow(&mut self, report: &Report, pidfd: Option<OwnedFd>) -> Result<(), LaunchError> {
+        let (Some(pidfd), Ok(pid)) = (pidfd, i32::try_from(report.value)) else {
+            return Err(ChannelError::Malformed.into());
+        };
+        let first = std::mem::replace(&mut self.process, Arc::new(Process::child(pidfd, pid)));
+        // From here on the second process is the one that is ended on failure; the first ends by itself.
+        end(&first)?;
+        Ok(self.channel.go()?)
+    }
+
+    fn step_failed(&self, report: &Report) -> LaunchError {
+        let (index, cause) = (report.op, StepFailure::of(report));
+        LaunchError::Step {
+            index,
+            words: (self.launch.describe)(index),
+            cause,
+        }
+    }
+
+    /// After EXECUTING: the end of file tells that the exec closed the socket, or that init died in it; only a look at the
+    /// process tells which.
+    fn see_executed(&mut self) -> Result<(), LaunchError> {
+        if self.must_wait() && !self.prepared {
+            return Err(LaunchError::DidNotWait);
+        }
+        loop {
+            let patience = Instant::now() + END_OF_FILE_GRACE;
+            let deadline = self
+                .launch
+                .limits
+                .deadline
+                .map_or(patience, |deadline| deadline.min(patience));
+            let limits = Limits {
+                deadline: Some(deadline),
+                ..self.launch.limits
+            };
+            match self.channel.next(&self.process, limits) {
+                Ok(Event::Report(report, _)) if report.kind == Kind::Failed => {
+                    return Err(self.step_failed(&report));
+                }
+                Ok(Event::Report(..)) => return Err(ChannelError::Malformed.into()),
+                Ok(Event::Closed | Event::Ended) => return self.see_program(),
+                // Another thread's fork may hold init's end of the socket for as long as it likes.
+                Err(ChannelError::TimedOut) if !self.is_late() => {
+                    if !self.launch.init_stays && self.runs_program()? == Some(true) {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The socket is closed: the exec succeeded, or a signal (of a seccomp filter that forbids execve) ended init in it.
+    fn see_program(&self) -> Result<(), LaunchError> {
+        if self.launch.init_stays {
+            return Ok(());
+        }
+        let mut ended = false;
+        loop {
+            match self.runs_program()? {
+                Some(true) => return Ok(()),
+                Some(false) if ended => return Err(LaunchError::EndedEarly { exit: None }),
+                // Gone already, reaped by other code of the host: nobody can tell any more, and its status will.
+                None => return Ok(()),
+                Some(false) if self.is_late() => return Err(ChannelError::TimedOut.into()),
+                Some(false) => {}
+            }
+            // It is between closing its descriptors and ending.
+            let soon = Some(Instant::now() + Duration::from_micros(100));
+            ended = self.process.wait_until(soon).unwrap_or(true);
+        }
+    }
+
+    /// Whether the process executes something else than init; `None` when it has no directory in /proc any more.
+    fn runs_program(&self) -> Result<Option<bool>, LaunchError> {
+        let dir = match ProcessDir::open(&self.process) {
+            Err(ProcfsError::Process { .. }) => return Ok(None),
+            other => other?,
+        };
+        if let Ok(program) = dir.program() {
+            return Ok(Some(program != self.program.identity()));
+        }
+        // A process that has ended has no program, but keeps the name that the exec gave it.
+        Ok(dir
+            .read("comm", 64)
+            .ok()
+            .map(|name| name.trim_ascii_end() != INIT_NAME.to_bytes()))
+    }
+
+    fn must_wait(&self) -> bool {
+        let launch = &self.launch;
+        let placed = launch.place.is_none() && (launch.cgroup.is_none() || self.in_cgroup);
+        !placed
+            || launch.id_maps.is_some()
+            || launch.oom_score_adj.is_some()
+            || launch.pre_start.is_some()
+    }
+
+    fn is_late(&self) -> bool {
+        self.launch
+            .limits
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Ends everything that was started and says what is left, if anything.
+    fn give_up(&mut self, error: LaunchError) -> LaunchError {
+        self.owned = false;
+        let pid = self.process.pid();
+        match self.end_all() {
+            Err(_) => LaunchError::Left {
+                pid,
+                source: Box::new(error),
+            },
+            Ok(exit) => match error {
+                LaunchError::EndedEarly { .. } => LaunchError::EndedEarly { exit },
+                error => error,
+            },
+        }
+    }
+
+    fn end_all(&self) -> Result<Option<Exit>, LaunchError> {
+        let exit = end(&self.process)?;
+        // A second process may have been cloned a moment before its parent was killed: its report is still to be read.
+        while let Ok(Some(Event::Report(report, fd))) = self.channel.receive() {
+            if let (Kind::Forked, Some(pidfd), Ok(pid)) =
+                (report.kind, fd, i32::try_from(report.value))
+            {
+                end(&Process::child(pidfd, pid))?;
+            }
+        }
+        Ok(exit)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.owned {
+            // A callback of the caller panics: what cannot be ended now cannot be reported either.
+            let _ = self.end_all();
+        }
+    }
+}
+
+/// Kills and reaps; how it ended, unless other code of the host reaped it.
+fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
+    // A process that has ended already keeps its status.
+    let _ = process.signal(libc::SIGKILL);
+    match process.wait_until(Some(Instant::now() + KILL_PATIENCE)) {
+        Ok(true) => Ok(process.reap().ok()),
+        _ => Err(LaunchError::Left {
+            pid: process.pid(),
+            source: Box::new(LaunchError::EndedEarly { exit: None }),
+        }),
+    }
+}

@@ -1,0 +1,138 @@
+//! The id maps of a new user namespace, written from outside while its first process waits.
+
+use super::procfs::{ProcessDir, ProcfsError};
+
+/// `size` ids from `inside` on are the host's from `outside` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IdRange {
+    /// First id in the container.
+    pub(crate) inside: u32,
+    /// First id on the host.
+    pub(crate) outside: u32,
+    /// How many.
+    pub(crate) size: u32,
+}
+
+/// The maps of a new user namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IdMaps {
+    /// User ids.
+    pub(crate) uids: Vec<IdRange>,
+    /// Group ids.
+    pub(crate) gids: Vec<IdRange>,
+    /// Forbid `setgroups(2)`: without CAP_SETGID the kernel demands it before the group map (user_namespaces(7)).
+    pub(crate) deny_setgroups: bool,
+}
+
+/// Why a map was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdMapError {
+    /// The kernel takes 340 ranges (user_namespaces(7)).
+    #[error("{file} has {ranges} ranges, the kernel takes 1 to {MAX_RANGES}")]
+    Ranges {
+        /// `uid_map` or `gid_map`.
+        file: &'static str,
+        /// How many were asked for.
+        ranges: usize,
+    },
+    /// The kernel takes less than one page of text.
+    #[error("{file} has {bytes} bytes, the kernel takes less than {MAX_BYTES}")]
+    Length {
+        /// `uid_map` or `gid_map`.
+        file: &'static str,
+        /// Its text's length.
+        bytes: usize,
+    },
+    /// The file could not be written.
+    #[error("cannot map ids \"{map}\"")]
+    Write {
+        /// The map, or the word for setgroups.
+        map: String,
+        /// What the kernel said.
+        #[source]
+        source: ProcfsError,
+    },
+}
+
+const MAX_RANGES: usize = 340;
+const MAX_BYTES: usize = 4096;
+
+/// Writes setgroups, gid_map and uid_map; three system calls each.
+pub(crate) fn write(dir: &ProcessDir, maps: &IdMaps) -> Result<(), IdMapError> {
+    if maps.deny_setgroups {
+        put(dir, "setgroups", "deny")?;
+    }
+    put(dir, "gid_map", &text("gid_map", &maps.gids)?)?;
+    put(dir, "uid_map", &text("uid_map", &maps.uids)?)
+}
+
+fn put(dir: &ProcessDir, file: &'static str, content: &str) -> Result<(), IdMapError> {
+    dir.write(file, content)
+        .map_err(|source| IdMapError::Write {
+            map: content.replace('\n', ", "),
+            source,
+        })
+}
+
+fn text(file: &'static str, ranges: &[IdRange]) -> Result<String, IdMapError> {
+    if ranges.is_empty() || ranges.len() > MAX_RANGES {
+        return Err(IdMapError::Ranges {
+            file,
+            ranges: ranges.len(),
+        });
+    }
+    let lines: Vec<String> = ranges
+        .iter()
+        .map(|range| format!("{} {} {}", range.inside, range.outside, range.size))
+        .collect();
+    let text = lines.join("\n");
+    if text.len() >= MAX_BYTES {
+        return Err(IdMapError::Length {
+            file,
+            bytes: text.len(),
+        });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_one_line_a_range() {
+        let range = |inside, outside| IdRange {
+            inside,
+            outside,
+            size: 1,
+        };
+        assert_eq!(
+            text("uid_map", &[range(0, 1000), range(1, 100_000)]).unwrap(),
+            "0 1000 1\n1 100000 1"
+        );
+    }
+
+    #[test]
+    fn a_map_that_the_kernel_would_refuse_for_its_size_is_named() {
+        let range = IdRange {
+            inside: 4_000_000_000,
+            outside: 4_000_000_000,
+            size: 1,
+        };
+        assert!(matches!(
+            text("uid_map", &[]),
+            Err(IdMapError::Ranges { ranges: 0, .. })
+        ));
+        assert!(matches!(
+            text("uid_map", &[range; 341]),
+            Err(IdMapError::Ranges { ranges: 341, .. })
+        ));
+        assert!(matches!(
+            text("gid_map", &[range; 340]),
+            Err(IdMapError::Length {
+                file: "gid_map",
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,88 @@
+//! The launch: from a plan's message to a process that executes the payload, or to an error and nothing left.
+//!
+//! ```text
+//! socket, message ahead -> clone3 + execveat(init) -> NS -> id maps, cgroups, oom_score_adj, PreStart -> go
+//!                       -> [FORKED -> go] -> [TERMINAL] -> EXECUTING -> end of file: it runs
+//! ```
+//! A run and an exec take the same way; FORKED is an exec's second process, which lives in the container's pid namespace.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+mod attempt;
+mod channel;
+mod error;
+mod idmap;
+mod memfd;
+mod process;
+mod procfs;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use channel::{ChannelError, Limits};
+pub(crate) use error::{CallerError, LaunchError, StepFailure};
+pub(crate) use idmap::{IdMaps, IdRange};
+pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
+
+use crate::sys::spawn::{Spawn, spawn};
+use attempt::Attempt;
+use channel::{Channel, Outgoing};
+use memfd::Program;
+
+/// What is launched. Everything is borrowed: what the caller made for the payload alone, it closes after the launch.
+pub(crate) struct Launch<'a> {
+    /// `CLONE_NEW*` bits, without the cgroup and time namespaces, which init enters itself.
+    pub(crate) namespaces: u64,
+    /// Directory of a cgroup v2 to be born in; never one that may be frozen, in which the calling thread would sleep until it thaws.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Header and body of the message.
+    pub(crate) message: &'a [u8],
+    /// The descriptors that the header counts.
+    pub(crate) fds: &'a [BorrowedFd<'a>],
+    /// The words of an operation by its index, for errors: "mount proc on /proc".
+    pub(crate) describe: &'a dyn Fn(u32) -> String,
+    /// Maps of a new user namespace.
+    pub(crate) id_maps: Option<&'a IdMaps>,
+    /// Moves the process into its cgroups, by its pid.
+    pub(crate) place: Option<&'a mut Callback<'a>>,
+    /// -1000 to 1000 (proc_pid_oom_score_adj(5)).
+    pub(crate) oom_score_adj: Option<i32>,
+    /// Runs on this thread when namespaces and cgroups are ready and before any code of the container.
+    pub(crate) pre_start: Option<&'a mut Callback<'a>>,
+    /// Init stays as PID 1 beside the payload: an end of file then does not mean that the process is the payload.
+    pub(crate) init_stays: bool,
+    /// What ends the launch early.
+    pub(crate) limits: Limits<'a>,
+}
+
+/// Code of the caller that runs during a launch. A panic ends the first process and unwinds on.
+pub(crate) type Callback<'a> = dyn FnMut(&Arc<Process>) -> Result<(), CallerError> + 'a;
+
+/// A launch that succeeded.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// The payload, or init as its PID 1; a child of this program that must be reaped.
+    pub(crate) process: Arc<Process>,
+    /// The container's terminal, if the plan has one.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+/// Launches init with the plan's message and returns once the payload's program has been executed.
+pub(crate) fn launch(launch: Launch<'_>) -> Result<Started, LaunchError> {
+    launch_program(memfd::init()?, launch)
+}
+
+fn launch_program(program: Arc<Program>, launch: Launch<'_>) -> Result<Started, LaunchError> {
+    let (channel, theirs) = Channel::pair()?;
+    let mut outgoing = Outgoing::new(launch.message, launch.fds);
+    // Mostly all of it: init then finds its plan there and never waits for us to wake up.
+    channel.send_ahead(&mut outgoing)?;
+    let spawned = spawn(&Spawn {
+        program: program.file().as_fd(),
+        socket: theirs.as_fd(),
+        namespaces: launch.namespaces,
+        cgroup: launch.cgroup,
+    })?;
+    drop(theirs);
+    Attempt::new(spawned, program, channel, launch).run(outgoing)
+}

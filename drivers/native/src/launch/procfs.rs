@@ -1,0 +1,161 @@
+//! Files of one process in the host's procfs, by verified descriptors: never by a path that a mount could redirect.
+//!
+//! A file under /proc can be covered by another mount, and a write meant for `uid_map` then goes elsewhere
+//! (CVE-2025-52881). So: /proc must be the root of a procfs that counts processes as we do, and below it no symbolic link
+//! and no mount point is followed.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+use nix::unistd::{read, write};
+
+use super::process::Process;
+
+/// Why the host's /proc cannot be used for a process.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProcfsError {
+    /// It cannot be opened.
+    #[error("cannot open /proc")]
+    Open(#[source] Errno),
+    /// Something else is mounted there.
+    #[error("/proc is not a proc file system")]
+    NotProcfs,
+    /// It was mounted in another pid namespace than ours.
+    #[error(
+        "/proc counts processes of another pid namespace: it calls this process {found}, not {own}"
+    )]
+    OtherNamespace {
+        /// What `/proc/self` says.
+        found: String,
+        /// Our pid.
+        own: u32,
+    },
+    /// The process has no directory there.
+    #[error("cannot open /proc/{pid}")]
+    Process {
+        /// Its pid.
+        pid: i32,
+        /// ESRCH when it has ended.
+        #[source]
+        source: Errno,
+    },
+    /// A file cannot be opened, read or written.
+    #[error("cannot {verb} /proc/{pid}/{name}")]
+    File {
+        /// `open`, `read` or `write`.
+        verb: &'static str,
+        /// Process id.
+        pid: i32,
+        /// Name in the process's directory.
+        name: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
+}
+
+/// The directory of one process.
+#[derive(Debug)]
+pub(crate) struct ProcessDir {
+    dir: OwnedFd,
+    pid: i32,
+}
+
+impl ProcessDir {
+    /// Opens the directory of a child that was not reaped; seven system calls.
+    pub(crate) fn open(process: &Process) -> Result<Self, ProcfsError> {
+        let pid = process.pid();
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let proc = nix::fcntl::open("/proc", flags | OFlag::O_NOFOLLOW, Mode::empty())
+            .map_err(ProcfsError::Open)?;
+        if fstatfs(&proc).map_err(ProcfsError::Open)?.filesystem_type() != PROC_SUPER_MAGIC {
+            return Err(ProcfsError::NotProcfs);
+        }
+        let own = std::process::id();
+        let found = readlinkat(&proc, c"self").map_err(|_| ProcfsError::NotProcfs)?;
+        if found.to_str() != Some(own.to_string().as_str()) {
+            return Err(ProcfsError::OtherNamespace {
+                found: found.to_string_lossy().into_owned(),
+                own,
+            });
+        }
+        let failed = |source| ProcfsError::Process { pid, source };
+        let how = OpenHow::new().flags(flags).resolve(PLAIN);
+        let dir = openat2(&proc, pid.to_string().as_str(), how).map_err(failed)?;
+        // A reused pid would have meant that ours was reaped before the directory was opened.
+        if process.was_reaped() {
+            return Err(failed(Errno::ESRCH));
+        }
+        Ok(ProcessDir { dir, pid })
+    }
+
+    /// Writes a whole file by one `write`, as procfs wants it; three system calls.
+    pub(crate) fn write(&self, name: &'static str, content: &str) -> Result<(), ProcfsError> {
+        let file = self.file(name, OFlag::O_WRONLY)?;
+        let written = write(&file, content.as_bytes())
+            .map_err(|source| self.failed("write", name, source))?;
+        if written != content.len() {
+            return Err(self.failed("write", name, Errno::EIO));
+        }
+        Ok(())
+    }
+
+    /// Reads the beginning of a file; three system calls.
+    pub(crate) fn read(&self, name: &'static str, limit: usize) -> Result<Vec<u8>, ProcfsError> {
+        let file = self.file(name, OFlag::O_RDONLY)?;
+        let mut buffer = vec![0; limit];
+        let length =
+            read(&file, &mut buffer).map_err(|source| self.failed("read", name, source))?;
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+
+    /// Device and inode of the program that the process executes.
+    pub(crate) fn program(&self) -> Result<(u64, u64), ProcfsError> {
+        let stat: FileStat = fstatat(&self.dir, c"exe", AtFlags::empty())
+            .map_err(|source| self.failed("read", "exe", source))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    fn file(&self, name: &'static str, flags: OFlag) -> Result<OwnedFd, ProcfsError> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(PLAIN);
+        openat2(self.dir.as_fd(), name, how).map_err(|source| self.failed("open", name, source))
+    }
+
+    fn failed(&self, verb: &'static str, name: &'static str, source: Errno) -> ProcfsError {
+        ProcfsError::File {
+            verb,
+            pid: self.pid,
+            name,
+            source,
+        }
+    }
+}
+
+/// Below the directory, through no symbolic link and no mount point.
+const PLAIN: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
+    .union(ResolveFlag::RESOLVE_NO_SYMLINKS)
+    .union(ResolveFlag::RESOLVE_NO_XDEV);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_this_process_is_read_and_a_missing_one_is_named() {
+        let own = Process::open(std::process::id().cast_signed()).unwrap();
+        let dir = ProcessDir::open(&own).unwrap();
+        assert!(!dir.read("comm", 64).unwrap().is_empty());
+        assert_ne!(dir.program().unwrap().1, 0);
+        let error = dir.write("no_such_file", "x").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot open /proc/{}/no_such_file", std::process::id())
+        );
+    }
+}

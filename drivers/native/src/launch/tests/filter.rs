@@ -1,0 +1,107 @@
+//! Kernels and filters that lack a call, played by seccomp filters of one thread.
+#![allow(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "BPF packs small constants into small fields"
+)]
+
+use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, sock_filter};
+
+use crate::launch::{End, LaunchError, launch};
+
+use super::support::shell;
+
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const GIVE: u32 = libc::BPF_RET | libc::BPF_K;
+/// Offsets in `struct seccomp_data`: the call's number, and the low half of its third argument.
+const NUMBER: u32 = 0;
+const THIRD: u32 = 32;
+
+fn op(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    }
+}
+
+/// Runs in a thread under a filter; what it starts inherits the filter.
+fn under(mut program: Vec<sock_filter>, body: impl FnOnce() + Send) {
+    let install = move || {
+        let program = libc::sock_fprog {
+            len: program.len() as u16,
+            filter: program.as_mut_ptr(),
+        };
+        // SAFETY: takes numbers only.
+        let unprivileged = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        // SAFETY: the program lives on and the kernel copies it.
+        let filtered =
+            unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
+        assert_eq!((unprivileged, filtered), (0, 0));
+        body();
+    };
+    std::thread::scope(|scope| scope.spawn(install).join().unwrap());
+}
+
+/// Answers `call` with `action`.
+fn deny(call: libc::c_long, action: u32) -> Vec<sock_filter> {
+    vec![
+        op(LOAD, 0, 0, NUMBER),
+        op(EQUAL, 0, 1, call as u32),
+        op(GIVE, 0, 0, action),
+        op(GIVE, 0, 0, SECCOMP_RET_ALLOW),
+    ]
+}
+
+fn starts() {
+    let started = launch(shell("exit 6").launch()).unwrap();
+    assert_eq!(started.process.reap().unwrap().end, End::Exited(6));
+}
+
+#[test]
+fn without_clone3_the_older_clone_starts_the_payload() {
+    for errno in [libc::ENOSYS, libc::EPERM] {
+        under(
+            deny(libc::SYS_clone3, SECCOMP_RET_ERRNO | errno as u32),
+            starts,
+        );
+    }
+}
+
+#[test]
+fn without_the_mark_of_close_range_the_descriptors_are_closed_at_once() {
+    // Linux 5.10 answers EINVAL to a flag.
+    let program = vec![
+        op(LOAD, 0, 0, NUMBER),
+        op(EQUAL, 0, 3, libc::SYS_close_range as u32),
+        op(LOAD, 0, 0, THIRD),
+        op(EQUAL, 1, 0, 0),
+        op(GIVE, 0, 0, SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+        op(GIVE, 0, 0, SECCOMP_RET_ALLOW),
+    ];
+    under(program, starts);
+}
+
+#[test]
+fn a_filter_that_kills_execve_is_a_failed_start() {
+    // The clone's child uses execveat, init uses execve.
+    under(deny(libc::SYS_execve, SECCOMP_RET_KILL_PROCESS), || {
+        let error = launch(shell("true").launch()).unwrap_err();
+        let LaunchError::EndedEarly { exit: Some(exit) } = error else {
+            panic!("{error:?}")
+        };
+        assert!(
+            matches!(
+                exit.end,
+                End::Signalled {
+                    signal: libc::SIGSYS,
+                    ..
+                }
+            ),
+            "{exit:?}"
+        );
+    });
+}
