@@ -96,10 +96,9 @@ fn new_tmpfs(index: usize, mount: &Mount, destination: &str) -> Result<runtime::
 
 fn bind(mount: &Mount, destination: &str, root_propagation: &str) -> runtime::Mount {
     let mut options = vec!["rbind"];
-    if mount.writable {
-        options.push("rw");
-    } else {
-        // `rro` makes the mounts below the source read-only too; `ro` alone would leave them.
+    // A writable one says nothing: `rw` would lift what the host has made read-only. `rro` makes
+    // the mounts below the source read-only too, where `ro` alone would leave them.
+    if !mount.writable {
         options.extend(["ro", "rro"]);
     }
     // Under a private root nothing travels anyway.

@@ -139,7 +139,7 @@ fn shm(shm: Shm) -> Option<Mount> {
             "/dev/shm",
             "bind",
             "/dev/shm",
-            ["rbind"].into_iter().chain(RESTRICTED).chain(["rw"]),
+            ["rbind"].into_iter().chain(RESTRICTED),
         )),
         Shm::Joined => None,
     }

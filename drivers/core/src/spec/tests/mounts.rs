@@ -62,7 +62,7 @@ fn ro_volume() {
     ];
     let lines = mounts(&spec(&command));
     assert!(lines.contains(&"/mnt: bind /data rbind,ro,rro".to_owned()));
-    assert!(lines.contains(&"/c: bind /a rbind,rw".to_owned()));
+    assert!(lines.contains(&"/c: bind /a rbind".to_owned()));
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_mount_of_the_command_replaces_the_templates_at_its_destination() {
     ];
     let lines = mounts(&spec(&command));
     assert_eq!(lines.len(), 7);
-    assert!(lines.contains(&"/dev/shm: bind /shm rbind,rw".to_owned()));
-    assert!(lines.contains(&"/sys: bind /sysfs rbind,rw".to_owned()));
+    assert!(lines.contains(&"/dev/shm: bind /shm rbind".to_owned()));
+    assert!(lines.contains(&"/sys: bind /sysfs rbind".to_owned()));
 }
 
 #[test]
@@ -130,14 +130,14 @@ fn propagation() {
         Some("rprivate")
     );
     assert!(private.demands.is_empty());
-    assert!(mounts(&private).contains(&"/d0: bind /s0 rbind,rw".to_owned()));
+    assert!(mounts(&private).contains(&"/d0: bind /s0 rbind".to_owned()));
 
     let slave = with(&[Propagation::Private, Propagation::RSlave]);
     assert_eq!(
         linux(&slave).rootfs_propagation().as_deref(),
         Some("rslave")
     );
-    assert!(mounts(&slave).contains(&"/d0: bind /s0 rbind,rw,private".to_owned()));
+    assert!(mounts(&slave).contains(&"/d0: bind /s0 rbind,private".to_owned()));
     assert_eq!(
         slave.demands,
         [PropagationDemand {
@@ -153,7 +153,7 @@ fn propagation() {
         Some("rshared")
     );
     assert_eq!(shared.demands[1].needs, SourcePropagation::Shared);
-    assert!(mounts(&shared).contains(&"/d1: bind /s1 rbind,rw,rshared".to_owned()));
+    assert!(mounts(&shared).contains(&"/d1: bind /s1 rbind,rshared".to_owned()));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn shared_memory_goes_with_the_ipc_namespace() {
     };
     let own = "/dev/shm: tmpfs shm nosuid,noexec,nodev,mode=1777,size=65536k";
     assert_eq!(shm(None), (Some(own.to_owned()), None));
-    let host = "/dev/shm: bind /dev/shm rbind,nosuid,noexec,nodev,rw";
+    let host = "/dev/shm: bind /dev/shm rbind,nosuid,noexec,nodev";
     assert_eq!(shm(Some(Ipc::host())), (Some(host.to_owned()), None));
     let joined = Ipc::of_container("db-1");
     assert_eq!(shm(Some(joined.clone())), (None, Some("db-1".to_owned())));
