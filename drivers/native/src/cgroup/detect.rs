@@ -32,6 +32,8 @@ pub(crate) struct Hierarchy {
     pub(crate) controllers: Vec<String>,
     /// Where it is mounted.
     pub(crate) mount: PathBuf,
+    /// The directory of the hierarchy that is mounted there, `/` as a rule.
+    pub(crate) root: String,
     /// The cgroup that we are in, below the mount point; `None` when it is not below it (a mount
     /// of another cgroup namespace).
     pub(crate) own: Option<String>,
@@ -65,6 +67,17 @@ impl Hierarchies {
             .filter_map(|line| hierarchy(line, &mounts))
             .collect();
         Self { list, verify: true }
+    }
+
+    /// Takes our own place anew from the text of `/proc/self/cgroup`: a host program may be moved
+    /// between two starts, the mounts hardly ever change.
+    pub(crate) fn refresh(&mut self, own_cgroups: &str) {
+        for (controllers, path) in own_cgroups.lines().filter_map(own_cgroup) {
+            let same = |one: &&mut Hierarchy| one.controllers == controllers;
+            if let Some(hierarchy) = self.list.iter_mut().find(same) {
+                hierarchy.own = below(path, &hierarchy.root);
+            }
+        }
     }
 
     /// How this host mounts its cgroups.
@@ -147,15 +160,9 @@ impl Mount {
     }
 }
 
-/// The hierarchy that a line `number:controllers:path` of `/proc/self/cgroup` speaks of.
+/// The hierarchy that a line of `/proc/self/cgroup` speaks of.
 fn hierarchy(line: &str, mounts: &[Mount]) -> Option<Hierarchy> {
-    let mut fields = line.splitn(3, ':').skip(1);
-    let (names, path) = (fields.next()?, fields.next()?);
-    let controllers: Vec<String> = names
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let (controllers, path) = own_cgroup(line)?;
     let (version, fstype) = match controllers.is_empty() {
         true => (Version::V2, "cgroup2"),
         false => (Version::V1, "cgroup"),
@@ -174,8 +181,17 @@ fn hierarchy(line: &str, mounts: &[Mount]) -> Option<Hierarchy> {
         version,
         controllers,
         mount: PathBuf::from(&mount.point),
+        root: mount.root.clone(),
         own: below(path, &mount.root),
     })
+}
+
+/// The controllers and the path of a line `number:controllers:path` of `/proc/self/cgroup`.
+fn own_cgroup(line: &str) -> Option<(Vec<String>, &str)> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (names, path) = (fields.next()?, fields.next()?);
+    let names = names.split(',').filter(|name| !name.is_empty());
+    Some((names.map(str::to_owned).collect(), path))
 }
 
 /// `path` as seen from a mount of `root`.
@@ -239,6 +255,17 @@ mod tests {
         assert_eq!(cpuacct.controllers, ["cpu", "cpuacct"]);
         let unified = found.unified().unwrap();
         assert_eq!(unified.own.as_deref(), Some("/user"));
+    }
+
+    #[test]
+    fn a_host_program_that_was_moved_has_its_new_place_after_a_refresh() {
+        let mut found = Hierarchies::detect(HYBRID, HYBRID_OWN);
+        let moved = HYBRID_OWN
+            .replace("/a:b/c d", "/elsewhere")
+            .replace("/user", "/system");
+        found.refresh(&moved);
+        assert_eq!(found, Hierarchies::detect(HYBRID, &moved));
+        assert_eq!(found.unified().unwrap().own.as_deref(), Some("/system"));
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are
         } else {
             controller
         }),
+        root: "/".into(),
         own: Some(own.to_owned()),
     };
     let mut host = Hierarchies {
@@ -365,6 +366,7 @@ fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
         version: Version::V1,
         controllers: vec!["imaginary".into()],
         mount: temporary.path().to_owned(),
+        root: "/".into(),
         own: Some("/".into()),
     });
     let (parent, id) = (unique_id("back"), unique_id("back"));
