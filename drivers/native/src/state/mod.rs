@@ -14,6 +14,7 @@ mod error;
 mod process;
 mod record;
 mod store;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
