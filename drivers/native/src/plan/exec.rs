@@ -56,6 +56,8 @@ impl Plan {
             fds,
             slots,
             id_maps: None,
+            namespaces: Vec::new(),
+            denies_setgroups: !setgroups,
             oom_score_adj: exec.process.oom_score_adj(),
             cgroup: CgroupPlan::default(),
             terminal: wanted.terminal(),

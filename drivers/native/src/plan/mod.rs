@@ -29,12 +29,13 @@ pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
 #[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use host::{Hierarchy, Host, HostCgroup, OwnCgroup};
-#[allow(unused_imports, reason = "until the driver calls it")]
-pub(crate) use namespaces::{IdMaps, IdRange, JoinFrom};
+pub(crate) use namespaces::JoinFrom;
 #[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use sources::{Source, Sources};
 pub(crate) use steps::Step;
 
+use crate::launch::IdMaps;
+use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use encode::Writer;
 use execdriver_core::Spec;
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     slots: u16,
     /// The maps of a new user namespace.
     pub(crate) id_maps: Option<IdMaps>,
+    namespaces: Vec<NamespaceRecord>,
+    denies_setgroups: bool,
     /// For the parent to write; `None`: left alone.
     pub(crate) oom_score_adj: Option<i32>,
     /// The container's cgroup.
@@ -157,6 +160,8 @@ impl Plan {
             fds,
             slots,
             id_maps: namespaces.maps.clone(),
+            namespaces: namespaces.foreign(),
+            denies_setgroups: !namespaces.setgroups(),
             oom_score_adj: process.oom_score_adj(),
             cgroup,
             terminal: wanted.terminal(),
@@ -177,6 +182,16 @@ impl Plan {
         let fds = u16::try_from(self.fds.len()).ok();
         let message = fds.and_then(|fds| writer.finish(fds, self.slots));
         message.ok_or_else(|| too_large("process"))
+    }
+
+    /// The namespaces that are not the host program's, for the record.
+    pub(crate) fn foreign_namespaces(&self) -> Vec<NamespaceRecord> {
+        self.namespaces.clone()
+    }
+
+    /// Whether the container's processes may not call setgroups, for the record.
+    pub(crate) fn denies_setgroups(&self) -> bool {
+        self.denies_setgroups
     }
 
     /// The words of the step that a report names.

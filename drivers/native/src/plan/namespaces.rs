@@ -2,33 +2,12 @@
 
 use super::steps::Steps;
 use super::{FdSlot, Host, PlanError};
+use crate::launch::{IdMaps, IdRange};
+use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use execdriver_core::Spec;
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind};
 use std::path::PathBuf;
-
-/// The id maps of a new user namespace, for the parent to write: user_namespaces(7).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct IdMaps {
-    /// User ids.
-    pub(crate) uids: Vec<IdRange>,
-    /// Group ids.
-    pub(crate) gids: Vec<IdRange>,
-    /// Whether `setgroups` stays allowed. Denied when an ordinary user writes the map of groups,
-    /// who could else leave a group that a file denies access to (CVE-2014-8989).
-    pub(crate) setgroups: bool,
-}
-
-/// A line of an id map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IdRange {
-    /// The first id in the container.
-    pub(crate) inside: u32,
-    /// The first id outside.
-    pub(crate) outside: u32,
-    /// How many.
-    pub(crate) count: u32,
-}
 
 /// Whose namespace is joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +94,29 @@ impl Namespaces {
     /// Whether groups can be set. In a joined user namespace nobody knows; rootless ones deny it.
     pub(super) fn setgroups(&self) -> bool {
         match &self.maps {
-            Some(maps) => maps.setgroups,
+            Some(maps) => !maps.deny_setgroups,
             None => !self.joins(Kind::User),
         }
+    }
+
+    /// Those that are not the host program's, for the container's record.
+    pub(super) fn foreign(&self) -> Vec<NamespaceRecord> {
+        let all = [
+            Kind::User,
+            Kind::Mount,
+            Kind::Uts,
+            Kind::Ipc,
+            Kind::Pid,
+            Kind::Network,
+            Kind::Cgroup,
+        ];
+        all.into_iter()
+            .filter(|kind| !self.is_host(*kind))
+            .map(|kind| NamespaceRecord {
+                kind,
+                own: self.creates(kind),
+            })
+            .collect()
     }
 
     /// What clone makes. Never the cgroup namespace: its root would be the parent's cgroup, since
@@ -289,7 +288,7 @@ fn asked_maps(spec: &Spec, host: &Host) -> Result<IdMaps, PlanError> {
     Ok(IdMaps {
         uids,
         gids,
-        setgroups: true,
+        deny_setgroups: false,
     })
 }
 
@@ -299,13 +298,14 @@ fn own_maps(host: &Host) -> IdMaps {
         vec![IdRange {
             inside: 0,
             outside,
-            count: 1,
+            size: 1,
         }]
     };
     IdMaps {
         uids: own(host.uid),
         gids: own(host.gid),
-        setgroups: false,
+        // Else it could leave a group that a file denies access to (CVE-2014-8989).
+        deny_setgroups: true,
     }
 }
 
@@ -313,7 +313,7 @@ fn own_maps(host: &Host) -> IdMaps {
 pub(super) fn is_mapped(map: &[IdRange], id: u32) -> bool {
     map.iter().any(|range| {
         id.checked_sub(range.inside)
-            .is_some_and(|offset| offset < range.count)
+            .is_some_and(|offset| offset < range.size)
     })
 }
 
@@ -321,7 +321,7 @@ fn range(mapping: &LinuxIdMapping) -> IdRange {
     IdRange {
         inside: mapping.container_id(),
         outside: mapping.host_id(),
-        count: mapping.size(),
+        size: mapping.size(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The process: its limits, identity, capabilities, directory, streams, and its program.
 
-use super::namespaces::{IdMaps, is_mapped};
+use super::namespaces::is_mapped;
 use super::steps::{Steps, c_string, container_path};
 use super::{FdSlot, Host, PlanError, RunInput, caps, slot};
+use crate::launch::IdMaps;
 use crate::plan::encode::{PackedNumbers, PackedStrings};
 use crate::wire::{
     IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
