@@ -3,7 +3,6 @@
 use super::{paths::is_in, template};
 use crate::{Device, DeviceKind, Error, Result, mount::clean_path};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceCgroup, LinuxDeviceType};
-use std::collections::HashSet;
 
 /// The nodes to make: the template's, replaced by the command's of the same path, and the rest
 /// of the command's. None in a `/dev` that is the caller's own.
@@ -31,10 +30,13 @@ pub(super) fn nodes(asked: &[Device], dev_is_callers: bool) -> Result<Vec<LinuxD
 pub(super) fn rules(asked: &[Device], privileged: bool) -> Vec<LinuxDeviceCgroup> {
     let mut rules = vec![everything(privileged)];
     if !privileged {
-        rules.extend(template::device_rules().iter().chain(asked).map(rule));
+        rules.extend(template::device_rules().iter().map(rule));
         // The original's daemon sends the template's rules along with the command.
-        let mut seen = HashSet::new();
-        rules.retain(|rule| seen.insert(rule.to_string()));
+        for rule in asked.iter().map(rule) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
     }
     rules
 }

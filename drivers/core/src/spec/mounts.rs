@@ -54,7 +54,7 @@ pub(super) fn translate(mounts: &[Mount], facts: Facts) -> Result<Mounts> {
         !replaced
     });
     list.extend(asked);
-    list.sort_by_key(|mount| depth(&mount.destination().to_string_lossy()));
+    list.sort_by_cached_key(|mount| depth(&mount.destination().to_string_lossy()));
     Ok(Mounts {
         list,
         root_propagation,
