@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use crate::state::{Liveness, ProcessId};
 use crate::sys::{pidfd, sigchld, wait};
 
 /// A process that this program started, or opened by its pid.
@@ -79,6 +80,12 @@ pub(crate) enum ProcessError {
         /// Its pid.
         pid: i32,
     },
+    /// It was recorded in another pid namespace than ours.
+    #[error("process {pid} belongs to another pid namespace")]
+    Foreign {
+        /// Its pid there.
+        pid: i32,
+    },
     /// Another process is its parent, and the kernel does not tell strangers.
     #[error("the exit status of process {pid} is known to its parent only")]
     NotOurChild {
@@ -122,6 +129,18 @@ impl Process {
                 pid,
                 source,
             }),
+        }
+    }
+
+    /// A process by what was recorded of it: never one that has its pid now. `Ended` also when it is a zombie.
+    pub(crate) fn open_recorded(id: &ProcessId) -> Result<Self, ProcessError> {
+        let pid = i32::try_from(id.pid).map_err(|_| ProcessError::Ended { pid: i32::MAX })?;
+        let process = Process::open(pid)?;
+        // Only now: while the recorded process lives, its pid is its own, so the descriptor is of it.
+        match id.liveness() {
+            Liveness::Alive => Ok(process),
+            Liveness::Zombie | Liveness::Gone => Err(ProcessError::Ended { pid }),
+            Liveness::Foreign => Err(ProcessError::Foreign { pid }),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The launch with init itself: what comes back, and what it must survive in a host.
 
+mod exec;
 mod filter;
 mod host;
+mod inherited;
 mod support;
 mod userns;
 

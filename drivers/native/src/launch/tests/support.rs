@@ -84,8 +84,14 @@ pub(super) fn shell(script: &str) -> Plan {
 
 /// `sh -c` after `ops`, and what it writes to standard output and standard error.
 pub(super) fn printing(ops: &[Op], script: &str) -> (Plan, Output) {
+    printing_with(ops, script, Vec::new())
+}
+
+/// [`printing`] with descriptors in the first slots.
+pub(super) fn printing_with(ops: &[Op], script: &str, fds: Vec<OwnedFd>) -> (Plan, Output) {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut plan = Plan::of(ops);
+    plan.fds = fds;
     let stdin = plan.pass(File::open("/dev/null").unwrap());
     let stdout = plan.pass(writer);
     plan.writer.push(&Op::Stdio {
@@ -176,17 +182,4 @@ pub(super) fn in_own_process(test: &str, uid: Option<u32>) -> bool {
     );
     assert!(text.contains("1 passed"), "no test of this name: {test}");
     false
-}
-
-pub(super) fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
-
-/// Says aloud that a test needs root; a failure where nothing may be skipped.
-pub(super) fn skips_without_root(test: &str) -> bool {
-    if !is_root() {
-        eprintln!("skipped {test}: it needs root");
-        // As an ordinary user the suite runs a second time: what needs root was seen in the first.
-    }
-    !is_root()
 }

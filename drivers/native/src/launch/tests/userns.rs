@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::launch::{CallerError, End, IdMaps, IdRange, Process, launch};
+use crate::launch::{CallerError, End, Process, launch};
+use crate::plan::{IdMaps, IdRange};
+use crate::support::{Need, is_root, skip_unless};
 use crate::wire::Op;
 
-use super::support::{in_own_process, is_root, printing, skips_without_root};
+use super::support::{in_own_process, printing};
 
 const HERE: &str = "launch::tests::userns::";
 const NEW_USER: u64 = libc::CLONE_NEWUSER as u64;
@@ -14,7 +16,7 @@ fn single(inside: u32, outside: u32) -> Vec<IdRange> {
     vec![IdRange {
         inside,
         outside,
-        size: 1,
+        count: 1,
     }]
 }
 
@@ -22,7 +24,7 @@ fn own_maps() -> IdMaps {
     IdMaps {
         uids: single(0, nix::unistd::geteuid().as_raw()),
         gids: single(0, nix::unistd::getegid().as_raw()),
-        deny_setgroups: true,
+        setgroups: false,
     }
 }
 
@@ -70,7 +72,7 @@ fn an_ordinary_user_gets_all_capabilities_of_a_new_user_namespace() {
 
 #[test]
 fn root_gets_all_capabilities_of_a_new_user_namespace() {
-    if !skips_without_root("root_gets_all_capabilities_of_a_new_user_namespace") {
+    if !skip_unless(&[Need::Root]) {
         capabilities_and_ids_in_a_new_namespace();
     }
 }
@@ -92,7 +94,7 @@ fn a_map_that_the_kernel_refuses_is_named_and_nothing_is_left() {
     maps.uids = vec![IdRange {
         inside: 0,
         outside: 0,
-        size: 0,
+        count: 0,
     }];
     let mut plan = super::support::shell("true");
     let mut seen = false;

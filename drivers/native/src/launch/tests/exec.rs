@@ -1,0 +1,140 @@
+//! Entering a container that runs: the second process, its terminal, and its end when the launch fails.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::launch::{CallerError, End, LaunchError, Process, Started, launch};
+use crate::support::{Need, skip_unless};
+use crate::wire::{Op, TERMINAL_SLOT};
+
+use super::support::{Output, Plan, printing_with};
+
+const PID_AND_UTS: u32 = (libc::CLONE_NEWPID | libc::CLONE_NEWUTS).cast_unsigned();
+
+/// A container with a pid and a uts namespace that stays until it is ended.
+struct Container(Started);
+
+impl Container {
+    fn start() -> Container {
+        let mut plan = Plan::of(&[Op::ReportNs {}, Op::Hostname { name: b"inner" }]);
+        plan.exec(&["/bin/sleep", "1000"]);
+        let mut request = plan.launch();
+        request.namespaces = u64::from(PID_AND_UTS);
+        Container(launch(request).unwrap())
+    }
+
+    fn pidfd(&self) -> OwnedFd {
+        self.0.process.as_fd().try_clone_to_owned().unwrap()
+    }
+
+    /// A plan that joins it, with its pidfd as the first slot.
+    fn join(&self, script: &str) -> (Plan, Output) {
+        let ops = [
+            Op::ReportNs {},
+            Op::Undumpable {},
+            Op::Join {
+                slot: 0,
+                flags: PID_AND_UTS,
+            },
+            Op::Fork {},
+        ];
+        printing_with(&ops, script, vec![self.pidfd()])
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.0.process.signal(libc::SIGKILL).unwrap();
+        self.0.process.reap().unwrap();
+    }
+}
+
+#[test]
+fn an_exec_lands_in_the_containers_namespaces_and_is_our_child() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let container = Container::start();
+    let (mut plan, output) = container.join("hostname; echo $$; exit 5");
+    let mut first = None;
+    let mut pre_start = |process: &Arc<Process>| -> Result<(), CallerError> {
+        first = Some(Arc::clone(process));
+        Ok(())
+    };
+    let mut request = plan.launch();
+    request.pre_start = Some(&mut pre_start);
+    let started = launch(request).unwrap();
+    let text = output.text(plan);
+    assert!(
+        first.unwrap().was_reaped(),
+        "the process that forked is left"
+    );
+    assert_eq!(
+        started.process.reap().unwrap().end,
+        End::Exited(5),
+        "{text}"
+    );
+    assert!(text.starts_with("inner\n"), "{text}");
+    let pid: i32 = text.lines().nth(1).unwrap().parse().unwrap();
+    assert!(pid < 10, "{text}");
+    assert_ne!(pid, started.process.pid());
+}
+
+#[test]
+fn a_failing_exec_leaves_neither_of_its_processes() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let container = Container::start();
+    let mut plan = Plan::of(&[
+        Op::ReportNs {},
+        Op::Join {
+            slot: 0,
+            flags: PID_AND_UTS,
+        },
+        Op::Fork {},
+    ]);
+    plan.pass(container.pidfd());
+    plan.exec(&["/no/such/program"]);
+    match launch(plan.launch()).unwrap_err() {
+        LaunchError::Step { index: 3, .. } => {}
+        other => panic!("{other:?}"),
+    }
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let own: Vec<&str> = children.split_whitespace().collect();
+    assert_eq!(own, [container.0.process.pid().to_string()]);
+}
+
+#[test]
+fn the_terminals_master_comes_back() {
+    // The host's own devpts serves as the container's.
+    let mut plan = Plan::of(&[
+        Op::ReportNs {},
+        Op::Setsid {
+            controlling_terminal: false,
+        },
+        // Without a root of its own, the working directory stands for the root.
+        Op::Cwd { path: c"/" },
+        Op::Terminal {
+            rows: 30,
+            cols: 90,
+            uid: crate::wire::NO_ID,
+            gid: crate::wire::NO_ID,
+            console: false,
+        },
+        Op::Stdio {
+            stdin: TERMINAL_SLOT,
+            stdout: TERMINAL_SLOT,
+            stderr: TERMINAL_SLOT,
+        },
+    ]);
+    plan.exec(&["/bin/sh", "-c", "stty size"]);
+    let started = launch(plan.launch()).unwrap();
+    let mut text = Vec::new();
+    // The end of a terminal is EIO.
+    let _ = File::from(started.terminal.unwrap()).read_to_end(&mut text);
+    assert_eq!(String::from_utf8_lossy(&text), "30 90\r\n");
+    started.process.reap().unwrap();
+}
