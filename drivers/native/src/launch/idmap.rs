@@ -1,7 +1,28 @@
 //! The id maps of a new user namespace, written from outside while its first process waits.
 
 use super::procfs::{ProcessDir, ProcfsError};
-use crate::plan::{IdMaps, IdRange};
+
+/// `size` ids from `inside` on are the host's from `outside` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IdRange {
+    /// First id in the container.
+    pub(crate) inside: u32,
+    /// First id on the host.
+    pub(crate) outside: u32,
+    /// How many.
+    pub(crate) size: u32,
+}
+
+/// The maps of a new user namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IdMaps {
+    /// User ids.
+    pub(crate) uids: Vec<IdRange>,
+    /// Group ids.
+    pub(crate) gids: Vec<IdRange>,
+    /// Forbid `setgroups(2)`: without CAP_SETGID the kernel demands it before the group map (user_namespaces(7)).
+    pub(crate) deny_setgroups: bool,
+}
 
 /// Why a map was not written.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +59,7 @@ const MAX_BYTES: usize = 4096;
 
 /// Writes setgroups, gid_map and uid_map; three system calls each.
 pub(crate) fn write(dir: &ProcessDir, maps: &IdMaps) -> Result<(), IdMapError> {
-    // Without CAP_SETGID the kernel demands this before the map of groups (user_namespaces(7)).
-    if !maps.setgroups {
+    if maps.deny_setgroups {
         put(dir, "setgroups", "deny")?;
     }
     put(dir, "gid_map", &text("gid_map", &maps.gids)?)?;
@@ -63,7 +83,7 @@ fn text(file: &'static str, ranges: &[IdRange]) -> Result<String, IdMapError> {
     }
     let lines: Vec<String> = ranges
         .iter()
-        .map(|range| format!("{} {} {}", range.inside, range.outside, range.count))
+        .map(|range| format!("{} {} {}", range.inside, range.outside, range.size))
         .collect();
     let text = lines.join("\n");
     if text.len() >= MAX_BYTES {
@@ -84,7 +104,7 @@ mod tests {
         let range = |inside, outside| IdRange {
             inside,
             outside,
-            count: 1,
+            size: 1,
         };
         assert_eq!(
             text("uid_map", &[range(0, 1000), range(1, 100_000)]).unwrap(),
@@ -97,7 +117,7 @@ mod tests {
         let range = IdRange {
             inside: 4_000_000_000,
             outside: 4_000_000_000,
-            count: 1,
+            size: 1,
         };
         assert!(matches!(
             text("uid_map", &[]),

@@ -21,9 +21,9 @@ mod tests;
 
 pub(crate) use channel::{ChannelError, Limits};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
+pub(crate) use idmap::{IdMaps, IdRange};
 pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
 
-use crate::plan::IdMaps;
 use crate::sys::spawn::{Spawn, spawn};
 use attempt::Attempt;
 use channel::{Channel, Outgoing};

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::launch::{CallerError, End, Process, launch};
-use crate::plan::{IdMaps, IdRange};
+use crate::launch::{CallerError, End, IdMaps, IdRange, Process, launch};
 use crate::support::{Need, is_root, skip_unless};
 use crate::wire::Op;
 
@@ -16,7 +15,7 @@ fn single(inside: u32, outside: u32) -> Vec<IdRange> {
     vec![IdRange {
         inside,
         outside,
-        count: 1,
+        size: 1,
     }]
 }
 
@@ -24,7 +23,7 @@ fn own_maps() -> IdMaps {
     IdMaps {
         uids: single(0, nix::unistd::geteuid().as_raw()),
         gids: single(0, nix::unistd::getegid().as_raw()),
-        setgroups: false,
+        deny_setgroups: true,
     }
 }
 
@@ -94,7 +93,7 @@ fn a_map_that_the_kernel_refuses_is_named_and_nothing_is_left() {
     maps.uids = vec![IdRange {
         inside: 0,
         outside: 0,
-        count: 0,
+        size: 0,
     }];
     let mut plan = super::support::shell("true");
     let mut seen = false;
