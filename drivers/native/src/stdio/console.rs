@@ -3,6 +3,7 @@
 use super::caller::{FromFile, FromProcess, ToFile, ToProcess};
 use super::end::{End, Event, Held};
 use super::pump::{Buffer, Pump};
+use super::signals::SignalsBlocked;
 use super::terminal::Master;
 use super::{Drain, Feed, HostStdio, Result, StdioError};
 use execdriver_core::Terminal;
@@ -10,7 +11,6 @@ use execdriver_core::console::{Cancel, Finished, Side, Source, StdConsole, Strea
 use execdriver_core::terminal::NoTerminal;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::time::TimeSpec;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -270,41 +270,5 @@ impl Interrupts {
 
     fn any(&self) -> bool {
         self.input.is_some() || self.output.is_some()
-    }
-}
-
-/// While this lives, threads that this one starts have every signal blocked: the host's handlers
-/// never run on them, and a write to a broken pipe is an error even where the host lets SIGPIPE
-/// kill (a blocked SIGPIPE is pending on the thread that wrote and goes with it; pipe(7)).
-struct SignalsBlocked {
-    before: SigSet,
-}
-
-impl SignalsBlocked {
-    fn new() -> Result<Self> {
-        let mut blocked = SigSet::all();
-        // Faults of the thread itself: the host's handlers are to report them.
-        for fault in [
-            Signal::SIGSEGV,
-            Signal::SIGBUS,
-            Signal::SIGILL,
-            Signal::SIGFPE,
-            Signal::SIGTRAP,
-            Signal::SIGSYS,
-            Signal::SIGABRT,
-        ] {
-            blocked.remove(fault);
-        }
-        let before = blocked
-            .thread_swap_mask(SigmaskHow::SIG_SETMASK)
-            .map_err(|e| StdioError::new("block signals for copier threads", e.into()))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for SignalsBlocked {
-    fn drop(&mut self) {
-        // It cannot fail with a set that came from the kernel (pthread_sigmask(3)).
-        let _ = self.before.thread_set_mask();
     }
 }

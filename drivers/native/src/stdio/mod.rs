@@ -18,6 +18,7 @@ mod end;
 mod error;
 mod null;
 mod pump;
+mod signals;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,23 @@ pub(crate) struct HostStdio {
     stdin: Feed,
     stdout: Drain,
     stderr: Drain,
+}
+
+impl HostStdio {
+    /// Gives captures threads of their own: for when the waiting thread will be busy elsewhere, in
+    /// a hook that may take long or look for the process's first words. Costs two threads at most.
+    pub(crate) fn on_threads(self) -> Self {
+        let thread = |drain| match drain {
+            Drain::Capture(Some(capture), end) => Drain::Writer(Box::new(capture), end),
+            Drain::Capture(None, end) => Drain::Writer(Box::new(io::sink()), end),
+            other => other,
+        };
+        Self {
+            stdin: self.stdin,
+            stdout: thread(self.stdout),
+            stderr: thread(self.stderr),
+        }
+    }
 }
 
 /// What becomes the process's input.
@@ -226,6 +244,7 @@ impl Slot {
     }
 }
 
+/// Of the default size: 256 KiB and 1 MiB (F_SETPIPE_SZ) were measured and are not faster.
 fn pipe(stream: Stream) -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC)
         .map_err(|e| StdioError::new(format!("make a pipe for {stream}"), e.into()))

@@ -5,15 +5,22 @@ use execdriver_core::Capture;
 use execdriver_core::console::{Action, Stream, StreamError};
 use std::io::{self, Write};
 
-/// Bytes read at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read at once: enough for most, then as much as the stream proves to need.
+const CHUNKS: [usize; 2] = [4 * 1024, 64 * 1024];
 
-/// Chunks read in a row before others get their turn.
+/// Reads in a row before others get their turn.
 const TURN: usize = 16;
 
-/// The buffer that all pumps of a console use in turn; made when the first byte arrives.
+/// The buffer that all pumps of a console use in turn.
 #[derive(Default)]
 pub(super) struct Buffer(Vec<u8>);
+
+impl Buffer {
+    fn grow(&mut self) {
+        let next = CHUNKS.into_iter().find(|size| *size > self.0.len());
+        self.0.resize(next.unwrap_or(self.0.len()), 0);
+    }
+}
 
 /// One output on its way into a capture, or to nowhere.
 pub(super) struct Pump {
@@ -46,16 +53,18 @@ impl Pump {
 
     /// Copies what is there, up to a bound; whether the stream has ended.
     pub(super) fn turn(&mut self, buffer: &mut Buffer) -> bool {
-        let buffer = &mut buffer.0;
-        buffer.resize(CHUNK, 0);
+        if buffer.0.is_empty() {
+            buffer.grow();
+        }
         for _ in 0..TURN {
-            match self.end.read(buffer) {
+            match self.end.read(&mut buffer.0) {
                 Ok(0) => return true,
                 Ok(got) => {
-                    self.deliver(&buffer[..got]);
-                    if got < CHUNK {
+                    self.deliver(&buffer.0[..got]);
+                    if got < buffer.0.len() {
                         return false;
                     }
+                    buffer.grow();
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return false,

@@ -1,5 +1,6 @@
 //! Tests with real processes, pipes and terminals; none needs root.
 
+mod cost;
 mod leaks;
 mod pipes;
 mod terminals;

@@ -1,5 +1,7 @@
 //! Streams without a terminal.
 
+use super::super::caller::{DRAIN, FromProcess};
+use super::super::end::{End, Event};
 use super::super::{null, prepare};
 use super::{LONG, Running, SECOND, Slow, clean, kill, silent};
 use execdriver_core::console::{Action, Stream};
@@ -7,6 +9,7 @@ use execdriver_core::{Capture, Error, Pipes, Stdio};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -184,6 +187,18 @@ fn a_descendant_that_writes_for_ever_is_cut() {
 }
 
 #[test]
+fn a_cancelled_output_that_never_pauses_is_read_up_to_a_bound() {
+    let zeros = End::Pipe(File::open("/dev/zero").unwrap().into());
+    let cancel = Arc::new(Event::new().unwrap());
+    let mut output = FromProcess::new(zeros, Arc::clone(&cancel));
+    cancel.happen();
+    let mut got = Capture::new(1 << 24);
+    let error = io::copy(&mut output, &mut got).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!((DRAIN..2 * DRAIN).contains(&got.bytes().len()));
+}
+
+#[test]
 fn a_process_that_ends_leaves_its_last_bytes_even_without_a_grace() {
     for _ in 0..50 {
         let (out, err) = (Capture::new(100), Capture::new(100));
@@ -282,6 +297,20 @@ fn a_deadline_passes_while_output_flows() {
     running.child.kill().unwrap();
     running.child.wait().unwrap();
     assert!(clean(&running.console.finish(SECOND)));
+}
+
+#[test]
+fn captures_on_threads_fill_while_nobody_waits() {
+    let capture = Capture::new(1 << 20);
+    let (child, host) = prepare(Pipes::null().stdout(&capture), false).unwrap();
+    let console = host.on_threads().attach("test", None, None).unwrap();
+    let mut process = File::from(child.fds().unwrap()[1].try_clone_to_owned().unwrap());
+    drop(child);
+    // More than a pipe holds: without a thread this would block for ever.
+    process.write_all(&[0; 500_000]).unwrap();
+    drop(process);
+    assert!(clean(&console.finish(SECOND)));
+    assert_eq!(capture.bytes().len(), 500_000);
 }
 
 #[test]
