@@ -65,7 +65,7 @@ impl Cgroup {
     }
 
     /// The members that still have processes.
-    fn inhabited(&self) -> Result<Vec<&Member>, CgroupError> {
+    pub(super) fn inhabited(&self) -> Result<Vec<&Member>, CgroupError> {
         let mut found = Vec::new();
         for member in &self.members {
             let pids = walk::pids(member.dir.as_fd())
@@ -84,7 +84,7 @@ impl Cgroup {
 
     /// Best effort: without a freezer, no new process may be made (`pids.max`), and without that
     /// the loop simply runs faster than most bombs fork.
-    fn freeze(&self) {
+    pub(super) fn freeze(&self) {
         if let Some(freezer) = self.controller("freezer") {
             let _ = at::write(freezer.dir.as_fd(), OsStr::new("freezer.state"), b"FROZEN");
             wait_frozen(freezer.dir.as_fd());
@@ -97,7 +97,7 @@ impl Cgroup {
     }
 
     /// Sub-cgroups may have been frozen on their own, by the container itself.
-    fn thaw(&self) {
+    pub(super) fn thaw(&self) {
         if let Some(freezer) = self.controller("freezer") {
             let _ = walk::visit(freezer.dir.as_fd(), |dir| {
                 let _ = at::write(dir, OsStr::new("freezer.state"), b"THAWED");
@@ -128,7 +128,7 @@ fn wait_frozen(dir: BorrowedFd<'_>) {
 
 /// Signals every process of a member. A pid is listed, opened, and listed again: if it is there
 /// both times, the descriptor is of a process of this cgroup, or of one that is gone.
-fn signal_all(member: &Member) -> Result<(), CgroupError> {
+pub(super) fn signal_all(member: &Member) -> Result<(), CgroupError> {
     let list = || {
         walk::pids(member.dir.as_fd())
             .map(|found| found.pids)

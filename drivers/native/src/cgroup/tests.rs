@@ -165,7 +165,7 @@ fn a_name_in_use_is_refused_and_what_a_crash_left_empty_is_replaced() {
     }
     let place = CgroupPath::new("", &unique_id("used")).unwrap();
     let first = Cgroup::create(&host(), &place).unwrap();
-    let mut child = spawn("sleep 60");
+    let mut child = spawn("exec sleep 60");
     first.place(child.id(), false).unwrap();
     let error = Cgroup::create(&host(), &place).unwrap_err();
     assert!(matches!(error, CgroupError::InUse { .. }), "{error}");
@@ -281,6 +281,40 @@ fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
 }
 
 #[test]
+fn a_version_2_host_needs_nothing_of_version_1_and_not_even_cgroup_kill() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let mut host = host();
+    host.list.retain(|one| one.version == Version::V2);
+    if host.list.is_empty() {
+        assert!(!skip_unless(&[Need::CgroupV2]));
+        return;
+    }
+    let place = CgroupPath::new(&unique_id("two"), &unique_id("two")).unwrap();
+    for whole in [true, false] {
+        let cgroup = Cgroup::create(&host, &place).unwrap();
+        let mut child =
+            spawn("b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; sleep 0.1; b");
+        cgroup.place(child.id(), false).unwrap();
+        eventually("it grows", || cgroup.pids().unwrap().pids.len() > 50);
+        assert!(cgroup.counters().cpu_user.is_some());
+        if !whole {
+            cgroup.freeze();
+            assert!(cgroup.is_frozen());
+            while !cgroup.inhabited().unwrap().is_empty() {
+                kill::signal_all(cgroup.unified().unwrap()).unwrap();
+            }
+            cgroup.thaw();
+        }
+        let path = cgroup.members[0].path.clone();
+        cgroup.destroy(PATIENCE).unwrap();
+        child.wait().unwrap();
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+    }
+}
+
+#[test]
 fn a_frozen_container_dies_at_once_and_frozen_sub_cgroups_too() {
     if skip_unless(REAL) {
         return;
@@ -288,7 +322,7 @@ fn a_frozen_container_dies_at_once_and_frozen_sub_cgroups_too() {
     let cgroup = create("", "frozen");
     let below = member(&cgroup, "freezer").join("below");
     fs::create_dir(&below).unwrap();
-    let (mut upper, mut lower) = (spawn("sleep 60"), spawn("sleep 60"));
+    let (mut upper, mut lower) = (spawn("exec sleep 60"), spawn("exec sleep 60"));
     cgroup.place(upper.id(), false).unwrap();
     cgroup.place(lower.id(), false).unwrap();
     fs::write(below.join("cgroup.procs"), lower.id().to_string()).unwrap();
@@ -323,7 +357,7 @@ fn nested_cgroups_are_listed_killed_and_removed_however_deep_and_wide_they_are()
         }
         let cpuset = member.controllers.iter().any(|c| c == "cpuset");
         if !cpuset {
-            let child = spawn("sleep 60");
+            let child = spawn("exec sleep 60");
             fs::write(path.join("cgroup.procs"), child.id().to_string()).unwrap();
             children.push(child);
         }
@@ -343,7 +377,7 @@ fn what_cannot_be_removed_is_an_error_after_a_bounded_time() {
         return;
     }
     let cgroup = create("", "busy");
-    let mut child = spawn("sleep 60");
+    let mut child = spawn("exec sleep 60");
     cgroup.place(child.id(), false).unwrap();
     let record = cgroup.record();
     let started = Instant::now();
