@@ -214,9 +214,9 @@ fn containers_under_one_parent_come_and_go_in_parallel() {
     }
     let parent = unique_id("shared");
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..2 {
             scope.spawn(|| {
-                for _ in 0..10 {
+                for _ in 0..50 {
                     create(&parent, "many").destroy(PATIENCE).unwrap();
                 }
             });
