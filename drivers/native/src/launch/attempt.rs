@@ -35,6 +35,8 @@ pub(super) struct Attempt<'a> {
     owned: bool,
     in_cgroup: bool,
     prepared: bool,
+    /// Of `process`, once it was needed.
+    dir: Option<ProcessDir>,
     terminal: Option<OwnedFd>,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Attempt<'a> {
             channel,
             owned: true,
             prepared: false,
+            dir: None,
             terminal: None,
         }
     }
@@ -96,15 +99,14 @@ impl<'a> Attempt<'a> {
         }
         self.prepared = true;
         let (maps, oom) = (self.launch.id_maps, self.launch.oom_score_adj);
-        let dir = match (maps, oom) {
-            (None, None) => None,
-            _ => Some(ProcessDir::open(&self.process)?),
-        };
-        if let (Some(dir), Some(maps)) = (&dir, maps) {
+        if maps.is_some() || oom.is_some() {
+            self.dir = Some(ProcessDir::open(&self.process)?);
+        }
+        if let (Some(dir), Some(maps)) = (&self.dir, maps) {
             idmap::write(dir, maps)?;
         }
         self.place()?;
-        if let (Some(dir), Some(value)) = (&dir, oom) {
+        if let (Some(dir), Some(value)) = (&self.dir, oom) {
             let written = dir.write("oom_score_adj", &value.to_string());
             written.map_err(|source| LaunchError::OomScore { value, source })?;
         }
@@ -139,6 +141,7 @@ impl<'a> Attempt<'a> {
             return Err(ChannelError::Malformed.into());
         };
         let first = std::mem::replace(&mut self.process, Arc::new(Process::child(pidfd, pid)));
+        self.dir = None;
         // From here on the second process is the one that is ended on failure; the first ends by itself.
         end(&first)?;
         Ok(self.channel.go()?)
@@ -188,7 +191,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The socket is closed: the exec succeeded, or a signal (of a seccomp filter that forbids execve) ended init in it.
-    fn see_program(&self) -> Result<(), LaunchError> {
+    fn see_program(&mut self) -> Result<(), LaunchError> {
         if self.launch.init_stays {
             return Ok(());
         }
@@ -209,19 +212,25 @@ impl<'a> Attempt<'a> {
     }
 
     /// Whether the process executes something else than init; `None` when it has no directory in /proc any more.
-    fn runs_program(&self) -> Result<Option<bool>, LaunchError> {
-        let dir = match ProcessDir::open(&self.process) {
+    fn runs_program(&mut self) -> Result<Option<bool>, LaunchError> {
+        let dir = match self
+            .dir
+            .take()
+            .map_or_else(|| ProcessDir::open(&self.process), Ok)
+        {
             Err(ProcfsError::Process { .. }) => return Ok(None),
             other => other?,
         };
-        if let Ok(program) = dir.program() {
-            return Ok(Some(program != self.program.identity()));
-        }
-        // A process that has ended has no program, but keeps the name that the exec gave it.
-        Ok(dir
-            .read("comm", 64)
-            .ok()
-            .map(|name| name.trim_ascii_end() != INIT_NAME.to_bytes()))
+        let runs = match dir.program() {
+            Ok(program) => Some(program != self.program.identity()),
+            // A process that has ended has no program, but keeps the name that the exec gave it.
+            Err(_) => dir
+                .read("comm", 64)
+                .ok()
+                .map(|name| name.trim_ascii_end() != INIT_NAME.to_bytes()),
+        };
+        self.dir = Some(dir);
+        Ok(runs)
     }
 
     fn must_wait(&self) -> bool {

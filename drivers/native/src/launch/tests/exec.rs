@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::launch::{CallerError, End, LaunchError, Process, Started, launch};
-use crate::support::{Need, skip_unless};
+use crate::support::{Need, is_root, skip_unless};
 use crate::wire::{Op, TERMINAL_SLOT};
 
-use super::support::{Output, Plan, printing_with};
+use super::support::{Output, Plan, in_own_process, printing_with};
+use super::userns::own_maps;
 
 const PID_AND_UTS: u32 = (libc::CLONE_NEWPID | libc::CLONE_NEWUTS).cast_unsigned();
 
@@ -80,6 +81,38 @@ fn an_exec_lands_in_the_containers_namespaces_and_is_our_child() {
     let pid: i32 = text.lines().nth(1).unwrap().parse().unwrap();
     assert!(pid < 10, "{text}");
     assert_ne!(pid, started.process.pid());
+}
+
+#[test]
+fn an_ordinary_user_execs_into_a_user_namespace() {
+    const NAME: &str = "launch::tests::exec::an_ordinary_user_execs_into_a_user_namespace";
+    if is_root() && !in_own_process(NAME, Some(1000)) {
+        return;
+    }
+    const USER: u32 = libc::CLONE_NEWUSER.cast_unsigned();
+    let maps = own_maps();
+    let mut plan = Plan::of(&[
+        Op::ReportNs {},
+        Op::TakeRoot { setgroups: false },
+        Op::Undumpable {},
+    ]);
+    plan.exec(&["/bin/sleep", "1000"]);
+    let mut request = plan.launch();
+    request.namespaces = u64::from(PID_AND_UTS | USER);
+    request.id_maps = Some(&maps);
+    let container = Container(launch(request).unwrap());
+    let flags = PID_AND_UTS | USER;
+    let ops = [
+        Op::ReportNs {},
+        Op::Undumpable {},
+        Op::Join { slot: 0, flags },
+        Op::Fork {},
+    ];
+    let (mut plan, output) = printing_with(&ops, "id -u; echo $$", vec![container.pidfd()]);
+    let started = launch(plan.launch()).unwrap();
+    let text = output.text(plan);
+    started.process.reap().unwrap();
+    assert_eq!(text, "0\n2\n");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, sock_
 
 use crate::launch::{End, LaunchError, launch};
 
-use super::support::shell;
+use crate::support::{Need, skip_unless};
+
+use super::support::{MARK, shell};
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
@@ -61,6 +63,14 @@ fn starts() {
     assert_eq!(started.process.reap().unwrap().end, End::Exited(6));
 }
 
+/// Runs where clone3 is not known.
+pub(super) fn without_clone3(body: impl FnOnce() + Send) {
+    under(
+        deny(libc::SYS_clone3, SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        body,
+    );
+}
+
 #[test]
 fn without_clone3_the_older_clone_starts_the_payload() {
     for errno in [libc::ENOSYS, libc::EPERM] {
@@ -83,6 +93,46 @@ fn without_the_mark_of_close_range_the_descriptors_are_closed_at_once() {
         op(GIVE, 0, 0, SECCOMP_RET_ALLOW),
     ];
     under(program, starts);
+}
+
+#[test]
+fn a_kernel_that_forbids_executable_memory_files_is_an_error_that_names_the_setting() {
+    const NAME: &str = "launch::tests::filter::a_kernel_that_forbids_executable_memory_files_is_an_error_that_names_the_setting";
+    const SETTING: &str = "/proc/sys/vm/memfd_noexec";
+    let inside = std::env::var_os(MARK).is_some();
+    if !inside && (skip_unless(&[Need::Root, Need::Path(SETTING), Need::Program("unshare")])) {
+        return;
+    }
+    if inside {
+        let LaunchError::Program(error) = launch(shell("true").launch()).unwrap_err() else {
+            panic!()
+        };
+        assert!(error.to_string().contains("vm.memfd_noexec"), "{error}");
+        return;
+    }
+    // The setting belongs to a pid namespace (since Linux 6.6) and can only be tightened.
+    let script = format!("echo 2 >{SETTING} && exec \"$0\" --exact {NAME}");
+    let test = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("unshare")
+        .args([
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            "sh",
+            "-c",
+            &script,
+        ])
+        .arg(test)
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::launch::{End, Launch, Limits};
 use crate::plan::encode::{PackedStrings, Writer};
 use crate::wire::Op;
 
+/// Set in a process that was made for one test.
+pub(super) const MARK: &str = "EXECDRIVER_OWN_PROCESS";
+
 /// A plan in the making, and what its launch borrows.
 #[derive(Default)]
 pub(super) struct Plan {
@@ -160,7 +163,6 @@ pub(super) fn deaf() -> Vec<u8> {
 
 /// Runs the rest of a test in a process of its own, as `uid` if given: true there, false in the test itself.
 pub(super) fn in_own_process(test: &str, uid: Option<u32>) -> bool {
-    const MARK: &str = "EXECDRIVER_OWN_PROCESS";
     if std::env::var_os(MARK).is_some_and(|name| name == test) {
         return true;
     }

@@ -19,7 +19,7 @@ fn single(inside: u32, outside: u32) -> Vec<IdRange> {
     }]
 }
 
-fn own_maps() -> IdMaps {
+pub(super) fn own_maps() -> IdMaps {
     IdMaps {
         uids: single(0, nix::unistd::geteuid().as_raw()),
         gids: single(0, nix::unistd::getegid().as_raw()),
