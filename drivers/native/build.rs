@@ -45,6 +45,7 @@ fn compile(out: &Path) -> Result<(), Box<dyn Error>> {
         "codegen-units=1",
         "debug-assertions=off",
         "overflow-checks=off",
+        "force-unwind-tables=no",
         "relocation-model=static",
         "target-feature=+crt-static",
         "linker-flavor=ld.lld",

@@ -59,12 +59,10 @@ pub(crate) fn mask(init: &mut Init, path: &CStr) -> Done {
     Ok(())
 }
 
+/// Nothing can be made in it: its one inode is its root, and it is read-only.
 fn empty_directory() -> crate::sys::Result<Fd> {
     let attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     let context = mount::fsopen(c"tmpfs")?;
-    mount::fsconfig(&context, c"nr_inodes", Some(c"2"))?;
-    mount::fsconfig(&context, c"size", Some(c"4k"))?;
-    mount::fsconfig(&context, c"mode", Some(c"0755"))?;
-    mount::fsconfig(&context, c"ro", None)?;
+    mount::fsconfig(&context, c"nr_inodes", Some(c"1"))?;
     mount::fsmount(&context, attrs as u32)
 }

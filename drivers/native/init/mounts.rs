@@ -14,24 +14,24 @@ use crate::wire::{
 };
 
 /// A new file system, as `MountFs` describes it.
-pub(crate) struct NewMount<'a> {
-    pub(crate) fstype: &'a CStr,
-    pub(crate) target: &'a CStr,
-    pub(crate) params: Params<'a>,
+pub(crate) struct NewMount {
+    pub(crate) fstype: &'static CStr,
+    pub(crate) target: &'static CStr,
+    pub(crate) params: Params<'static>,
     pub(crate) attrs: u32,
     pub(crate) flags: u32,
 }
 
 /// A tree to attach, as `Bind` describes it.
-pub(crate) struct Bind<'a> {
+pub(crate) struct Bind {
     pub(crate) slot: u16,
-    pub(crate) target: &'a CStr,
+    pub(crate) target: &'static CStr,
     pub(crate) attrs: MountAttr,
     pub(crate) flags: u32,
 }
 
 /// Mounts a new file system.
-pub(crate) fn mount_fs(init: &Init, new: &NewMount<'_>) -> Done {
+pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     let target = if new.flags & MOUNT_REAL_DIR != 0 {
         real_directory(init, new.target)?
     } else {
@@ -50,12 +50,14 @@ pub(crate) fn mount_fs(init: &Init, new: &NewMount<'_>) -> Done {
         mount::fsconfig(&context, key, value)?;
     }
     let tree = mount::fsmount(&context, new.attrs)?;
-    Ok(mount::attach(tree.raw(), target.raw())?)
+    mount::attach(tree.raw(), target.raw())?;
+    paths::covered(init, new.target);
+    Ok(())
 }
 
 /// A proc or sysfs at the end of a link would let a label or a sysctl be written to a file of the image's choice
 /// (CVE-2019-16884, CVE-2019-19921, CVE-2023-27561).
-fn real_directory(init: &Init, path: &CStr) -> Result<Fd, Failure> {
+fn real_directory(init: &mut Init, path: &'static CStr) -> Result<Fd, Failure> {
     match fs::open(
         init.root(),
         path,
@@ -80,7 +82,7 @@ fn octal(mode: u32, digits: &mut [u8; 5]) -> &CStr {
 }
 
 /// Attaches the tree of a slot.
-pub(crate) fn bind(init: &mut Init, bind: &Bind<'_>) -> Done {
+pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
     let tree = init.take_slot(bind.slot)?;
     change(&tree, bind.attrs, bind.flags & BIND_RECURSIVE != 0)?;
     let target = match paths::find(init, bind.target, 0) {
@@ -93,7 +95,9 @@ pub(crate) fn bind(init: &mut Init, bind: &Bind<'_>) -> Done {
         }
         found => found?,
     };
-    Ok(mount::attach(tree.raw(), target.raw())?)
+    mount::attach(tree.raw(), target.raw())?;
+    paths::covered(init, bind.target);
+    Ok(())
 }
 
 /// Sets attributes and propagation, which may differ in whether they reach the mounts below.

@@ -283,9 +283,9 @@ ops! { 'a;
         /// Absolute path in the container.
         path: &'a CStr,
     }
-    /// Undoes what the host's process handed down.
+    /// Undoes what the host's process handed down. The signal mask is emptied and every signal gets its default action.
     Reset = 33 {
-        /// `RESET_*` bits; the signal mask is always emptied.
+        /// `RESET_*` bits.
         flags: u32,
         /// File mode creation mask of the payload.
         umask: u32,

@@ -36,6 +36,11 @@ pub(crate) fn find_existing(init: &Init, path: &CStr) -> sys::Result<Option<Fd>>
 /// Opens a directory and makes it when it is missing, with 0755 for its parents.
 pub(crate) fn make_directory(init: &Init, path: &[u8], mode: u32) -> Result<Fd, Failure> {
     let mut buffer = PathBuffer::new();
+    let whole = buffer.set(&[path]).ok_or(Errno::ENAMETOOLONG)?;
+    match find(init, whole, O_DIRECTORY) {
+        Err(Errno::ENOENT) => {}
+        found => return Ok(found?),
+    }
     let mut directory = find(init, c"/", O_DIRECTORY)?;
     for (prefix, name) in prefixes(path) {
         let whole = buffer.set(&[prefix]).ok_or(Errno::ENAMETOOLONG)?;
@@ -47,7 +52,7 @@ pub(crate) fn make_directory(init: &Init, path: &[u8], mode: u32) -> Result<Fd, 
                     MADE
                 };
                 let name = buffer.set(&[name]).ok_or(Errno::ENAMETOOLONG)?;
-                make_entry(&directory, name, mode)?
+                make_entry_at(directory.raw(), name, mode)?
             }
             found => found?,
         };
@@ -56,13 +61,13 @@ pub(crate) fn make_directory(init: &Init, path: &[u8], mode: u32) -> Result<Fd, 
 }
 
 /// A directory inside an open one. A symbolic link there (dangling, or the lookup had followed it) is refused.
-fn make_entry(parent: &Fd, name: &CStr, mode: u32) -> sys::Result<Fd> {
-    match fs::mkdir(parent.raw(), name, mode) {
+fn make_entry_at(parent: i32, name: &CStr, mode: u32) -> sys::Result<Fd> {
+    match fs::mkdir(parent, name, mode) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(error),
     }
     fs::open(
-        parent.raw(),
+        parent,
         name,
         O_PATH | O_DIRECTORY | O_NOFOLLOW,
         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
@@ -86,9 +91,20 @@ pub(crate) fn make_file(init: &Init, path: &CStr) -> Result<Fd, Failure> {
 }
 
 /// A directory to mount on: the one that is there, or a new one.
-pub(crate) fn directory_to_cover(init: &Init, path: &CStr) -> Result<Fd, Failure> {
+pub(crate) fn directory_to_cover(init: &mut Init, path: &'static CStr) -> Result<Fd, Failure> {
+    // Below a directory that is at hand, such as the fresh /dev, it is more likely missing than there.
+    if let Some((parent, fd)) = &init.parent
+        && let Some((wanted, name)) = parent_and_name(path)
+        && wanted == *parent
+        && let Ok(made) = make_entry_at(fd.raw(), name, MADE)
+    {
+        return Ok(made);
+    }
     match find(init, path, O_DIRECTORY) {
-        Err(Errno::ENOENT) => make_directory(init, path.to_bytes(), MADE),
+        Err(Errno::ENOENT) => {
+            let (parent, name) = parent_of(init, path)?;
+            Ok(make_entry_at(parent, name, MADE)?)
+        }
         found => Ok(found?),
     }
 }
@@ -108,4 +124,21 @@ pub(crate) fn parent_of(
     let raw = fd.raw();
     init.parent = Some((parent, fd));
     Ok((raw, name))
+}
+
+/// Forgets the remembered directory when a mount at `target` may have covered it.
+pub(crate) fn covered(init: &mut Init, target: &CStr) {
+    let below = |parent: &[u8]| {
+        target
+            .to_bytes()
+            .strip_prefix(parent)
+            .is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    if init
+        .parent
+        .as_ref()
+        .is_some_and(|(parent, _)| !below(parent))
+    {
+        init.parent = None;
+    }
 }

@@ -6,7 +6,7 @@ use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
 use crate::sys::{self, Errno, Fd, fs, process};
-use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_HANDLERS, RESET_NICE};
+use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE};
 
 /// Joins namespaces. Joining a mount namespace moves root and working directory to its root.
 pub(crate) fn join(init: &mut Init, slot: u16, flags: u32) -> Done {
@@ -61,9 +61,9 @@ pub(crate) fn limit(init: &mut Init, resource: u32, soft: u64, hard: u64) -> Don
 /// Undoes what was inherited. Nice value and processors are conveniences: where the host may not reset them (a lowered
 /// priority without CAP_SYS_NICE), the payload keeps what its host has.
 pub(crate) fn reset(flags: u32, umask: u32) -> Done {
-    if flags & RESET_HANDLERS != 0 {
-        process::reset_handlers();
-    }
+    // Neither exec nor CLONE_CLEAR_SIGHAND touches an ignored signal, and every Rust program ignores SIGPIPE. All of
+    // them, since nothing tells in one call which ones are ignored.
+    process::reset_handlers();
     if flags & RESET_NICE != 0 {
         let _ = process::reset_nice();
     }

@@ -137,23 +137,20 @@ pub(crate) fn overlay(init: &mut Init, host: &HostPath<'_>, layer: &Layer) -> Do
     }
     let merged = mount::fsmount(&merged, 0)?;
     mount::attach(merged.raw(), memory.raw())?;
-    fs::chdir(c"/")?;
     init.root = Some(merged);
     Ok(())
 }
 
-/// Makes the container's root the root of the mount namespace and lets go of everything else.
+/// Makes the container's root the root of the mount namespace and the working directory, and lets go of everything else.
 pub(crate) fn pivot(init: &mut Init) -> Done {
     let root = init.root.as_ref().ok_or(Failure::of(Detail::BadMessage))?;
-    let old_is_mount = fs::root_is_mount()?;
     fs::fchdir(root.raw())?;
     match mount::pivot_here() {
         // The old root lies on top of the new one now.
-        Ok(()) => mount::umount(c".", MNT_DETACH)?,
+        Ok(()) => Ok(mount::umount(c".", MNT_DETACH)?),
         // The initial ramfs can be covered but not moved (pivot_root(2)). Any other root that pivot_root refuses, such
         // as a chroot, could be climbed out of.
-        Err(Errno::EINVAL) if old_is_mount => mount::chroot_here()?,
-        Err(error) => return Err(error.into()),
+        Err(Errno::EINVAL) if fs::root_is_mount()? => Ok(mount::chroot_here()?),
+        Err(error) => Err(error.into()),
     }
-    Ok(fs::chdir(c"/")?)
 }

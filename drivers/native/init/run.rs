@@ -68,8 +68,8 @@ pub(crate) struct Init {
     pub(crate) masks: masks::Masks,
     /// The slave, for `Stdio`.
     pub(crate) terminal: Option<Fd>,
-    /// A procfs that is attached nowhere.
-    pub(crate) procfs: Option<Fd>,
+    /// The directory sys of a procfs that is attached nowhere.
+    pub(crate) sysctls: Option<Fd>,
     /// Soft and hard limit of open files for the payload.
     pub(crate) late_files_limit: Option<[u64; 2]>,
     line_buffer: Option<&'static mut [u8]>,
@@ -168,7 +168,7 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         parent: None,
         masks: masks::Masks::default(),
         terminal: None,
-        procfs: None,
+        sysctls: None,
         late_files_limit: None,
         line_buffer: None,
         home: None,
@@ -207,10 +207,6 @@ fn fail(socket: &Fd, op: u32, failure: Failure) -> ! {
 }
 
 fn step(init: &mut Init, op: Op<'static>) -> Done {
-    if !matches!(op, Op::Device { .. } | Op::Symlink { .. }) {
-        // Whatever comes between may cover it.
-        init.parent = None;
-    }
     match op {
         Op::ReportNs {} => {
             init.report(Kind::Ns, 0, None)?;

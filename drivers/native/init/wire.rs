@@ -64,8 +64,6 @@ pub(crate) const IDENTITY_SET_HOME: u32 = 2;
 pub(crate) const IDENTITY_KEEP_GROUPS: u32 = 4;
 /// `Caps`: ask for no capability that init does not have itself.
 pub(crate) const CAPS_AT_MOST_OWN: u32 = 1;
-/// `Reset`: every signal's action back to the default (needed only when clone could not do it).
-pub(crate) const RESET_HANDLERS: u32 = 1;
 /// `Reset`: nice value 0 (as far as the process may).
 pub(crate) const RESET_NICE: u32 = 2;
 /// `Reset`: all processors (as far as the cpuset goes).

@@ -2,3 +2,6 @@
 
 /// A static ELF executable of a few tens of KiB; it speaks [`crate::wire`].
 pub(crate) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+#[cfg(test)]
+mod tests;

@@ -20,21 +20,17 @@ errnos! {
     EBADF = 9,
     EAGAIN = 11,
     EACCES = 13,
-    EBUSY = 16,
     EEXIST = 17,
     ENOTDIR = 20,
     EINVAL = 22,
-    ENOEXEC = 8,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
     ELOOP = 40,
     EPROTO = 71,
     EOVERFLOW = 75,
-    EOPNOTSUPP = 95,
 }
 
 pub(crate) const AT_FDCWD: i32 = -100;
-pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
 pub(crate) const AT_RECURSIVE: u32 = 0x8000;
 
@@ -74,7 +70,6 @@ pub(crate) const MOUNT_ATTR_NODEV: u64 = 4;
 pub(crate) const MOUNT_ATTR_NOEXEC: u64 = 8;
 
 pub(crate) const MS_REC: u64 = 0x4000;
-pub(crate) const MS_MOVE: u64 = 0x2000;
 pub(crate) const MS_PRIVATE: u64 = 1 << 18;
 pub(crate) const MS_SLAVE: u64 = 1 << 19;
 pub(crate) const MNT_DETACH: u32 = 2;
@@ -97,7 +92,6 @@ pub(crate) const PR_SET_CHILD_SUBREAPER: usize = 36;
 pub(crate) const PR_SET_NO_NEW_PRIVS: usize = 38;
 pub(crate) const PR_CAP_AMBIENT: usize = 47;
 pub(crate) const PR_CAP_AMBIENT_RAISE: usize = 2;
-pub(crate) const PR_CAP_AMBIENT_CLEAR_ALL: usize = 4;
 
 pub(crate) const TIOCSCTTY: usize = 0x540e;
 pub(crate) const TIOCSWINSZ: usize = 0x5414;

@@ -19,7 +19,11 @@ pub(crate) use abi::Errno;
 /// A result of the kernel.
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
 
-/// An open descriptor, closed when dropped.
+/// Below the lowest limit of open files that hosts set in earnest.
+const KEPT_OPEN: i32 = 64;
+
+/// An open descriptor. Every one is close-on-exec, so the first few dozen that are no longer needed are left to the
+/// `execve` that comes anyway; above [`KEPT_OPEN`] they are closed when dropped.
 #[derive(Debug)]
 pub(crate) struct Fd(i32);
 
@@ -44,6 +48,9 @@ impl Fd {
 
 impl Drop for Fd {
     fn drop(&mut self) {
+        if self.0 < KEPT_OPEN {
+            return;
+        }
         // SAFETY: close touches no memory of ours. Its error says nothing that we could act on.
         let _ = unsafe { call(nr::CLOSE, [arg(self.0), 0, 0, 0, 0, 0]) };
     }

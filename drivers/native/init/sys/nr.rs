@@ -23,7 +23,6 @@ numbers! {
     FACCESSAT = 269, 48;
     FCHDIR = 81, 50;
     FCHMOD = 91, 52;
-    FCHOWN = 93, 55;
     FCHOWNAT = 260, 54;
     FCNTL = 72, 25;
     FSCONFIG = 431, 431;

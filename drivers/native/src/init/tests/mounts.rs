@@ -1,0 +1,439 @@
+//! What a container sees: mounts, devices, masks, overlays, the terminal; and what the host does not see.
+
+use super::*;
+use crate::wire::{ROOT_READONLY, ROOT_READONLY_BELOW, TERMINAL_SLOT};
+
+/// Every standard container: with root's devices made, or in a user namespace with the host's bound.
+fn both(test: impl Fn(u64)) {
+    if is_root() {
+        test(USUAL);
+    }
+    test(USUAL | NEW_USER);
+}
+
+#[test]
+fn the_template_is_mounted_with_its_flags() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let mounts = inside(&rootfs, namespaces, "busybox cat /proc/self/mounts");
+        let line = |target: &str| {
+            let found = mounts
+                .lines()
+                .find(|line| line.split(' ').nth(1) == Some(target));
+            found.unwrap_or_else(|| panic!("no {target} in {mounts}"))
+        };
+        assert!(
+            line("/proc").starts_with("proc /proc proc rw,nosuid,nodev,noexec,relatime "),
+            "{mounts}"
+        );
+        assert!(
+            line("/dev").starts_with("tmpfs /dev tmpfs rw,nosuid,"),
+            "{mounts}"
+        );
+        assert!(
+            line("/dev/pts").contains(" devpts rw,nosuid,noexec,relatime,"),
+            "{mounts}"
+        );
+        assert!(
+            line("/dev/mqueue").contains(" mqueue rw,nosuid,nodev,noexec,relatime"),
+            "{mounts}"
+        );
+        assert!(
+            line("/sys").contains(" sysfs ro,nosuid,nodev,noexec,relatime"),
+            "{mounts}"
+        );
+        assert!(
+            line("/proc/sys").contains(" proc ro,nosuid,nodev,noexec,relatime"),
+            "{mounts}"
+        );
+        assert!(
+            !mounts.contains("/tmp/"),
+            "the host's tree is visible: {mounts}"
+        );
+    });
+}
+
+#[test]
+fn devices_work_and_links_lead_to_them() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let script = "echo x > /dev/null && busybox head -c 3 /dev/zero | busybox wc -c && \
+            busybox stat -c %A:%t,%T /dev/null /dev/urandom && busybox readlink /dev/ptmx && \
+            echo lost > /dev/full 2>/dev/null || echo full";
+        let expected = "3\ncrw-rw-rw-:1,3\ncrw-rw-rw-:1,9\npts/ptmx\nfull\n";
+        assert_eq!(inside(&rootfs, namespaces, script), expected);
+    });
+}
+
+#[test]
+fn masked_files_are_empty_and_masked_directories_too() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        rootfs.write("secret/file", "secret");
+        rootfs.write("plain", "secret");
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        plan.cut_off();
+        plan.root(&rootfs.path(), 0);
+        plan.template(&devices);
+        plan.masks();
+        plan.op(Op::Mask { path: c"/secret" });
+        plan.op(Op::Mask { path: c"/plain" });
+        plan.op(Op::Mask {
+            path: c"/plain/below",
+        });
+        plan.op(Op::Mask { path: c"/missing" });
+        plan.op(Op::Pivot {});
+        let script = "busybox ls /secret /sys/firmware; busybox cat /plain; busybox touch /secret/x 2>&1; \
+            echo 0 > /proc/sys/kernel/core_pattern";
+        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+        assert!(
+            ended.output.contains("/secret/x: Read-only file system"),
+            "{ended:?}"
+        );
+        assert!(
+            ended.output.contains("core_pattern: Read-only file system"),
+            "{ended:?}"
+        );
+        assert!(!ended.output.contains("secret\n"), "{ended:?}");
+        assert_eq!(fs::read(rootfs.inside("plain")).unwrap(), b"secret");
+    });
+}
+
+#[test]
+fn a_bind_is_readonly_or_not_and_its_target_is_made() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let volume = rootfs.outside();
+        fs::write(volume.join("file"), "content").unwrap();
+        std::os::unix::fs::chown(&volume, Some(host_root()), Some(host_root())).unwrap();
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        let (read, write, file) = (
+            plan.source(&volume),
+            plan.source(&volume),
+            plan.source(&volume.join("file")),
+        );
+        plan.cut_off();
+        plan.root(&rootfs.path(), 0);
+        plan.template(&devices);
+        plan.bind(read, c"/mnt/deep/read", u64::from(RDONLY));
+        plan.bind(write, c"/mnt/write", 0);
+        plan.bind(file, c"/etc/deep/file", u64::from(RDONLY));
+        plan.op(Op::Pivot {});
+        let script = "busybox cat /mnt/deep/read/file /etc/deep/file; echo hi > /mnt/write/new; \
+            busybox touch /mnt/deep/read/x 2>&1; busybox touch /etc/deep/file 2>&1; busybox stat -c %a /mnt/deep";
+        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+        assert!(ended.output.starts_with("contentcontent"), "{ended:?}");
+        assert_eq!(
+            ended.output.matches("Read-only file system").count(),
+            2,
+            "{ended:?}"
+        );
+        assert!(ended.output.ends_with("755\n"), "{ended:?}");
+        assert_eq!(fs::read(volume.join("new")).unwrap(), b"hi\n");
+    });
+}
+
+/// The host's id of the container's root.
+fn host_root() -> u32 {
+    if is_root() {
+        100_000
+    } else {
+        nix::unistd::getuid().as_raw()
+    }
+}
+
+#[test]
+fn a_source_that_changed_since_the_parent_looked_is_refused() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    let mut plan = Plan::new(namespaces());
+    plan.begin();
+    let meta = fs::metadata(rootfs.outside()).unwrap();
+    let path = c(rootfs.path());
+    let op = plan.op(Op::Source {
+        slot: SOURCES,
+        path: &path,
+        dev: meta.dev(),
+        ino: meta.ino(),
+        recursive: true,
+    });
+    let failed = plan.launch(None).failed();
+    assert_eq!((failed.op, failed.detail), (op, Detail::SourceChanged));
+}
+
+#[test]
+fn a_source_through_a_link_is_refused() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    rootfs.symlink(rootfs.outside(), "link");
+    let mut plan = Plan::new(namespaces());
+    plan.begin();
+    plan.source(&rootfs.inside("link"));
+    assert_eq!(plan.launch(None).failed().errno, libc::ELOOP);
+}
+
+#[test]
+fn a_root_before_the_host_is_cut_off_is_refused() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    let mut plan = Plan::new(namespaces());
+    plan.begin();
+    plan.root(&rootfs.path(), 0);
+    assert_eq!(plan.launch(None).failed().errno, libc::EPERM);
+}
+
+#[test]
+fn a_readonly_root_can_still_be_furnished() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        let volume = plan.source(&rootfs.outside());
+        plan.cut_off();
+        plan.root(&rootfs.path(), ROOT_READONLY_BELOW);
+        plan.template(&devices);
+        plan.bind(volume, c"/made/here", 0);
+        plan.op(Op::Pivot {});
+        plan.op(Op::RemountReadonly { path: c"/dev" });
+        plan.op(Op::RemountReadonly { path: c"/" });
+        let script = "for f in /x /etc/x /dev/x /sys/x; do busybox touch $f 2>&1; done; busybox touch /made/here/x; \
+            echo x > /dev/null && echo fine";
+        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+        let refused = ended.output.matches("Read-only file system").count();
+        // In a user namespace the volume is not ours.
+        assert!(refused == 4 && ended.output.contains("fine"), "{ended:?}");
+    });
+}
+
+#[test]
+fn the_hosts_own_root_can_be_the_root() {
+    both(|namespaces| {
+        if rootfs(namespaces).is_none() {
+            return;
+        }
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        plan.cut_off();
+        plan.root(Path::new("/"), ROOT_READONLY);
+        plan.template(&devices);
+        plan.mount(c"tmpfs", c"/tmp", &[], NOSUID | NODEV);
+        plan.masks();
+        plan.op(Op::Pivot {});
+        let script = "busybox touch /x 2>&1; busybox touch /tmp/x && busybox ls /tmp; busybox test -e /dev/null && \
+            busybox ls /proc | busybox grep -c '^[0-9]*$'; busybox cat /etc/hostname > /dev/null && echo host";
+        let ended = plan.finish(c"0:0", &["/bin/sh", "-c", script], &["PATH=/bin"]);
+        assert!(
+            ended.output.contains("/x: Read-only file system"),
+            "{ended:?}"
+        );
+        assert!(
+            ended.output.contains("\nx\n") && ended.output.ends_with("host\n"),
+            "{ended:?}"
+        );
+    });
+}
+
+#[test]
+fn an_overlay_takes_the_writes_and_is_bounded() {
+    both(|namespaces| {
+        if skip_unless(&[Need::Overlay]) {
+            return;
+        }
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        rootfs.mode("", 0o751);
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        plan.cut_off();
+        let (path, meta) = (c(rootfs.path()), fs::metadata(rootfs.path()).unwrap());
+        plan.op(Op::Overlay {
+            lower: &path,
+            dev: meta.dev(),
+            ino: meta.ino(),
+            size: 1 << 20,
+            inodes: 100,
+            userxattr: namespaces & NEW_USER != 0,
+        });
+        plan.template(&devices);
+        plan.masks();
+        plan.op(Op::Pivot {});
+        let script = "busybox stat -c %a /; busybox touch /x /etc/new && busybox rm /etc/group && busybox ls /etc; \
+            busybox dd if=/dev/zero of=/big bs=64k count=32 2>&1 | busybox grep -c 'No space left'";
+        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+        assert_eq!(ended.output, "751\nnew\npasswd\n1\n", "{ended:?}");
+        assert!(!rootfs.inside("x").exists() && rootfs.inside("etc/group").exists());
+    });
+}
+
+#[test]
+fn a_tmpfs_takes_the_mode_of_the_directory_it_covers_when_asked() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    rootfs.mode("run", 0o2711);
+    let mut plan = Plan::new(namespaces());
+    plan.begin();
+    plan.cut_off();
+    plan.root(&rootfs.path(), 0);
+    for (target, flags) in [(c"/run", crate::wire::MOUNT_INHERIT_MODE), (c"/var", 0)] {
+        plan.op(Op::MountFs {
+            fstype: c"tmpfs",
+            target,
+            params: Default::default(),
+            attrs: 0,
+            flags,
+        });
+    }
+    plan.op(Op::Pivot {});
+    let ended = plan.finish(
+        c"0:0",
+        &["/bin/sh", "-c", "busybox stat -c %a /run /var"],
+        &PATH,
+    );
+    assert_eq!(ended.ok(), "2711\n1777\n");
+}
+
+#[test]
+fn a_terminal_is_the_console_with_its_size_and_controls_the_session() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        plan.cut_off();
+        plan.root(&rootfs.path(), 0);
+        plan.template(&devices);
+        plan.op(Op::Terminal {
+            rows: 33,
+            cols: 77,
+            uid: 0,
+            gid: crate::wire::NO_ID,
+            console: true,
+        });
+        plan.op(Op::Pivot {});
+        plan.op(Op::Stdio {
+            stdin: TERMINAL_SLOT,
+            stdout: TERMINAL_SLOT,
+            stderr: TERMINAL_SLOT,
+        });
+        plan.identity(c"", Strings::EMPTY);
+        plan.op(Op::Cwd { path: c"/" });
+        plan.op(Op::Reset {
+            flags: 0,
+            umask: 0o022,
+        });
+        plan.op(Op::Setsid {
+            controlling_terminal: true,
+        });
+        let script = "busybox tty; busybox stty size; echo there > /dev/tty; busybox stat -c %a /dev/console";
+        plan.exec(&["/bin/sh", "-c", script], &PATH);
+        let ended = plan.launch(None);
+        assert_eq!(
+            ended.output, "/dev/console\r\n33 77\r\nthere\r\n600\r\n",
+            "{ended:?}"
+        );
+    });
+}
+
+#[test]
+fn cgroup_v1_is_mounted_in_the_cgroup_namespace() {
+    if skip_unless(&[Need::Root, Need::CgroupV1("memory")]) {
+        return;
+    }
+    let Some(rootfs) = rootfs(USUAL) else { return };
+    let mut plan = Plan::new(USUAL);
+    plan.begin();
+    plan.op(Op::Unshare {
+        flags: libc::CLONE_NEWCGROUP.cast_unsigned(),
+    });
+    plan.cut_off();
+    plan.root(&rootfs.path(), 0);
+    plan.template(&[]);
+    let attrs = NOSUID | NODEV | NOEXEC;
+    plan.mount(c"tmpfs", c"/sys/fs/cgroup", &[(c"mode", c"755")], attrs);
+    for (key, target) in [
+        (c"memory", c"/sys/fs/cgroup/memory"),
+        (c"none", c"/sys/fs/cgroup/systemd"),
+    ] {
+        let mut params = PackedParams::default();
+        params.flag(key);
+        if key == c"none" {
+            params.string(c"name", c"systemd");
+        }
+        plan.op(Op::MountFs {
+            fstype: c"cgroup",
+            target,
+            params: params.view(),
+            attrs: attrs | RDONLY,
+            flags: 0,
+        });
+    }
+    plan.op(Op::Symlink {
+        target: c"memory",
+        path: c"/sys/fs/cgroup/alias",
+    });
+    plan.op(Op::RemountReadonly {
+        path: c"/sys/fs/cgroup",
+    });
+    plan.op(Op::Pivot {});
+    let script = "busybox grep -c 'memory:/$' /proc/self/cgroup; busybox test -e /sys/fs/cgroup/alias/memory.limit_in_bytes && \
+        echo there; busybox mkdir /sys/fs/cgroup/memory/x 2>&1; busybox mkdir /sys/fs/cgroup/x 2>&1";
+    let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+    assert!(ended.output.starts_with("1\nthere\n"), "{ended:?}");
+    assert_eq!(
+        ended.output.matches("Read-only file system").count(),
+        2,
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn group_5_without_a_map_is_refused_by_devpts() {
+    if skip_unless(&[Need::OrdinaryUser]) {
+        return;
+    }
+    let Some(rootfs) = rootfs(USUAL | NEW_USER) else {
+        return;
+    };
+    let mut plan = Plan::new(USUAL | NEW_USER);
+    plan.begin();
+    plan.cut_off();
+    plan.root(&rootfs.path(), 0);
+    plan.mount(c"devpts", c"/dev/pts", &[(c"gid", c"5")], 0);
+    assert_eq!(plan.launch(None).failed().errno, libc::EINVAL);
+}
+
+#[test]
+fn nothing_shows_up_in_the_hosts_mount_table() {
+    both(|namespaces| {
+        let Some(rootfs) = rootfs(namespaces) else {
+            return;
+        };
+        let before = fs::read_to_string("/proc/self/mounts").unwrap();
+        inside(&rootfs, namespaces, "echo");
+        assert_eq!(fs::read_to_string("/proc/self/mounts").unwrap(), before);
+    });
+}
