@@ -38,7 +38,7 @@ const NOSUID: u32 = 2;
 const NODEV: u32 = 4;
 const NOEXEC: u32 = 8;
 const STRICTATIME: u32 = 0x20;
-const MS_REC_PRIVATE: u64 = (libc::MS_REC | libc::MS_PRIVATE) as u64;
+const MS_REC_PRIVATE: u64 = libc::MS_REC | libc::MS_PRIVATE;
 /// The contract's 14 capabilities.
 const DOCKER_CAPS: u64 = 0xa804_25fb;
 /// First slot for `Source`.

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::launch::{End, launch};
-use crate::wire::{NO_SLOT, Op, RESET_HANDLERS};
+use crate::wire::{NO_SLOT, Op};
 
 use super::support::{Plan, printing, shell, signalled};
 
@@ -14,7 +14,7 @@ fn signals_that_the_host_ignores_or_blocks_are_neither_in_the_payload() {
     let ops = [
         Op::ReportNs {},
         Op::Reset {
-            flags: RESET_HANDLERS,
+            flags: 0,
             umask: 0o22,
         },
     ];
