@@ -1,16 +1,45 @@
-//! `NativeDriver`: the contract over `Container`, one short method a verb.
+//! `NativeDriver`: the contract over [`Containers`], one short method a verb.
 
+use crate::container::Containers;
+use crate::facts::{HostFacts, doctor};
 use execdriver_core::{
-    Capabilities, Command, ContainerInfo, Driver, Error, ExecRequest, ExitStatus, Hooks, Options,
-    Pipes, ResourceStats, Resources, Result, RunOptions, Signal, Target, WindowSize,
+    Capabilities, Command, ContainerId, ContainerInfo, Control, Driver, Enforcement, Error,
+    ExecRequest, ExitStatus, Hooks, Options, Pipes, ResourceStats, Resources, Result, RunOptions,
+    Signal, Target, WindowSize,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The Linux driver, registered as `native`.
+///
+/// ```no_run
+/// use execdriver_core::{Command, Driver, Hooks, Options, Pipes, RunOptions};
+/// use execdriver_native::NativeDriver;
+/// let driver = NativeDriver::open("/run/my-host/native".as_ref(), &mut Options::none())?;
+/// let command = Command::linux("job-1", "/srv/rootfs", "/bin/true");
+/// let status = driver.run(&command, &RunOptions::default(), Pipes::null(), &Hooks::none())?;
+/// assert!(status.success());
+/// # Ok::<(), execdriver_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct NativeDriver {
-    root: PathBuf,
+    containers: Containers,
 }
+
+/// What the trait has and this driver does.
+const OPERATIONS: [&str; 9] = [
+    "run",
+    "exec",
+    "kill",
+    "resize",
+    "pids",
+    "terminate",
+    "clean",
+    "list",
+    "hooks",
+];
+
+/// What comes later.
+const LATER: [&str; 4] = ["pause", "unpause", "stats", "update"];
 
 impl NativeDriver {
     /// The name that it is registered under.
@@ -18,17 +47,29 @@ impl NativeDriver {
 
     /// Opens the driver with its state in `root`, which is created when it is missing.
     ///
+    /// Options: `native.cgroupdriver`, of which this version knows `cgroupfs`.
+    ///
     /// # Errors
-    /// [`Error::Driver`] when `root` cannot be used.
-    pub fn open(root: &Path, _options: &mut Options) -> Result<Self> {
+    /// [`Error::InvalidOption`]; [`Error::Driver`] when `root` cannot be used.
+    pub fn open(root: &Path, options: &mut Options) -> Result<Self> {
+        const MANAGER: &str = "native.cgroupdriver";
+        if let Some(value) = options.take(MANAGER).filter(|value| value != "cgroupfs") {
+            return Err(Error::InvalidOption {
+                driver: Self::NAME.to_owned(),
+                key: MANAGER.to_owned(),
+                value,
+                reason: "this version knows cgroupfs".to_owned(),
+            });
+        }
         Ok(Self {
-            root: root.to_owned(),
+            containers: Containers::open(root)?,
         })
     }
 
-    fn not_yet(&self, operation: &str) -> Error {
-        let _ = &self.root;
-        Error::unsupported(Self::NAME, format!("{operation} (not in this version)"))
+    fn not_yet<T>(&self, id: &str, operation: &str) -> Result<T> {
+        ContainerId::parse(id)?;
+        let operation = format!("{operation} (not in this version)");
+        Err(Error::unsupported(Self::NAME, operation))
     }
 }
 
@@ -38,58 +79,76 @@ impl Driver for NativeDriver {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Self::NAME)
+        let mut capabilities = Capabilities::new(Self::NAME);
+        let controls = &mut capabilities.controls;
+        controls.extend(OPERATIONS.map(|name| Control::enforced("operations", name)));
+        let later = |name| Control::new("operations", name, Enforcement::NotImplemented);
+        controls.extend(LATER.map(later));
+        controls.extend(doctor::controls(&HostFacts::read()));
+        capabilities
     }
 
     fn supports_hooks(&self) -> bool {
         true
     }
 
-    fn run(&self, _: &Command, _: &RunOptions, _: Pipes, _: &Hooks<'_>) -> Result<ExitStatus> {
-        Err(self.not_yet("run"))
+    fn run(
+        &self,
+        command: &Command,
+        options: &RunOptions,
+        pipes: Pipes,
+        hooks: &Hooks<'_>,
+    ) -> Result<ExitStatus> {
+        self.containers.run(command, options, pipes, hooks)
     }
 
-    fn exec(&self, _: &str, _: &ExecRequest, _: Pipes, _: &Hooks<'_>) -> Result<ExitStatus> {
-        Err(self.not_yet("exec"))
+    fn exec(
+        &self,
+        id: &str,
+        request: &ExecRequest,
+        pipes: Pipes,
+        hooks: &Hooks<'_>,
+    ) -> Result<ExitStatus> {
+        self.containers.exec(id, request, pipes, hooks)
     }
 
-    fn kill(&self, _: &Target, _: Signal) -> Result<()> {
-        Err(self.not_yet("kill"))
+    fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
+        self.containers.kill(target, signal)
     }
 
-    fn resize(&self, _: &Target, _: WindowSize) -> Result<()> {
-        Err(self.not_yet("resize"))
+    fn resize(&self, target: &Target, size: WindowSize) -> Result<()> {
+        self.containers.resize(target, size)
     }
 
-    fn pause(&self, _: &str) -> Result<()> {
-        Err(self.not_yet("pause"))
+    fn pause(&self, id: &str) -> Result<()> {
+        self.not_yet(id, "pause")
     }
 
-    fn unpause(&self, _: &str) -> Result<()> {
-        Err(self.not_yet("unpause"))
+    fn unpause(&self, id: &str) -> Result<()> {
+        self.not_yet(id, "unpause")
     }
 
-    fn pids(&self, _: &str) -> Result<Vec<u32>> {
-        Err(self.not_yet("pids"))
+    fn pids(&self, id: &str) -> Result<Vec<u32>> {
+        self.containers.pids(id)
     }
 
-    fn terminate(&self, _: &str) -> Result<()> {
-        Err(self.not_yet("terminate"))
+    fn terminate(&self, id: &str) -> Result<()> {
+        self.containers.terminate(id)
     }
 
-    fn clean(&self, _: &str) -> Result<()> {
-        Err(self.not_yet("clean"))
+    fn clean(&self, id: &str) -> Result<()> {
+        self.containers.clean(id)
     }
 
-    fn stats(&self, _: &str) -> Result<ResourceStats> {
-        Err(self.not_yet("stats"))
+    fn stats(&self, id: &str) -> Result<ResourceStats> {
+        self.not_yet(id, "stats")
     }
 
-    fn update(&self, _: &str, _: &Resources) -> Result<()> {
-        Err(self.not_yet("update"))
+    fn update(&self, id: &str, _: &Resources) -> Result<()> {
+        self.not_yet(id, "update")
     }
 
     fn list(&self) -> Result<Vec<ContainerInfo>> {
-        Err(self.not_yet("list"))
+        self.containers.list()
     }
 }

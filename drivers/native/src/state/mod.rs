@@ -23,6 +23,5 @@ pub(crate) use error::StateError;
 pub(crate) use process::{Liveness, ProcessId, boot_id};
 pub(crate) use record::{
     CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status, TerminalRecord,
-    UserRecord,
 };
-pub(crate) use store::Store;
+pub(crate) use store::{LOCK_PATIENCE, Store};

@@ -2,7 +2,8 @@
 
 use super::process::{Liveness, ProcessId};
 use execdriver_core::ContainerState;
-use oci_spec::runtime::{LinuxNamespaceType, Process};
+use execdriver_core::spec::ExecDefaults;
+use oci_spec::runtime::LinuxNamespaceType;
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,10 +33,12 @@ pub(crate) struct Record {
     pub(crate) cgroup: Option<CgroupRecord>,
     /// The namespaces that are not those of the host program.
     pub(crate) namespaces: Vec<NamespaceRecord>,
-    /// What an exec inherits: environment, cwd, capabilities, rlimits, no_new_privs, profiles.
-    pub(crate) process: Option<Process>,
-    /// Who an exec runs as when it does not say.
-    pub(crate) user: UserRecord,
+    /// Whether its user namespace denies `setgroups`.
+    pub(crate) denies_setgroups: bool,
+    /// What an exec inherits: environment, cwd, user, capabilities, rlimits, no_new_privs.
+    pub(crate) defaults: Option<ExecDefaults>,
+    /// The signals that drivers sent to the first process: bit n - 1 is signal n.
+    pub(crate) signals: u64,
     /// The container's terminal, for `resize` from another process.
     pub(crate) terminal: Option<TerminalRecord>,
 }
@@ -54,14 +57,6 @@ pub(crate) struct NamespaceRecord {
     pub(crate) kind: LinuxNamespaceType,
     /// Made for this container; false: joined.
     pub(crate) own: bool,
-}
-
-/// Who a process runs as: numbers (in `Record::process`) or the contract's words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum UserRecord {
-    Ids,
-    Names { user: String, groups: Vec<String> },
 }
 
 /// The cgroups of a container.
@@ -106,6 +101,10 @@ pub(crate) struct ExecRecord {
     pub(crate) started_unix_ms: u64,
     pub(crate) command: Vec<String>,
     pub(crate) terminal: Option<TerminalRecord>,
+    /// Whether it has a terminal.
+    pub(crate) tty: bool,
+    /// The signals that drivers sent to it: bit n - 1 is signal n.
+    pub(crate) signals: u64,
 }
 
 impl Record {
@@ -123,8 +122,9 @@ impl Record {
             rootfs: String::new(),
             cgroup: None,
             namespaces: Vec::new(),
-            process: None,
-            user: UserRecord::Ids,
+            denies_setgroups: false,
+            defaults: None,
+            signals: 0,
             terminal: None,
         }
     }
@@ -161,6 +161,8 @@ impl ExecRecord {
             started_unix_ms: now_unix_ms(),
             command: Vec::new(),
             terminal: None,
+            tty: false,
+            signals: 0,
         }
     }
 }

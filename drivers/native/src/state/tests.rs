@@ -83,11 +83,9 @@ fn what_is_written_is_read_back_by_another_store_on_the_same_root() {
         kind: oci_spec::runtime::LinuxNamespaceType::Pid,
         own: true,
     });
-    record.process = Some(oci_spec::runtime::Process::default());
-    record.user = UserRecord::Names {
-        user: "daemon".into(),
-        groups: vec!["audio".into()],
-    };
+    record.defaults =
+        Some(execdriver_core::Spec::from_oci("x", Default::default()).exec_defaults());
+    record.signals = 1 << 8;
     let (_, locked) = tree.store.create(&record).unwrap();
     let other = Store::open(tree.store.root()).unwrap();
     assert_eq!(other.load("c1").unwrap().1, record);

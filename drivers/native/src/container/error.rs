@@ -1,0 +1,139 @@
+//! The private errors of this driver in the words of the contract.
+
+use crate::NativeDriver;
+use crate::cgroup::CgroupError;
+use crate::launch::{LaunchError, ProcessError, StepFailure};
+use crate::plan::Plan;
+use crate::state::StateError;
+use crate::wire::{Detail, Op};
+use execdriver_core::{BoxError, Error};
+use nix::errno::Errno;
+
+/// A failure of the driver itself while it did `operation`.
+pub(super) fn driver(operation: impl Into<String>, source: impl Into<BoxError>) -> Error {
+    Error::Driver {
+        driver: NativeDriver::NAME.to_owned(),
+        operation: operation.into(),
+        source: Some(source.into()),
+    }
+}
+
+/// A process that cannot be acted on; for `map_err`.
+pub(super) fn process(operation: &'static str) -> impl FnOnce(ProcessError) -> Error {
+    move |error| driver(operation, error)
+}
+
+/// A step of the set-up that failed; for `map_err`.
+pub(super) fn setup<E: Into<BoxError>>(step: &str) -> impl FnOnce(E) -> Error {
+    let step = step.to_owned();
+    move |error| Error::Setup {
+        step,
+        source: Some(error.into()),
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::InvalidId { id } => {
+                let reason = format!("got {id:?}, expected letters, digits, _ and -");
+                Error::invalid("id", reason)
+            }
+            StateError::NotFound { id, .. } => Error::NotFound { id },
+            StateError::AlreadyExists { path } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                // An exec's record is `exec-<id>.json`.
+                let id = name.strip_prefix("exec-").unwrap_or(&name);
+                let id = id.strip_suffix(".json").unwrap_or(id).to_owned();
+                Error::AlreadyExists { id }
+            }
+            StateError::LockTimeout { .. } => Error::Timeout {
+                operation: error.to_string(),
+            },
+            StateError::Create { .. }
+            | StateError::Untrusted { .. }
+            | StateError::Io { .. }
+            | StateError::Corrupt { .. }
+            | StateError::Version { .. }
+            | StateError::ForeignPidNamespace { .. } => driver("use the state on disk", error),
+        }
+    }
+}
+
+impl From<CgroupError> for Error {
+    fn from(error: CgroupError) -> Self {
+        match error {
+            CgroupError::InvalidPath { path, reason } => {
+                Error::invalid("cgroup_parent", format!("{path:?}: {reason}"))
+            }
+            CgroupError::InvalidDeviceRule { rule, reason } => {
+                Error::invalid("allowed_devices", format!("{rule}: {reason}"))
+            }
+            CgroupError::Unavailable { .. } => {
+                Error::unsupported(NativeDriver::NAME, error.to_string())
+            }
+            CgroupError::InUse { .. }
+            | CgroupError::NotACgroup { .. }
+            | CgroupError::Io { .. }
+            | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
+        }
+    }
+}
+
+/// A failed launch of the program `program` by `plan`.
+pub(super) fn launch(error: LaunchError, plan: &Plan, program: &str) -> Error {
+    if error.is_timeout() {
+        let operation = format!("start of {program:?} within the timeout");
+        return Error::Timeout { operation };
+    }
+    match error {
+        // Our own error, which went through the launch as that of a callback.
+        LaunchError::PreStart(cause) | LaunchError::Place(cause) => match cause.downcast::<Error>()
+        {
+            Ok(own) => *own,
+            Err(cause) => setup("place the first process")(cause),
+        },
+        LaunchError::Step {
+            index,
+            words,
+            cause,
+        } => step(plan, index, words, cause, program),
+        LaunchError::Left { .. } => driver("end a failed start", error),
+        LaunchError::Program(_)
+        | LaunchError::Spawn(_)
+        | LaunchError::Channel(_)
+        | LaunchError::Procfs(_)
+        | LaunchError::IdMap(_)
+        | LaunchError::OomScore { .. }
+        | LaunchError::EndedEarly { .. }
+        | LaunchError::DidNotWait => setup("start the first process")(error),
+    }
+}
+
+/// An operation that failed in init. Those that are the caller's fault name the caller's field.
+fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &str) -> Error {
+    let position = usize::try_from(index).ok();
+    let op = position.and_then(|index| plan.steps.get(index)?.op());
+    let invalid = |field: &str| Error::invalid(field, cause.to_string());
+    match (op, cause.detail) {
+        (_, Detail::UserNotFound) => invalid("process_config.user"),
+        (_, Detail::GroupNotFound) => invalid("process_config.user or group_add"),
+        (_, Detail::IdOutOfRange) => invalid("process_config.user"),
+        (Some(Op::Exec { .. }), _) => execution(program, cause),
+        (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
+        _ => setup(&words)(cause),
+    }
+}
+
+/// The kernel's refusal to execute a program, as shells tell it apart: 127 or 126.
+fn execution(program: &str, cause: StepFailure) -> Error {
+    let program = program.to_owned();
+    let missing = matches!(cause.detail, Detail::NotInPath | Detail::InterpreterMissing)
+        || matches!(cause.errno, Some(Errno::ENOENT | Errno::ENOTDIR));
+    let source: Option<BoxError> = Some(cause.into());
+    if missing {
+        Error::ProgramNotFound { program, source }
+    } else {
+        Error::ProgramNotExecutable { program, source }
+    }
+}

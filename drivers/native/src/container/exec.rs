@@ -1,0 +1,275 @@
+//! `exec`: one more process in a container that runs, perhaps another process's.
+
+use super::descriptors::{Held, Slots, first_process};
+use super::made::signal_bit;
+use super::run::Alive;
+use super::watch::Watch;
+use super::{Containers, error, host};
+use crate::cgroup::Cgroup;
+use crate::facts::HostFacts;
+use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::plan::exec::Running;
+use crate::plan::{Plan, RunInput};
+use crate::state::{Entry, ExecRecord, LOCK_PATIENCE, Liveness, ProcessId, Record, Status};
+use crate::stdio::{self, HostStdio};
+use crate::{NativeDriver, state};
+use execdriver_core::spec::ExecSpec;
+use execdriver_core::{
+    ContainerId, Error, ExecRequest, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result,
+    Target,
+};
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+impl Containers {
+    /// Runs one more process in the container `id`.
+    pub(crate) fn exec(
+        &self,
+        id: &str,
+        request: &ExecRequest,
+        pipes: Pipes,
+        hooks: &Hooks<'_>,
+    ) -> Result<ExitStatus> {
+        let begun = Instant::now();
+        pipes.check()?;
+        let exec_id = request.exec_id.clone().unwrap_or_else(made_up_id);
+        ContainerId::parse(&exec_id)?;
+        let (entry, record) = self.live(id)?;
+        let not_running = || Error::NotRunning { id: id.to_owned() };
+        if record.status != Status::Running {
+            return Err(not_running());
+        }
+        if request.resources.is_some() {
+            let operation = "resources of an exec (not in this version)";
+            return Err(Error::unsupported(NativeDriver::NAME, operation));
+        }
+        let container = Arc::new(first_process(&record).ok_or_else(not_running)?);
+        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
+        // A process that is born into a frozen cgroup never runs, and its parent waits for it.
+        if cgroup.as_ref().is_some_and(Cgroup::is_frozen) {
+            return Err(Error::Paused { id: id.to_owned() });
+        }
+        let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
+        let spec = defaults.exec(request)?;
+        let exec = Exec {
+            containers: self,
+            id,
+            exec_id: &exec_id,
+            record: &record,
+            entry: &entry,
+            container: &container,
+            cgroup: cgroup.as_ref(),
+            request,
+            hooks,
+            begun,
+            pre_start_reached: Cell::new(false),
+        };
+        exec.whole(&spec, pipes)
+    }
+}
+
+/// Unique among this program's execs; the pid makes it so among others'.
+fn made_up_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("exec-{}-{number}", std::process::id())
+}
+
+/// An exec under way.
+struct Exec<'a> {
+    containers: &'a Containers,
+    id: &'a str,
+    exec_id: &'a str,
+    record: &'a Record,
+    entry: &'a Entry,
+    container: &'a Arc<Process>,
+    cgroup: Option<&'a Cgroup>,
+    request: &'a ExecRequest,
+    hooks: &'a Hooks<'a>,
+    begun: Instant,
+    pre_start_reached: Cell<bool>,
+}
+
+impl Exec<'_> {
+    fn whole(&self, spec: &ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
+        let entered = Entered::enter(self.entry, self.exec_id, self.request)?;
+        let lived = self.live(spec, pipes, &entered);
+        drop(entered);
+        let errors = if self.pre_start_reached.get() {
+            self.hooks
+                .run_post_stop(&self.context(HookStage::PostStop, 0))
+        } else {
+            Vec::new()
+        };
+        lived.map(|mut status| {
+            status.post_stop_errors = errors;
+            status
+        })
+    }
+
+    fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
+        let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
+        let host = host::host(&HostFacts::read(), self.cgroup.ok_or(""));
+        let running = Running {
+            namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
+            denies_setgroups: self.record.denies_setgroups,
+        };
+        let input = RunInput {
+            owned_streams: child.chown_mask(),
+            die_with_host: self.request.options.die_with_host,
+            strict: self.request.options.strict,
+        };
+        let plan = Plan::for_exec(spec, &running, &host, &input)?;
+        let slots = Slots {
+            containers: self.containers,
+            stdio: &child,
+            container: Some(self.container),
+            status: None,
+        };
+        let held = slots.open(&plan.fds)?;
+        let started = self.launch(&plan, &held)?;
+        drop(held);
+        drop(child);
+        self.attend(started, streams, entered)
+    }
+
+    fn launch(&self, plan: &Plan, held: &[Held<'_>]) -> Result<Started> {
+        let message = plan.message()?;
+        let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
+        let unified = self.cgroup.and_then(Cgroup::unified_dir);
+        let mut place = |process: &Arc<Process>| {
+            if let (Some(cgroup), Ok(pid)) = (self.cgroup, u32::try_from(process.pid())) {
+                cgroup.place(pid, unified.is_some()).map_err(Error::from)?;
+            }
+            Ok(())
+        };
+        let mut pre_start = |process: &Arc<Process>| {
+            self.pre_start_reached.set(true);
+            let pid = u32::try_from(process.pid()).unwrap_or(0);
+            let context = self.context(HookStage::PreStart, pid);
+            Ok(self.hooks.run_pre_start(&context)?)
+        };
+        let started = launch(Launch {
+            namespaces: plan.clone_flags,
+            cgroup: unified,
+            message: &message,
+            fds: &fds,
+            describe: &|index| plan.describe(index),
+            id_maps: None,
+            place: Some(&mut place),
+            oom_score_adj: plan.oom_score_adj,
+            pre_start: Some(&mut pre_start),
+            init_stays: false,
+            limits: Limits {
+                deadline: self.deadline(),
+                abort: None,
+            },
+        });
+        started.map_err(|error| self.launch_error(error, plan))
+    }
+
+    fn launch_error(&self, error: LaunchError, plan: &Plan) -> Error {
+        // Whatever step it was: the container has ended underneath it.
+        if self.record.liveness() != Liveness::Alive {
+            let id = self.id.to_owned();
+            return Error::NotRunning { id };
+        }
+        error::launch(error, plan, &self.request.process.entrypoint)
+    }
+
+    fn attend(
+        &self,
+        started: Started,
+        streams: HostStdio,
+        entered: &Entered<'_>,
+    ) -> Result<ExitStatus> {
+        let alive = Alive(Some(&started.process));
+        let options = &self.request.options;
+        let pid = u32::try_from(started.process.pid()).unwrap_or(0);
+        entered.record_process(pid)?;
+        let mut console = streams.attach(self.exec_id, started.terminal, options.output_cap)?;
+        let terminal = console.terminal();
+        let target = Target::exec(self.id, self.exec_id);
+        let held = self.containers.terminals.hold(target, &terminal);
+        let mut context = self.context(HookStage::Start, pid);
+        context.terminal = Some(terminal);
+        self.hooks.run_start(&context)?;
+        let mut watch = Watch {
+            process: &started.process,
+            console: &mut console,
+            options,
+            deadline: self.deadline(),
+        };
+        let ended = watch.await_end()?;
+        alive.ended();
+        drop(held);
+        let finished = console.finish(options.output_grace);
+        let mut status = ended.status(None, |signal| entered.was_sent(signal));
+        status.output_truncated = finished.truncated;
+        status.wall = self.begun.elapsed();
+        match finished.errors.into_iter().next() {
+            None => Ok(status),
+            Some(error) => Err(error::driver("deliver the output", error)),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.begun.checked_add(self.request.options.timeout?)
+    }
+
+    fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
+        let mut context = HookContext::new(stage, self.id, &self.request.process, pid);
+        context.exec_id = Some(self.exec_id);
+        context
+    }
+}
+
+/// The record of an exec; dropped, it is removed.
+pub(super) struct Entered<'a> {
+    entry: &'a Entry,
+    exec_id: &'a str,
+}
+
+impl<'a> Entered<'a> {
+    fn enter(entry: &'a Entry, exec_id: &'a str, request: &ExecRequest) -> Result<Self> {
+        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
+        let mut record = ExecRecord::starting(exec_id, parent);
+        let process = &request.process;
+        record.tty = process.tty;
+        record.command = vec![process.entrypoint.clone()];
+        record.command.extend(process.arguments.iter().cloned());
+        entry.lock(LOCK_PATIENCE)?.create_exec(&record)?;
+        Ok(Self { entry, exec_id })
+    }
+
+    fn record_process(&self, pid: u32) -> Result<()> {
+        let locked = match self.entry.lock(LOCK_PATIENCE) {
+            Ok(locked) => locked,
+            // The container is gone already, and the process with it.
+            Err(state::StateError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut record = locked.read_exec(self.exec_id)?;
+        record.process = ProcessId::of(pid).ok();
+        Ok(locked.write_exec(&record)?)
+    }
+
+    /// Whether a driver sent `signal` to it, or killed its container.
+    fn was_sent(&self, signal: i32) -> bool {
+        let bit = signal_bit(signal);
+        let own = self.entry.read_exec(self.exec_id);
+        own.is_ok_and(|record| record.signals & bit != 0)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if let Ok(locked) = self.entry.lock(LOCK_PATIENCE) {
+            // The container's own removal takes along what cannot be removed here.
+            let _ = locked.remove_exec(self.exec_id);
+        }
+    }
+}

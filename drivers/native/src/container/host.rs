@@ -1,0 +1,56 @@
+//! The facts of the host in the form that plans are built from.
+
+use crate::cgroup::{Cgroup, Version};
+use crate::facts::HostFacts;
+use crate::launch;
+use crate::plan::{Hierarchy, Host, HostCgroup, IdMaps, IdRange, OwnCgroup};
+use std::path::Path;
+
+/// `cgroup` is the container's own; an error says why it has none.
+pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
+    let version = |wanted| {
+        facts
+            .cgroups
+            .list
+            .iter()
+            .filter(move |hierarchy| hierarchy.version == wanted)
+    };
+    let v1 = version(Version::V1).map(|hierarchy| Hierarchy {
+        controllers: hierarchy.controllers.clone(),
+        mount_point: hierarchy.mount.clone(),
+    });
+    Host {
+        uid: facts.euid,
+        gid: facts.egid,
+        capabilities: facts.capabilities.permitted & facts.capabilities.bounding,
+        last_capability: u32::from(facts.capabilities.last),
+        initial_user_namespace: facts.user_namespaces.initial,
+        kcore: Path::new("/proc/kcore").exists(),
+        cgroup: HostCgroup {
+            v1: v1.collect(),
+            v2: version(Version::V2).next().map(|v2| v2.mount.clone()),
+            own: match cgroup {
+                Ok(cgroup) => OwnCgroup::Made {
+                    device_rules: cgroup.has("devices"),
+                },
+                Err(reason) => OwnCgroup::None {
+                    reason: reason.to_owned(),
+                },
+            },
+        },
+    }
+}
+
+/// The maps of a plan as the launch writes them.
+pub(super) fn id_maps(maps: &IdMaps) -> launch::IdMaps {
+    let range = |range: &IdRange| launch::IdRange {
+        inside: range.inside,
+        outside: range.outside,
+        size: range.count,
+    };
+    launch::IdMaps {
+        uids: maps.uids.iter().map(range).collect(),
+        gids: maps.gids.iter().map(range).collect(),
+        deny_setgroups: !maps.setgroups,
+    }
+}

@@ -1,0 +1,201 @@
+//! What a run makes outside of processes: the state directory and the cgroup. Both go with it.
+
+use super::error;
+use crate::cgroup::devices::DeviceRule;
+use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
+use crate::facts::HostFacts;
+use crate::plan::{CgroupPlan, Plan};
+use crate::state::{
+    Entry, LOCK_PATIENCE, NamespaceRecord, ProcessId, Record, StateError, Status, Store,
+};
+use execdriver_core::{Error, Result, Spec};
+use oci_spec::runtime::LinuxNamespaceType as Kind;
+use std::time::Duration;
+
+/// How long processes that were killed may take to be gone.
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A container's traces on the host. Dropped, it kills what runs and removes them.
+pub(super) struct Made {
+    entry: Entry,
+    cgroup: Option<Cgroup>,
+    /// Why there is no cgroup.
+    pub(super) no_cgroup: String,
+    cleaned: bool,
+}
+
+impl Made {
+    /// Takes the id and makes the cgroup.
+    pub(super) fn begin(store: &Store, spec: &Spec, facts: &HostFacts) -> Result<Self> {
+        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
+        let mut record = Record::starting(&spec.id, parent);
+        describe(&mut record, spec);
+        let (entry, locked) = store.create(&record)?;
+        let mut made = Self {
+            entry,
+            cgroup: None,
+            no_cgroup: String::new(),
+            cleaned: false,
+        };
+        match Cgroup::create(&facts.cgroups, &place(spec, facts)?) {
+            Ok(cgroup) => {
+                record.cgroup = Some(cgroup.record());
+                made.cgroup = Some(cgroup);
+                locked.write(&record)?;
+            }
+            Err(unavailable @ CgroupError::Unavailable { .. }) => {
+                made.no_cgroup = unavailable.to_string();
+            }
+            Err(other) => return Err(other.into()),
+        }
+        Ok(made)
+    }
+
+    /// The cgroup, or why there is none.
+    pub(super) fn cgroup(&self) -> Result<&Cgroup, &str> {
+        self.cgroup.as_ref().ok_or(&self.no_cgroup)
+    }
+
+    /// Puts the plan's controls in force.
+    pub(super) fn restrict(&self, plan: &CgroupPlan) -> Result<()> {
+        let (Some(cgroup), false) = (&self.cgroup, plan.device_rules.is_empty()) else {
+            return Ok(());
+        };
+        let rules: Result<Vec<DeviceRule>, CgroupError> = plan
+            .device_rules
+            .iter()
+            .map(|rule| {
+                let kind = rule.typ().map(|kind| kind.as_str().to_owned());
+                let kind = kind.as_deref().unwrap_or("a");
+                let access = rule.access().as_deref().unwrap_or_default();
+                DeviceRule::new(rule.allow(), kind, rule.major(), rule.minor(), access)
+            })
+            .collect();
+        Ok(cgroup.restrict_devices(&rules?)?)
+    }
+
+    /// Records what an exec has to know of the plan.
+    pub(super) fn record_plan(&self, plan: &Plan) -> Result<()> {
+        let denies = plan.id_maps.as_ref().is_some_and(|maps| !maps.setgroups);
+        let namespace = |(kind, own): &(Kind, bool)| NamespaceRecord {
+            kind: *kind,
+            own: *own,
+        };
+        self.modify(|record| {
+            record.namespaces = plan.namespaces.iter().map(namespace).collect();
+            record.denies_setgroups = denies;
+        })?;
+        Ok(())
+    }
+
+    /// Records the first process, unless a kill has asked for the start to be given up.
+    pub(super) fn record_init(&self, pid: i32) -> Result<()> {
+        let init = u32::try_from(pid)
+            .ok()
+            .and_then(|pid| ProcessId::of(pid).ok());
+        let record = self.modify(|record| record.init = init)?;
+        self.check_not_aborted(&record)
+    }
+
+    /// Records that the program runs.
+    pub(super) fn record_running(&self) -> Result<()> {
+        let record = self.modify(|record| record.status = Status::Running)?;
+        self.check_not_aborted(&record)
+    }
+
+    /// Whether a kill has asked for the start to be given up.
+    pub(super) fn aborted(&self) -> bool {
+        self.entry.read().is_ok_and(|record| record.aborted)
+    }
+
+    /// Whether this driver, in any process, sent `signal` to the first process.
+    pub(super) fn was_sent(&self, signal: i32) -> bool {
+        let bit = |record: Record| record.signals & signal_bit(signal) != 0;
+        self.entry.read().is_ok_and(bit)
+    }
+
+    fn check_not_aborted(&self, record: &Record) -> Result<()> {
+        match record.aborted {
+            true => Err(Error::Aborted {
+                id: self.entry.id().to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record> {
+        Ok(self.entry.lock(LOCK_PATIENCE)?.modify(change)?)
+    }
+
+    /// Kills whatever is in the cgroup.
+    pub(super) fn kill_all(&self) -> Result<()> {
+        match &self.cgroup {
+            Some(cgroup) => Ok(cgroup.kill_all(KILL_PATIENCE)?),
+            None => Ok(()),
+        }
+    }
+
+    /// What the kernel counted.
+    pub(super) fn counters(&self) -> Counters {
+        self.cgroup
+            .as_ref()
+            .map(Cgroup::counters)
+            .unwrap_or_default()
+    }
+
+    /// Ends and removes everything; the first error, when something stays.
+    pub(super) fn clean(mut self) -> Result<()> {
+        self.remove()
+    }
+
+    fn remove(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.cleaned, true) {
+            return Ok(());
+        }
+        let cgroup = self.cgroup.take();
+        let removed = cgroup.map_or(Ok(()), |cgroup| cgroup.destroy(KILL_PATIENCE));
+        // The id becomes free only after the cgroup of its name is gone.
+        let freed = match self.entry.lock(LOCK_PATIENCE) {
+            Ok(locked) => locked.remove(),
+            // Somebody cleaned it.
+            Err(StateError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        removed.map_err(Error::from).and(freed.map_err(Error::from))
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // A hook panicked or an earlier error is on its way: `clean` can be asked again.
+        let _ = self.remove();
+    }
+}
+
+/// The bit of a signal in a record's set.
+pub(super) fn signal_bit(signal: i32) -> u64 {
+    u32::try_from(signal - 1)
+        .ok()
+        .and_then(|shift| 1u64.checked_shl(shift))
+        .unwrap_or(0)
+}
+
+fn describe(record: &mut Record, spec: &Spec) {
+    let defaults = spec.exec_defaults();
+    record.command = defaults.process.args().clone().unwrap_or_default();
+    if let Some(root) = spec.oci.root() {
+        record.rootfs = root.path().to_string_lossy().into_owned();
+    }
+    record.defaults = Some(defaults);
+}
+
+/// An absolute parent for root, as the original's `/docker`; below our own cgroup for others, who
+/// can have nothing elsewhere.
+fn place(spec: &Spec, facts: &HostFacts) -> Result<CgroupPath> {
+    let parent = match spec.cgroup_parent.as_str() {
+        "" if facts.is_root() => "/execdriver",
+        "" => "execdriver",
+        parent => parent,
+    };
+    Ok(CgroupPath::new(parent, &spec.id)?)
+}

@@ -1,0 +1,55 @@
+//! Containers of one driver root: from their command to their end, and what others do meanwhile.
+//!
+//! ```text
+//! run:   Command -> Spec -> (state, cgroup) -> Plan -> launch -> watch -> clean -> ExitStatus
+//! exec:  ExecRequest -> record -> ExecSpec -> Plan -> launch -> watch -> ExitStatus
+//! else:  record on disk -> the process by its pidfd, the cgroup by its descriptors
+//! ```
+//!
+//! What is made is held by values that remove it when they are dropped ([`made::Made`],
+//! [`exec::Entered`]), so that an error, or a panic in a hook, leaves nothing behind.
+
+mod descriptors;
+mod error;
+mod exec;
+mod host;
+mod list;
+mod made;
+mod run;
+mod signal;
+mod stop;
+mod terminals;
+mod watch;
+
+use crate::state::{Entry, Liveness, Record, StateError, Store};
+use execdriver_core::{ContainerId, Error, Result};
+use std::path::Path;
+use terminals::Terminals;
+
+/// The containers below one driver root.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    store: Store,
+    terminals: Terminals,
+}
+
+impl Containers {
+    /// Opens the root, making what is missing of it.
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        Ok(Self {
+            store: Store::open(root)?,
+            terminals: Terminals::default(),
+        })
+    }
+
+    /// The record of a container that lives.
+    fn live(&self, id: &str) -> Result<(Entry, Record)> {
+        ContainerId::parse(id)?;
+        let (entry, record) = self.store.load(id)?;
+        match record.liveness() {
+            Liveness::Alive => Ok((entry, record)),
+            Liveness::Zombie | Liveness::Gone => Err(Error::NotRunning { id: id.to_owned() }),
+            Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! `run`: a container from its command to its end.
+
+use super::Containers;
+use super::descriptors::{Held, Slots};
+use super::made::Made;
+use super::watch::{Watch, payload_end};
+use super::{error, host};
+use crate::NativeDriver;
+use crate::facts::HostFacts;
+use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::plan::{Plan, RunInput, Sources};
+use crate::stdio::{self, HostStdio};
+use execdriver_core::spec::requested_controls;
+use execdriver_core::{
+    Command, Error, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result, RunOptions, Spec,
+    Target,
+};
+use nix::fcntl::OFlag;
+use oci_spec::runtime::LinuxNamespaceType as Kind;
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Containers {
+    /// Runs a container and returns when nothing of it is left.
+    pub(crate) fn run(
+        &self,
+        command: &Command,
+        options: &RunOptions,
+        pipes: Pipes,
+        hooks: &Hooks<'_>,
+    ) -> Result<ExitStatus> {
+        let begun = Instant::now();
+        command.validate()?;
+        pipes.check()?;
+        refuse_unsupported(command)?;
+        let spec = Spec::from_command(command, NativeDriver::NAME)?;
+        let run = Run {
+            containers: self,
+            command,
+            spec: &spec,
+            options,
+            hooks,
+            begun,
+            pre_start_reached: Cell::new(false),
+        };
+        run.whole(pipes)
+    }
+}
+
+/// What the caller asked for and this version does not do is an error before anything is touched.
+fn refuse_unsupported(command: &Command) -> Result<()> {
+    let asked = requested_controls(command);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let fields: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let operation = format!("{} (not in this version)", fields.join(", "));
+    Err(Error::unsupported(NativeDriver::NAME, operation))
+}
+
+/// A run under way.
+struct Run<'a> {
+    containers: &'a Containers,
+    command: &'a Command,
+    spec: &'a Spec,
+    options: &'a RunOptions,
+    hooks: &'a Hooks<'a>,
+    begun: Instant,
+    pre_start_reached: Cell<bool>,
+}
+
+impl Run<'_> {
+    fn whole(&self, pipes: Pipes) -> Result<ExitStatus> {
+        let facts = HostFacts::read();
+        let made = Made::begin(&self.containers.store, self.spec, &facts)?;
+        let lived = self.live(&facts, &made, pipes);
+        let cleaned = made.clean();
+        let errors = if self.pre_start_reached.get() {
+            self.hooks
+                .run_post_stop(&self.context(HookStage::PostStop, 0))
+        } else {
+            Vec::new()
+        };
+        let mut status = match (lived, cleaned) {
+            (Ok(status), Ok(())) => status,
+            (Err(error), Ok(())) => return Err(error),
+            (Ok(_), Err(cleanup)) => return Err(cleanup),
+            (Err(error), Err(cleanup)) => {
+                return Err(Error::Cleanup {
+                    error: Box::new(error),
+                    cleanup: Box::new(cleanup),
+                });
+            }
+        };
+        status.post_stop_errors = errors;
+        Ok(status)
+    }
+
+    /// From the plan to the end of the process and of its output.
+    fn live(&self, facts: &HostFacts, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
+        let tty = self.command.process.tty;
+        let (child, streams) = stdio::prepare(pipes, tty)?;
+        let host = host::host(facts, made.cgroup());
+        let sources = Sources::resolve(self.spec, &host);
+        let input = RunInput {
+            owned_streams: child.chown_mask(),
+            die_with_host: self.options.die_with_host,
+            strict: self.options.strict,
+        };
+        let plan = Plan::build(self.spec, &host, &sources, &input)?;
+        made.restrict(&plan.cgroup)?;
+        made.record_plan(&plan)?;
+        let (status_read, status_write) = match plan.init {
+            true => {
+                let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC);
+                let (read, write) = pipe.map_err(error::setup("make a pipe for init"))?;
+                (Some(read), Some(write))
+            }
+            false => (None, None),
+        };
+        let slots = Slots {
+            containers: self.containers,
+            stdio: &child,
+            container: None,
+            status: status_write.as_ref(),
+        };
+        let held = slots.open(&plan.fds)?;
+        let started = self.launch(&plan, made, &held)?;
+        // The container alone holds its ends now, so that their ends are seen.
+        drop(held);
+        drop(child);
+        drop(status_write);
+        self.attend(started, streams, status_read, &plan, made)
+    }
+
+    fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
+        let message = plan.message()?;
+        let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
+        let cgroup = made.cgroup().ok();
+        let unified = cgroup.and_then(|cgroup| cgroup.unified_dir());
+        let mut place = |process: &Arc<Process>| {
+            let pid = process.pid();
+            made.record_init(pid)?;
+            if let (Some(cgroup), Ok(pid)) = (cgroup, u32::try_from(pid)) {
+                cgroup.place(pid, unified.is_some()).map_err(Error::from)?;
+            }
+            Ok(())
+        };
+        let mut pre_start = |process: &Arc<Process>| {
+            self.pre_start_reached.set(true);
+            let pid = u32::try_from(process.pid()).unwrap_or(0);
+            let context = self.context(HookStage::PreStart, pid);
+            Ok(self.hooks.run_pre_start(&context)?)
+        };
+        let id_maps = plan.id_maps.as_ref().map(host::id_maps);
+        let started = launch(Launch {
+            namespaces: plan.clone_flags,
+            cgroup: unified,
+            message: &message,
+            fds: &fds,
+            describe: &|index| plan.describe(index),
+            id_maps: id_maps.as_ref(),
+            place: Some(&mut place),
+            oom_score_adj: plan.oom_score_adj,
+            pre_start: Some(&mut pre_start),
+            init_stays: plan.init,
+            limits: Limits {
+                deadline: self.deadline(),
+                abort: None,
+            },
+        });
+        started.map_err(|error| self.launch_error(error, plan, made))
+    }
+
+    fn launch_error(&self, error: LaunchError, plan: &Plan, made: &Made) -> Error {
+        // Killed by us at the caller's word: the kill is the story, not what it interrupted.
+        if matches!(error, LaunchError::EndedEarly { .. }) && made.aborted() {
+            let id = self.spec.id.clone();
+            return Error::Aborted { id };
+        }
+        error::launch(error, plan, &self.command.process.entrypoint)
+    }
+
+    /// The program runs: hooks, streams, the end.
+    fn attend(
+        &self,
+        started: Started,
+        streams: HostStdio,
+        status_read: Option<OwnedFd>,
+        plan: &Plan,
+        made: &Made,
+    ) -> Result<ExitStatus> {
+        let alive = Alive(Some(&started.process));
+        made.record_running()?;
+        let id = self.spec.id.as_str();
+        let mut console = streams.attach(id, started.terminal, self.options.output_cap)?;
+        let terminal = console.terminal();
+        let terminals = &self.containers.terminals;
+        let held = terminals.hold(Target::from(id), &terminal);
+        let pid = u32::try_from(started.process.pid()).unwrap_or(0);
+        let mut context = self.context(HookStage::Start, pid);
+        context.terminal = Some(terminal);
+        self.hooks.run_start(&context)?;
+        let mut watch = Watch {
+            process: &started.process,
+            console: &mut console,
+            options: self.options,
+            deadline: self.deadline(),
+        };
+        let ended = watch.await_end()?;
+        alive.ended();
+        drop(held);
+        if plan.clone_flags & Kind::Pid as u64 == 0 {
+            // Nothing else ends what the program leaves behind in a shared pid namespace.
+            made.kill_all()?;
+        }
+        let finished = console.finish(self.options.output_grace);
+        let mut status = ended.status(payload_end(status_read), |signal| made.was_sent(signal));
+        let counters = made.counters();
+        status.cpu_user = counters.cpu_user.or(status.cpu_user);
+        status.cpu_system = counters.cpu_system.or(status.cpu_system);
+        status.peak_memory = counters.peak_memory.or(status.peak_memory);
+        status.oom_killed = counters.oom_kills.is_some_and(|kills| kills > 0);
+        status.output_truncated = finished.truncated;
+        status.unenforced.clone_from(&plan.unenforced);
+        status.wall = self.begun.elapsed();
+        match finished.errors.into_iter().next() {
+            None => Ok(status),
+            Some(error) => Err(error::driver("deliver the output", error)),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.begun.checked_add(self.options.timeout?)
+    }
+
+    fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
+        HookContext::new(stage, &self.spec.id, &self.command.process, pid)
+    }
+}
+
+/// A child that must not outlive an error or a panic: dropped, it is killed and reaped.
+pub(super) struct Alive<'a>(pub(super) Option<&'a Process>);
+
+impl Alive<'_> {
+    /// It has ended and was reaped.
+    pub(super) fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.0 {
+            // It may have ended by itself; its status is of no interest any more.
+            let _ = process.signal(libc::SIGKILL);
+            let _ = process.reap();
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Signals and window sizes for a container's first process or an exec.
+
+use super::descriptors::{first_process, open_checked};
+use super::made::signal_bit;
+use super::{Containers, error};
+use crate::cgroup::Cgroup;
+use crate::launch::{Process, ProcessError};
+use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, Status};
+use execdriver_core::{ContainerId, Error, Result, Signal, Target, WindowSize};
+
+impl Containers {
+    /// Sends a signal. To a container that still starts it is a word to give the start up.
+    pub(crate) fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
+        let (entry, record) = self.live(target.container())?;
+        match target {
+            Target::Exec { exec, .. } => kill_exec(&entry, exec, signal),
+            Target::Container(_) if record.status == Status::Starting => abort(&entry, signal),
+            Target::Container(id) => {
+                let gone = || Error::NotRunning { id: id.clone() };
+                // Opened before anything is written down: what is gone gets no note.
+                let process = first_process(&record).ok_or_else(gone)?;
+                note(&entry, signal)?;
+                send(&process, signal, id)?;
+                thaw_for_kill(&record, signal)
+            }
+        }
+    }
+
+    /// Tells a process that its window has this size.
+    pub(crate) fn resize(&self, target: &Target, size: WindowSize) -> Result<()> {
+        let (entry, record) = self.live(target.container())?;
+        if let Some(terminal) = self.terminals.find(target) {
+            return terminal.resize(size);
+        }
+        let has_terminal = match target {
+            Target::Container(_) => {
+                let process = record.defaults.as_ref().map(|defaults| &defaults.process);
+                process.is_some_and(|process| process.terminal().unwrap_or(false))
+            }
+            Target::Exec { exec, .. } => {
+                ContainerId::parse(exec)?;
+                entry.read_exec(exec)?.tty
+            }
+        };
+        if !has_terminal {
+            return Ok(());
+        }
+        let operation = "resizing a terminal that another process holds";
+        Err(Error::unsupported(crate::NativeDriver::NAME, operation))
+    }
+}
+
+/// Whether the default action of a signal ends a process: signal(7).
+fn is_fatal(signal: Signal) -> bool {
+    const HARMLESS: [i32; 5] = [
+        0,
+        libc::SIGCHLD,
+        libc::SIGCONT,
+        libc::SIGURG,
+        libc::SIGWINCH,
+    ];
+    !HARMLESS.contains(&signal.number())
+}
+
+/// Gives a start up: whoever starts it looks for the word when it records the first process, and
+/// when that is recorded already it is killed.
+fn abort(entry: &Entry, signal: Signal) -> Result<()> {
+    if !is_fatal(signal) {
+        return Ok(());
+    }
+    let record = entry
+        .lock(LOCK_PATIENCE)?
+        .modify(|record| record.aborted = true)?;
+    match first_process(&record) {
+        Some(process) => send(&process, Signal::KILL, entry.id()),
+        None => Ok(()),
+    }
+}
+
+fn kill_exec(entry: &Entry, exec: &str, signal: Signal) -> Result<()> {
+    ContainerId::parse(exec)?;
+    let gone = || Error::NotRunning {
+        id: exec.to_owned(),
+    };
+    let record = entry.read_exec(exec)?;
+    let id = record.process.as_ref().ok_or_else(gone)?;
+    let process = open_checked(id).ok_or_else(gone)?;
+    if is_fatal(signal) {
+        let locked = entry.lock(LOCK_PATIENCE)?;
+        let mut record = locked.read_exec(exec)?;
+        record.signals |= signal_bit(signal.number());
+        locked.write_exec(&record)?;
+    }
+    send(&process, signal, exec)
+}
+
+/// Writes down what was sent, so that the exit status can tell who ended the process.
+fn note(entry: &Entry, signal: Signal) -> Result<()> {
+    if is_fatal(signal) {
+        let locked = entry.lock(LOCK_PATIENCE)?;
+        locked.modify(|record| record.signals |= signal_bit(signal.number()))?;
+    }
+    Ok(())
+}
+
+/// A frozen process dies only when it is thawed; the kill of everything in the cgroup does both.
+fn thaw_for_kill(record: &Record, signal: Signal) -> Result<()> {
+    let (Signal::KILL, Some(recorded)) = (signal, &record.cgroup) else {
+        return Ok(());
+    };
+    let cgroup = Cgroup::open(recorded)?;
+    if cgroup.is_frozen() && record.liveness() == Liveness::Alive {
+        cgroup.kill_all(super::made::KILL_PATIENCE)?;
+    }
+    Ok(())
+}
+
+fn send(process: &Process, signal: Signal, id: &str) -> Result<()> {
+    match process.signal(signal.number()) {
+        Ok(()) => Ok(()),
+        Err(ProcessError::Ended { .. }) => Err(Error::NotRunning { id: id.to_owned() }),
+        Err(other) => Err(error::driver(format!("send {signal} to {id}"), other)),
+    }
+}

@@ -1,0 +1,85 @@
+//! Terminate and clean: the end of a container, whoever started it.
+
+use super::descriptors::first_process;
+use super::made::{KILL_PATIENCE, signal_bit};
+use super::{Containers, error};
+use crate::cgroup::{Cgroup, pidns};
+use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, StateError};
+use execdriver_core::{ContainerId, Error, Result};
+use std::os::fd::AsFd;
+
+impl Containers {
+    /// Kills everything of a container. What it left is removed by the host that waits for it, or
+    /// here when that host is gone.
+    pub(crate) fn terminate(&self, id: &str) -> Result<()> {
+        ContainerId::parse(id)?;
+        let (entry, record) = match self.store.load(id) {
+            Ok(found) => found,
+            // Nobody can read it and nobody waits for it.
+            Err(error) if error.is_damage() => return Ok(self.store.remove_untrusted(id)?),
+            Err(error) => return Err(error.into()),
+        };
+        if record.liveness() == Liveness::Foreign {
+            return Err(StateError::ForeignPidNamespace { path: entry.path() }.into());
+        }
+        let record = mark(&entry)?.unwrap_or(record);
+        kill(&record)?;
+        match record.parent.liveness() {
+            Liveness::Alive => Ok(()),
+            _ => remove(&entry, &record),
+        }
+    }
+
+    /// Removes what a container that is no more has left.
+    pub(crate) fn clean(&self, id: &str) -> Result<()> {
+        ContainerId::parse(id)?;
+        let (entry, record) = match self.store.load(id) {
+            Ok(found) => found,
+            Err(StateError::NotFound { .. }) => return Ok(()),
+            Err(error) if error.is_damage() => return Ok(self.store.remove_untrusted(id)?),
+            Err(error) => return Err(error.into()),
+        };
+        match record.liveness() {
+            Liveness::Alive => Err(Error::Running { id: id.to_owned() }),
+            Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
+            Liveness::Zombie | Liveness::Gone => remove(&entry, &record),
+        }
+    }
+}
+
+/// Notes the kill, so that a start is given up and the exit status can tell who did it.
+fn mark(entry: &Entry) -> Result<Option<Record>> {
+    let locked = match entry.lock(LOCK_PATIENCE) {
+        Ok(locked) => locked,
+        Err(StateError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let change = |record: &mut Record| {
+        record.aborted = true;
+        record.signals |= signal_bit(libc::SIGKILL);
+    };
+    Ok(Some(locked.modify(change)?))
+}
+
+fn kill(record: &Record) -> Result<()> {
+    if let Some(process) = first_process(record) {
+        pidns::kill_init(process.as_fd(), KILL_PATIENCE)
+            .map_err(|errno| error::driver("kill the first process", errno))?;
+    }
+    match &record.cgroup {
+        Some(recorded) => Ok(Cgroup::open(recorded)?.kill_all(KILL_PATIENCE)?),
+        None => Ok(()),
+    }
+}
+
+fn remove(entry: &Entry, record: &Record) -> Result<()> {
+    if let Some(recorded) = &record.cgroup {
+        Cgroup::open(recorded)?.destroy(KILL_PATIENCE)?;
+    }
+    match entry.lock(LOCK_PATIENCE) {
+        Ok(locked) => Ok(locked.remove()?),
+        // Somebody was faster.
+        Err(StateError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
