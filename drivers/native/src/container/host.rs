@@ -2,8 +2,7 @@
 
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
-use crate::launch;
-use crate::plan::{Hierarchy, Host, HostCgroup, IdMaps, IdRange, OwnCgroup};
+use crate::plan::{Hierarchy, Host, HostCgroup, OwnCgroup};
 use std::path::Path;
 
 /// `cgroup` is the container's own; an error says why it has none.
@@ -38,19 +37,5 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
                 },
             },
         },
-    }
-}
-
-/// The maps of a plan as the launch writes them.
-pub(super) fn id_maps(maps: &IdMaps) -> launch::IdMaps {
-    let range = |range: &IdRange| launch::IdRange {
-        inside: range.inside,
-        outside: range.outside,
-        size: range.count,
-    };
-    launch::IdMaps {
-        uids: maps.uids.iter().map(range).collect(),
-        gids: maps.gids.iter().map(range).collect(),
-        deny_setgroups: !maps.setgroups,
     }
 }

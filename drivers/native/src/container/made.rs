@@ -5,11 +5,8 @@ use crate::cgroup::devices::DeviceRule;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
-use crate::state::{
-    Entry, LOCK_PATIENCE, NamespaceRecord, ProcessId, Record, StateError, Status, Store,
-};
+use crate::state::{Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store};
 use execdriver_core::{Error, Result, Spec};
-use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::time::Duration;
 
 /// How long processes that were killed may take to be gone.
@@ -76,14 +73,9 @@ impl Made {
 
     /// Records what an exec has to know of the plan.
     pub(super) fn record_plan(&self, plan: &Plan) -> Result<()> {
-        let denies = plan.id_maps.as_ref().is_some_and(|maps| !maps.setgroups);
-        let namespace = |(kind, own): &(Kind, bool)| NamespaceRecord {
-            kind: *kind,
-            own: *own,
-        };
         self.modify(|record| {
-            record.namespaces = plan.namespaces.iter().map(namespace).collect();
-            record.denies_setgroups = denies;
+            record.namespaces = plan.foreign_namespaces();
+            record.denies_setgroups = plan.denies_setgroups();
         })?;
         Ok(())
     }

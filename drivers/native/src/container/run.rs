@@ -154,14 +154,13 @@ impl Run<'_> {
             let context = self.context(HookStage::PreStart, pid);
             Ok(self.hooks.run_pre_start(&context)?)
         };
-        let id_maps = plan.id_maps.as_ref().map(host::id_maps);
         let started = launch(Launch {
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,
             fds: &fds,
             describe: &|index| plan.describe(index),
-            id_maps: id_maps.as_ref(),
+            id_maps: plan.id_maps.as_ref(),
             place: Some(&mut place),
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),

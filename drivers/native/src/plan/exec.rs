@@ -55,7 +55,6 @@ impl Plan {
             steps: steps.into_vec(),
             fds,
             slots,
-            namespaces: Vec::new(),
             id_maps: None,
             namespaces: Vec::new(),
             denies_setgroups: !setgroups,

@@ -55,8 +55,6 @@ pub(crate) struct Plan {
     pub(crate) fds: Vec<FdSlot>,
     /// How many slots there are, those that init fills itself included.
     slots: u16,
-    /// The namespaces that are not the host program's, and whether they are the container's own.
-    pub(crate) namespaces: Vec<(Kind, bool)>,
     /// The maps of a new user namespace.
     pub(crate) id_maps: Option<IdMaps>,
     namespaces: Vec<NamespaceRecord>,
@@ -161,7 +159,6 @@ impl Plan {
             steps: all.into_vec(),
             fds,
             slots,
-            namespaces: namespaces.foreign(),
             id_maps: namespaces.maps.clone(),
             namespaces: namespaces.foreign(),
             denies_setgroups: !namespaces.setgroups(),

@@ -86,22 +86,6 @@ impl Namespaces {
         self.joined.iter().any(|(joined, _)| *joined == kind)
     }
 
-    /// Those that are not the host program's, and whether they are made for this container.
-    pub(super) fn foreign(&self) -> Vec<(Kind, bool)> {
-        const KINDS: [Kind; 8] = [
-            Kind::User,
-            Kind::Mount,
-            Kind::Uts,
-            Kind::Ipc,
-            Kind::Pid,
-            Kind::Network,
-            Kind::Cgroup,
-            Kind::Time,
-        ];
-        let foreign = KINDS.into_iter().filter(|kind| !self.is_host(*kind));
-        foreign.map(|kind| (kind, self.creates(kind))).collect()
-    }
-
     /// Whether it is in a user namespace that is not the host program's.
     pub(super) fn in_user_namespace(&self) -> bool {
         !self.is_host(Kind::User)
