@@ -17,6 +17,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The least grace: the child of a fork elsewhere in the host has a copy of every descriptor, the
+/// process's ends included, until it executes something; that is no descendant.
+const SETTLE: Duration = Duration::from_millis(50);
+
 /// The copiers of a process: pumps that the waiting thread works, and threads for what may block.
 pub(crate) struct Console {
     pumps: Vec<Pump>,
@@ -111,7 +115,7 @@ impl Console {
     /// To be called when the process has ended: delivers the rest of its output, up to `grace`
     /// while a descendant holds it open, ends all threads and closes the terminal.
     pub(crate) fn finish(mut self, grace: Duration) -> Finished {
-        let deadline = Instant::now().checked_add(grace);
+        let deadline = Instant::now().checked_add(grace.max(SETTLE));
         self.copy_all();
         while !self.pumps.is_empty() {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));

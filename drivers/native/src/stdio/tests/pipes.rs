@@ -205,9 +205,10 @@ fn a_process_that_ends_leaves_its_last_bytes_even_without_a_grace() {
         let pipes = Pipes::null()
             .stdout(&out)
             .stderr(Stdio::writer(err.clone()));
+        // A fork of another test may hold the pipes open meanwhile, but nothing is lost.
         let (_, finished) =
             Running::start("echo one; echo two >&2", pipes, None).end(Duration::ZERO);
-        assert!(clean(&finished), "{finished:?}");
+        assert!(finished.errors.is_empty(), "{finished:?}");
         assert_eq!((out.text(), err.text()), ("one\n".into(), "two\n".into()));
     }
 }
