@@ -1,3 +1,5 @@
+mod launched;
+
 use super::*;
 
 /// A root that has everything, on a host without cgroups.
