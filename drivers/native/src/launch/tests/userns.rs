@@ -31,7 +31,14 @@ fn capabilities_and_ids_in_a_new_namespace() {
     let maps = own_maps();
     let script =
         "grep CapEff /proc/self/status; id -u; cat /proc/self/uid_map /proc/self/setgroups";
-    let (mut plan, output) = printing(&[Op::ReportNs {}, Op::Undumpable {}], script);
+    // The exec of a program by uid 0 gives all capabilities anew; init itself needs them before.
+    let ops = [
+        Op::ReportNs {},
+        Op::TakeRoot { setgroups: false },
+        Op::Undumpable {},
+        Op::Hostname { name: b"inner" },
+    ];
+    let (mut plan, output) = printing(&ops, script);
     let mut request = plan.launch();
     request.namespaces = NEW_USER | libc::CLONE_NEWUTS as u64 | libc::CLONE_NEWPID as u64;
     request.id_maps = Some(&maps);
