@@ -20,11 +20,11 @@ pub fn echo_stdout(subject: &dyn Subject) {
 /// The two outputs stay apart.
 pub fn split_streams(subject: &dyn Subject) {
     let act = Act::Print {
-        stdout: "out".into(),
-        stderr: "err".into(),
+        stdout: "out\n".into(),
+        stderr: "err\n".into(),
     };
     let (_, out, err) = capture(subject, "split", &act, Pipes::null());
-    assert_eq!((out.as_str(), err.as_str()), ("out", "err"));
+    assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
 }
 
 /// Input reaches the program, and so does its end.

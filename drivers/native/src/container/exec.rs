@@ -190,6 +190,11 @@ impl Exec<'_> {
         let options = &self.request.options;
         let pid = u32::try_from(started.process.pid()).unwrap_or(0);
         entered.record_process(pid)?;
+        let streams = match self.hooks.start {
+            // A hook that waits for output must not wait for this thread.
+            Some(_) => streams.on_threads(),
+            None => streams,
+        };
         let mut console = streams.attach(self.exec_id, started.terminal, options.output_cap)?;
         let terminal = console.terminal();
         let target = Target::exec(self.id, self.exec_id);
@@ -210,10 +215,8 @@ impl Exec<'_> {
         let mut status = ended.status(None, |signal| entered.was_sent(signal));
         status.output_truncated = finished.truncated;
         status.wall = self.begun.elapsed();
-        match finished.errors.into_iter().next() {
-            None => Ok(status),
-            Some(error) => Err(error::driver("deliver the output", error)),
-        }
+        status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
+        Ok(status)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -194,6 +194,11 @@ impl Run<'_> {
         let alive = Alive(Some(&started.process));
         made.record_running()?;
         let id = self.spec.id.as_str();
+        let streams = match self.hooks.start {
+            // A hook that waits for output must not wait for this thread.
+            Some(_) => streams.on_threads(),
+            None => streams,
+        };
         let mut console = streams.attach(id, started.terminal, self.options.output_cap)?;
         let terminal = console.terminal();
         let terminals = &self.containers.terminals;
@@ -225,10 +230,8 @@ impl Run<'_> {
         status.output_truncated = finished.truncated;
         status.unenforced.clone_from(&plan.unenforced);
         status.wall = self.begun.elapsed();
-        match finished.errors.into_iter().next() {
-            None => Ok(status),
-            Some(error) => Err(error::driver("deliver the output", error)),
-        }
+        status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
+        Ok(status)
     }
 
     fn deadline(&self) -> Option<Instant> {
