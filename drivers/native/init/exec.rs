@@ -25,10 +25,7 @@ pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'stati
     }
     init.report(Kind::Executing, 0, None)?;
     if program.to_bytes().contains(&b'/') {
-        return Err(failed(
-            program,
-            process::execute(program, arguments, environment),
-        ));
+        return Err(failed(program, execute(program, arguments, environment)));
     }
     let path = envp
         .iter()
@@ -36,6 +33,18 @@ pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'stati
         .last()
         .unwrap_or_default();
     Err(search(program, path, arguments, environment))
+}
+
+/// execve(2), again for a while when the file is open for writing somewhere: a host that writes a program and starts it
+/// meets copies of its own descriptor in the children that its other threads are just about to execute.
+fn execute(program: &CStr, arguments: &[*const c_char], environment: &[*const c_char]) -> Errno {
+    for pause in 0..6 {
+        match process::execute(program, arguments, environment) {
+            Errno::ETXTBSY => process::pause(1 << pause),
+            errno => return errno,
+        }
+    }
+    Errno::ETXTBSY
 }
 
 /// Tries each directory of `path` in turn, as `execvp(3)`: what may not be executed is passed over, but remembered.
@@ -60,7 +69,7 @@ fn search(
         let Some(candidate) = buffer.set(&[directory, b"/", program.to_bytes()]) else {
             continue;
         };
-        match process::execute(candidate, arguments, environment) {
+        match execute(candidate, arguments, environment) {
             Errno::ENOENT | Errno::ENOTDIR if !fs::exists(candidate) => {}
             Errno::EACCES => result = Errno::EACCES.into(),
             errno => return failed(candidate, errno),

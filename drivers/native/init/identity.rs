@@ -3,11 +3,12 @@
 use core::ffi::CStr;
 
 use crate::accounts::{AccountError, Search, Which};
+use crate::lines;
 use crate::paths::SCOPED;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{O_NOCTTY, O_NONBLOCK, O_RDONLY, PR_SET_KEEPCAPS, S_IFREG};
 use crate::sys::arena::Arena;
-use crate::sys::{Errno, Fd, fs, process};
+use crate::sys::{Errno, fs, process};
 use crate::wire::{
     Detail, IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, Numbers, Strings,
 };
@@ -25,10 +26,6 @@ pub(crate) struct Wanted<'a> {
 
 /// Most supplementary groups.
 const GROUPS_MAX: usize = 4096;
-/// Longest line that is read whole; a longer one is passed over.
-const LINE_MAX: usize = 64 << 10;
-/// Most that is read of a file, which the image decides about.
-const FILE_MAX: usize = 16 << 20;
 /// `value` of a report about the user or the primary group.
 const USER: u64 = u64::MAX - 1;
 const PRIMARY: u64 = u64::MAX;
@@ -119,7 +116,7 @@ fn change(wanted: &Wanted<'_>, uid: u32, gid: u32, groups: &[u32]) -> Done {
 /// Calls `take` with each line of a file of the container; a missing file has none.
 ///
 /// Opened without blocking and only when it is a regular file: the image may have put a FIFO or a device there.
-fn each_line(init: &mut Init, path: &CStr, mut take: impl FnMut(&[u8]) -> Done) -> Done {
+fn each_line(init: &mut Init, path: &CStr, take: impl FnMut(&[u8]) -> Done) -> Done {
     let odd = |errno| Failure::with(errno, Detail::AccountFile);
     let file = match fs::open(init.root(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY, SCOPED) {
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
@@ -130,54 +127,10 @@ fn each_line(init: &mut Init, path: &CStr, mut take: impl FnMut(&[u8]) -> Done) 
         return Err(Failure::of(Detail::AccountFile));
     }
     let expected = usize::try_from(stat.size).unwrap_or(0);
-    let buffer = init.line_buffer(LINE_MAX)?;
-    let result = read_lines(&file, expected, buffer, &mut take);
+    let buffer = init.line_buffer()?;
+    let result = lines::read(&file, expected, buffer, take);
     init.keep_line_buffer(buffer);
     result
-}
-
-fn read_lines(
-    file: &Fd,
-    expected: usize,
-    buffer: &mut [u8],
-    take: &mut impl FnMut(&[u8]) -> Done,
-) -> Done {
-    let (mut used, mut total, mut skipping) = (0, 0, false);
-    loop {
-        let room = buffer.get_mut(used..).unwrap_or_default();
-        let got = fs::read(file.raw(), room)
-            .map_err(|errno| Failure::with(errno, Detail::AccountFile))?;
-        total += got;
-        let mut start = 0;
-        let end = used + got;
-        while let Some(line) = buffer
-            .get(start..end)
-            .and_then(|rest| rest.split(|byte| *byte == b'\n').next())
-        {
-            if start + line.len() == end {
-                break;
-            }
-            if !core::mem::take(&mut skipping) {
-                take(line)?;
-            }
-            start += line.len() + 1;
-        }
-        // At the size that fstat told, another read would only say so; a file without a size is read to its end.
-        let last = got == 0 || total >= FILE_MAX || (expected > 0 && total >= expected);
-        let rest = buffer.get(start..end).unwrap_or_default();
-        if last {
-            return if skipping || rest.is_empty() {
-                Ok(())
-            } else {
-                take(rest)
-            };
-        }
-        used = rest.len();
-        buffer.copy_within(start..end, 0);
-        if used == buffer.len() {
-            (used, skipping) = (0, true);
-        }
-    }
 }
 
 impl From<AccountError> for Failure {

@@ -8,12 +8,14 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod accounts;
+mod attributes;
 mod capabilities;
 mod decimal;
 mod devices;
 mod entry;
 mod exec;
 mod identity;
+mod lines;
 mod masks;
 mod mem;
 mod message;

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::attributes::{self, Pending};
 use crate::paths;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
@@ -84,7 +85,7 @@ fn octal(mode: u32, digits: &mut [u8; 5]) -> &CStr {
 /// Attaches the tree of a slot.
 pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
     let tree = init.take_slot(bind.slot)?;
-    change(&tree, bind.attrs, bind.flags & BIND_RECURSIVE != 0)?;
+    let pending = change(&tree, bind.attrs, bind.flags & BIND_RECURSIVE != 0)?;
     let target = match paths::find(init, bind.target, 0) {
         Err(Errno::ENOENT) if bind.flags & BIND_CREATE != 0 => {
             if fs::stat(tree.raw())?.kind() == S_IFDIR {
@@ -97,11 +98,11 @@ pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
     };
     mount::attach(tree.raw(), target.raw())?;
     paths::covered(init, bind.target);
-    Ok(())
+    pending.apply(init, &tree)
 }
 
 /// Sets attributes and propagation, which may differ in whether they reach the mounts below.
-fn change(tree: &Fd, attrs: MountAttr, recursive: bool) -> Done {
+fn change(tree: &Fd, attrs: MountAttr, recursive: bool) -> Result<Pending, Failure> {
     let deep = attrs.propagation & MS_REC != 0;
     let propagation = attrs.propagation & !MS_REC;
     let own = MountAttr {
@@ -112,42 +113,39 @@ fn change(tree: &Fd, attrs: MountAttr, recursive: bool) -> Done {
         propagation,
         ..MountAttr::default()
     };
-    if own != MountAttr::default() && propagation != 0 && deep == recursive {
-        return Ok(mount::set_attr(
-            tree.raw(),
+    let (has_own, has_spread) = (own != MountAttr::default(), propagation != 0);
+    let mut pending = Pending::default();
+    if has_own && has_spread && deep == recursive {
+        return Ok(attributes::set(
+            tree,
             recursive,
             &MountAttr { propagation, ..own },
         )?);
     }
-    if own != MountAttr::default() {
-        mount::set_attr(tree.raw(), recursive, &own)?;
+    if has_own {
+        pending = attributes::set(tree, recursive, &own)?;
     }
-    if propagation != 0 {
-        mount::set_attr(tree.raw(), deep, &spread)?;
+    if has_spread {
+        pending = pending.and(attributes::set(tree, deep, &spread)?);
     }
-    Ok(())
+    Ok(pending)
 }
 
 /// Covers a path with a read-only copy of itself.
-pub(crate) fn readonly_path(init: &Init, path: &CStr) -> Done {
+pub(crate) fn readonly_path(init: &mut Init, path: &CStr) -> Done {
     let Some(target) = paths::find_existing(init, path)? else {
         return Ok(());
     };
     let tree = mount::clone_tree(target.raw(), true)?;
-    mount::set_attr(tree.raw(), true, &READONLY)?;
-    Ok(mount::attach(tree.raw(), target.raw())?)
+    let pending = attributes::set(&tree, true, &READONLY)?;
+    mount::attach(tree.raw(), target.raw())?;
+    pending.apply(init, &tree)
 }
 
 /// Makes one mount read-only.
-pub(crate) fn remount_readonly(init: &Init, path: &CStr) -> Done {
-    match (&init.root, path) {
-        (Some(root), path) if path == c"/" => Ok(mount::set_attr(root.raw(), false, &READONLY)?),
-        _ => Ok(mount::set_attr(
-            paths::find(init, path, 0)?.raw(),
-            false,
-            &READONLY,
-        )?),
-    }
+pub(crate) fn remount_readonly(init: &mut Init, path: &CStr) -> Done {
+    let found = paths::find(init, path, 0)?;
+    attributes::set(&found, false, &READONLY)?.apply(init, &found)
 }
 
 /// Read-only, all else as it is.

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::attributes::{self, Pending};
 use crate::decimal::decimal;
 use crate::mounts::READONLY;
 use crate::run::{Done, Failure, Init};
@@ -61,22 +62,21 @@ pub(crate) fn propagation(init: &mut Init, flags: u64) -> Done {
 pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
     let (fd, _) = host.open(O_DIRECTORY)?;
     let tree = mount::clone_tree(fd.raw(), true)?;
+    let mut pending = Pending::default();
     if flags & (ROOT_READONLY | ROOT_READONLY_BELOW) != 0 {
         let writable = fs::statfs(tree.raw())?.flags & ST_RDONLY == 0;
-        mount::set_attr(tree.raw(), true, &READONLY)?;
+        pending = attributes::set(&tree, true, &READONLY)?;
         if writable && flags & ROOT_READONLY_BELOW != 0 {
             // Mount points are still to be made in it.
-            mount::set_attr(
-                tree.raw(),
-                false,
-                &MountAttr {
-                    clr: MOUNT_ATTR_RDONLY,
-                    ..MountAttr::default()
-                },
-            )?;
+            let attr = MountAttr {
+                clr: MOUNT_ATTR_RDONLY,
+                ..MountAttr::default()
+            };
+            pending = pending.but_top(&tree, &attr)?;
         }
     }
     cover_host(init, &tree)?;
+    pending.apply(init, &tree)?;
     init.root = Some(tree);
     Ok(())
 }

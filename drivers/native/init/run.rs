@@ -8,8 +8,8 @@ use crate::sys::arena::Arena;
 use crate::sys::{self, Errno, Fd, fs, process, socket};
 use crate::wire::{Detail, GO, INIT_NAME, Kind, Op, Reader, Report};
 use crate::{
-    capabilities, devices, exec, identity, masks, mounts, paths, pid1, process as this, root,
-    stdio, sysctl, terminal,
+    capabilities, devices, exec, identity, lines, masks, mounts, paths, pid1, process as this,
+    root, stdio, sysctl, terminal,
 };
 
 /// Exit status when the start failed; nobody but the kernel sees it, the parent has the report.
@@ -103,10 +103,10 @@ impl Init {
     }
 
     /// A buffer for lines; give it back with [`Init::keep_line_buffer`].
-    pub(crate) fn line_buffer(&mut self, len: usize) -> Result<&'static mut [u8], Failure> {
+    pub(crate) fn line_buffer(&mut self) -> Result<&'static mut [u8], Failure> {
         match self.line_buffer.take() {
             Some(buffer) => Ok(buffer),
-            None => Ok(self.arena.array(len)?),
+            None => Ok(self.arena.array(lines::LINE_MAX)?),
         }
     }
 

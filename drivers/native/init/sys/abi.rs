@@ -23,6 +23,7 @@ errnos! {
     EEXIST = 17,
     ENOTDIR = 20,
     EINVAL = 22,
+    ETXTBSY = 26,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
     ELOOP = 40,
@@ -70,11 +71,14 @@ pub(crate) const MOUNT_ATTR_NODEV: u64 = 4;
 pub(crate) const MOUNT_ATTR_NOEXEC: u64 = 8;
 
 pub(crate) const MS_REC: u64 = 0x4000;
+pub(crate) const MS_REMOUNT: u64 = 0x20;
+pub(crate) const MS_BIND: u64 = 0x1000;
 pub(crate) const MS_PRIVATE: u64 = 1 << 18;
 pub(crate) const MS_SLAVE: u64 = 1 << 19;
 pub(crate) const MNT_DETACH: u32 = 2;
 
 pub(crate) const ST_RDONLY: u64 = 1;
+pub(crate) const ST_RELATIME: u64 = 0x1000;
 pub(crate) const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
 
 pub(crate) const CLONE_NEWNS: u32 = 0x2_0000;

@@ -272,16 +272,29 @@ pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
 /// `statx(2)` of `/`: whether it is the root of a mount, and not just a directory that was chroot'ed into.
 pub(crate) fn root_is_mount() -> Result<bool> {
     const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
+    let [_, attributes, ..] = statx(super::abi::AT_FDCWD, c"/", 0, 0)?;
+    Ok(attributes & STATX_ATTR_MOUNT_ROOT != 0)
+}
+
+/// `statx(2)`: the number that /proc/self/mountinfo has for the mount of an open file (Linux 5.8).
+pub(crate) fn mount_id(fd: i32) -> Result<u64> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    Ok(statx(fd, c"", super::abi::AT_EMPTY_PATH, STATX_MNT_ID)?[18])
+}
+
+/// The words of a `struct statx`: the second is the attributes, the nineteenth the mount's number.
+fn statx(dir: i32, path: &CStr, flags: u32, mask: u32) -> Result<[u64; 32]> {
     let mut stat = [0u64; 32];
+    let path = path.as_ptr().expose_provenance();
     let args = [
-        arg(super::abi::AT_FDCWD),
-        c"/".as_ptr().expose_provenance(),
-        0,
-        0,
+        arg(dir),
+        path,
+        flags as usize,
+        mask as usize,
         (&raw mut stat).expose_provenance(),
         0,
     ];
-    // SAFETY: `stat` has the 256 bytes of a statx; its second word is the attributes.
+    // SAFETY: `path` ends with NUL, and `stat` has the 256 bytes of a statx.
     unsafe { call(nr::STATX, args) }?;
-    Ok(stat[1] & STATX_ATTR_MOUNT_ROOT != 0)
+    Ok(stat)
 }

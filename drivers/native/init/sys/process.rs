@@ -373,6 +373,18 @@ pub(crate) fn is_ready(fd: i32) -> Result<bool> {
     .map(|ready| ready != 0)
 }
 
+/// `ppoll(2)` of nothing: sleeps, less than a second.
+pub(crate) fn pause(milliseconds: u64) {
+    let time = [0, milliseconds * 1_000_000];
+    // SAFETY: no descriptors and a timespec.
+    let _ = unsafe {
+        call(
+            nr::PPOLL,
+            [0, 0, time.as_ptr().expose_provenance(), 0, 0, 0],
+        )
+    };
+}
+
 /// `mmap(2)`: fresh zeroed memory that is never unmapped.
 pub(crate) fn map(len: usize) -> Result<&'static mut [u8]> {
     const READ_WRITE: usize = 1 | 2;

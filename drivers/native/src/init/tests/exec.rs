@@ -117,7 +117,7 @@ fn a_large_plan_with_many_descriptors_arrives_whole() {
         return;
     };
     let mut plan = Plan::standard(&rootfs.path(), namespaces());
-    for _ in 0..99 {
+    for _ in 0..300 {
         plan.fd(File::open("/dev/null").unwrap());
     }
     let long = format!("LONG={}", "x".repeat(100_000));
@@ -164,4 +164,26 @@ fn a_parent_that_ends_before_go_ends_init() {
     assert_eq!(next(&ours).unwrap().0.kind, Kind::Ns);
     drop(ours);
     assert_eq!(code(&spawned.pidfd), 125);
+}
+
+#[test]
+fn a_program_that_is_just_being_closed_by_its_writer_is_waited_for() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    let open = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(rootfs.inside("bin/busybox"))
+    };
+    let writer = open().unwrap();
+    let closer = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(15));
+        drop(writer);
+    });
+    start(&rootfs, &["/bin/busybox", "true"], &PATH).ok();
+    closer.join().unwrap();
+    let _writer = open().unwrap();
+    let failed = start(&rootfs, &["/bin/busybox", "true"], &PATH).failed();
+    assert_eq!(failed.errno, libc::ETXTBSY);
 }

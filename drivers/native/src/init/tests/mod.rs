@@ -42,7 +42,7 @@ const MS_REC_PRIVATE: u64 = libc::MS_REC | libc::MS_PRIVATE;
 /// The contract's 14 capabilities.
 const DOCKER_CAPS: u64 = 0xa804_25fb;
 /// First slot for `Source`.
-const SOURCES: u16 = 100;
+const SOURCES: u16 = 1000;
 
 /// A plan in the making, with what it needs.
 struct Plan {
