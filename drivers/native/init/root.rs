@@ -136,7 +136,10 @@ pub(crate) fn overlay(init: &mut Init, host: &HostPath<'_>, layer: &Layer) -> Do
         mount::fsconfig(&merged, c"userxattr", None)?;
     }
     let merged = mount::fsmount(&merged, 0)?;
-    mount::attach(merged.raw(), memory.raw())?;
+    // The overlay has clones of its own. Were the tmpfs left under it, the host's tree would stay on top of the new
+    // root behind the tmpfs when `pivot` lets go of one mount, and `/..` would lead into it.
+    mount::umount(c".", MNT_DETACH)?;
+    cover_host(init, &merged)?;
     init.root = Some(merged);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The native driver keeps the contract.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../../tests/support/mod.rs"]
 mod support;
