@@ -114,7 +114,7 @@ impl Run<'_> {
         made.record_plan(&plan)?;
         let (status_read, status_write) = match plan.init {
             true => {
-                let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC);
+                let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);
                 let (read, write) = pipe.map_err(error::setup("make a pipe for init"))?;
                 (Some(read), Some(write))
             }

@@ -98,7 +98,8 @@ impl Ended {
 /// What init wrote of its program's end: a status in the form of wait(2).
 pub(super) fn payload_end(pipe: Option<OwnedFd>) -> Option<End> {
     let mut status = [0; 4];
-    // Init has ended, so the pipe ends too and this never blocks.
+    // Init has ended, so what it wrote is there. The pipe does not block: another thread's fork may
+    // still hold its other end.
     File::from(pipe?).read_exact(&mut status).ok()?;
     Some(End::of(i32::from_le_bytes(status)))
 }

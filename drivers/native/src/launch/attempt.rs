@@ -22,6 +22,8 @@ use crate::wire::{INIT_NAME, Kind, Report};
 
 /// How long an end of file may lag behind EXECUTING before /proc is asked whether the program runs.
 const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
+/// The same where init stays and the kernel does not list its children: a failure would have been reported by then.
+const STAYING_INIT_GRACE: Duration = Duration::from_secs(5);
 /// How long the kernel may take to end a process that was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -162,6 +164,7 @@ impl<'a> Attempt<'a> {
         if self.must_wait() && !self.prepared {
             return Err(LaunchError::DidNotWait);
         }
+        let executing = Instant::now();
         loop {
             let patience = Instant::now() + END_OF_FILE_GRACE;
             let deadline = self
@@ -181,8 +184,14 @@ impl<'a> Attempt<'a> {
                 Ok(Event::Closed | Event::Ended) => return self.see_program(),
                 // Another thread's fork may hold init's end of the socket for as long as it likes.
                 Err(ChannelError::TimedOut) if !self.is_late() => {
-                    if !self.launch.init_stays && self.runs_program()? == Some(true) {
-                        return Ok(());
+                    let runs = match self.launch.init_stays {
+                        true => {
+                            executing.elapsed() > STAYING_INIT_GRACE || self.child_runs_program()?
+                        }
+                        false => self.runs_program()? == Some(true),
+                    };
+                    if runs {
+                        return self.last_word();
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -231,6 +240,23 @@ impl<'a> Attempt<'a> {
         };
         self.dir = Some(dir);
         Ok(runs)
+    }
+
+    /// The same of the child of an init that stays.
+    fn child_runs_program(&mut self) -> Result<bool, LaunchError> {
+        let program = match ProcessDir::open(&self.process) {
+            Err(ProcfsError::Process { .. }) => None,
+            other => other?.child_program(),
+        };
+        Ok(program.is_some_and(|program| program != self.program.identity()))
+    }
+
+    /// A failure may have been reported between the last look at the socket and the one at the process.
+    fn last_word(&self) -> Result<(), LaunchError> {
+        match self.channel.receive()? {
+            Some(Event::Report(report, _)) => Err(self.step_failed(&report)),
+            _ => Ok(()),
+        }
     }
 
     fn must_wait(&self) -> bool {

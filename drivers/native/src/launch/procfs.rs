@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
-use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{read, write};
 
@@ -60,6 +60,7 @@ pub(crate) enum ProcfsError {
 /// The directory of one process.
 #[derive(Debug)]
 pub(crate) struct ProcessDir {
+    proc: OwnedFd,
     dir: OwnedFd,
     pid: i32,
 }
@@ -68,8 +69,7 @@ impl ProcessDir {
     /// Opens the directory of a child that was not reaped; seven system calls.
     pub(crate) fn open(process: &Process) -> Result<Self, ProcfsError> {
         let pid = process.pid();
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let proc = nix::fcntl::open("/proc", flags | OFlag::O_NOFOLLOW, Mode::empty())
+        let proc = nix::fcntl::open("/proc", DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty())
             .map_err(ProcfsError::Open)?;
         if fstatfs(&proc).map_err(ProcfsError::Open)?.filesystem_type() != PROC_SUPER_MAGIC {
             return Err(ProcfsError::NotProcfs);
@@ -83,13 +83,12 @@ impl ProcessDir {
             });
         }
         let failed = |source| ProcfsError::Process { pid, source };
-        let how = OpenHow::new().flags(flags).resolve(PLAIN);
-        let dir = openat2(&proc, pid.to_string().as_str(), how).map_err(failed)?;
+        let dir = openat2(&proc, pid.to_string().as_str(), directory()).map_err(failed)?;
         // A reused pid would have meant that ours was reaped before the directory was opened.
         if process.was_reaped() {
             return Err(failed(Errno::ESRCH));
         }
-        Ok(ProcessDir { dir, pid })
+        Ok(ProcessDir { proc, dir, pid })
     }
 
     /// Writes a whole file by one `write`, as procfs wants it; three system calls.
@@ -115,9 +114,27 @@ impl ProcessDir {
 
     /// Device and inode of the program that the process executes.
     pub(crate) fn program(&self) -> Result<(u64, u64), ProcfsError> {
-        let stat: FileStat = fstatat(&self.dir, c"exe", AtFlags::empty())
-            .map_err(|source| self.failed("read", "exe", source))?;
-        Ok((stat.st_dev, stat.st_ino))
+        program(&self.dir).map_err(|source| self.failed("read", "exe", source))
+    }
+
+    /// The same of its first child; `None` without one, or where the kernel lists none (CONFIG_PROC_CHILDREN).
+    pub(crate) fn child_program(&self) -> Option<(u64, u64)> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC)
+            .resolve(PLAIN);
+        let list = openat2(
+            &self.dir,
+            format!("task/{}/children", self.pid).as_str(),
+            how,
+        )
+        .ok()?;
+        let mut buffer = [0; 16];
+        let length = read(&list, &mut buffer).ok()?;
+        let child = str::from_utf8(buffer.get(..length)?)
+            .ok()?
+            .split_ascii_whitespace()
+            .next()?;
+        program(&openat2(&self.proc, child, directory()).ok()?).ok()
     }
 
     fn file(&self, name: &'static str, flags: OFlag) -> Result<OwnedFd, ProcfsError> {
@@ -136,6 +153,19 @@ impl ProcessDir {
         }
     }
 }
+
+fn program(process: &OwnedFd) -> Result<(u64, u64), Errno> {
+    let stat = fstatat(process, c"exe", AtFlags::empty())?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+fn directory() -> OpenHow {
+    OpenHow::new().flags(DIRECTORY).resolve(PLAIN)
+}
+
+const DIRECTORY: OFlag = OFlag::O_PATH
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
 
 /// Below the directory, through no symbolic link and no mount point.
 const PLAIN: ResolveFlag = ResolveFlag::RESOLVE_BENEATH

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::launch::{End, LaunchError, ProcessError, launch};
+use crate::support::{Need, skip_unless};
 use crate::sys::pidfd;
-use crate::wire::Op;
+use crate::wire::{NO_SLOT, Op};
 
 use super::support::{Plan, in_own_process, printing, shell, signalled};
 
@@ -74,9 +75,22 @@ fn a_host_that_reaps_every_child_gets_the_status_or_its_own_fault() {
 
 #[test]
 fn a_fork_of_another_thread_that_holds_the_socket_delays_no_launch() {
-    if !own("a_fork_of_another_thread_that_holds_the_socket_delays_no_launch") {
+    if own("a_fork_of_another_thread_that_holds_the_socket_delays_no_launch") {
+        launch_beside_forks(false);
+    }
+}
+
+#[test]
+fn a_fork_of_another_thread_delays_no_launch_whose_init_stays_either() {
+    if skip_unless(&[Need::Root]) {
         return;
     }
+    if own("a_fork_of_another_thread_delays_no_launch_whose_init_stays_either") {
+        launch_beside_forks(true);
+    }
+}
+
+fn launch_beside_forks(staying: bool) {
     let stop = Arc::new(AtomicBool::new(false));
     let forker = std::thread::spawn({
         let stop = Arc::clone(&stop);
@@ -106,12 +120,21 @@ fn a_fork_of_another_thread_that_holds_the_socket_delays_no_launch() {
     });
     let mut slowest = Duration::ZERO;
     let mut wrong = None;
-    for _ in 0..200 {
+    for _ in 0..100 {
         // One that stays: the end of a payload would tell that it ran.
         let mut plan = Plan::of(&[Op::ReportNs {}]);
+        if staying {
+            plan = Plan::of(&[Op::ReportNs {}, Op::Pid1 { status: NO_SLOT }]);
+        }
         plan.exec(&["/bin/sleep", "1000"]);
         let before = Instant::now();
-        let started = launch(plan.launch()).unwrap();
+        let mut request = plan.launch();
+        request.init_stays = staying;
+        if staying {
+            // Ends with its PID 1.
+            request.namespaces = u64::from(libc::CLONE_NEWPID.cast_unsigned());
+        }
+        let started = launch(request).unwrap();
         slowest = slowest.max(before.elapsed());
         started.process.signal(libc::SIGKILL).unwrap();
         let end = started.process.reap().unwrap().end;
