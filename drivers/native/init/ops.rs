@@ -311,6 +311,11 @@ ops! { 'a;
     }
     /// Joins a new session keyring, so that the host's keys stay out of reach.
     SessionKeyring = 37 {}
+    /// Enters a cgroup by itself: a write of another's pid waits for the kernel's grace period.
+    Place = 39 {
+        /// A version 1 cgroup's `tasks`, open for writing.
+        slot: u16,
+    }
     /// Writes a file below /proc/sys through a procfs of our own.
     Sysctl = 38 {
         /// Relative to /proc/sys, with slashes.

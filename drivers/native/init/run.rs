@@ -213,6 +213,7 @@ fn step(init: &mut Init, op: Op<'static>) -> Done {
             init.await_go();
             Ok(())
         }
+        Op::Place { slot } => this::place(init, slot),
         Op::Join { slot, flags } => this::join(init, slot, flags),
         Op::Fork {} => this::fork(init),
         Op::TakeRoot { setgroups } => this::take_root(setgroups),

@@ -40,6 +40,8 @@ pub(super) struct Slots<'a> {
     pub(super) stdio: &'a ChildStdio,
     /// The container's first process, for an exec.
     pub(super) container: Option<&'a Arc<Process>>,
+    /// The `tasks` files of the container's version 1 cgroups.
+    pub(super) entries: &'a [OwnedFd],
     /// The write end of the pipe for the program's wait status.
     pub(super) status: Option<&'a OwnedFd>,
 }
@@ -63,6 +65,10 @@ impl<'a> Slots<'a> {
             FdSlot::Container => {
                 let process = self.container.ok_or_else(|| missing(slot))?;
                 Ok(Held::Process(Arc::clone(process)))
+            }
+            FdSlot::CgroupEntry(index) => {
+                let entry = self.entries.get(usize::from(*index));
+                Ok(Held::Lent(entry.ok_or_else(|| missing(slot))?.as_fd()))
             }
             FdSlot::HostProcess => {
                 let pid = i32::try_from(std::process::id()).unwrap_or(0);

@@ -117,7 +117,11 @@ impl Exec<'_> {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
         };
+        let entries = self
+            .cgroup
+            .map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;
         let input = RunInput {
+            cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
             die_with_host: self.request.options.die_with_host,
             strict: self.request.options.strict,
@@ -127,6 +131,7 @@ impl Exec<'_> {
             containers: self.containers,
             stdio: &child,
             container: Some(self.container),
+            entries: &entries,
             status: None,
         };
         let held = slots.open(&plan.fds)?;
@@ -140,12 +145,6 @@ impl Exec<'_> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let unified = self.cgroup.and_then(Cgroup::unified_dir);
-        let mut place = |process: &Arc<Process>| {
-            if let (Some(cgroup), Ok(pid)) = (self.cgroup, u32::try_from(process.pid())) {
-                cgroup.place(pid, unified.is_some()).map_err(Error::from)?;
-            }
-            Ok(())
-        };
         let mut pre_start = |process: &Arc<Process>| {
             self.pre_start_reached.set(true);
             let pid = u32::try_from(process.pid()).unwrap_or(0);
@@ -159,7 +158,7 @@ impl Exec<'_> {
             fds: &fds,
             describe: &|index| plan.describe(index),
             id_maps: None,
-            place: Some(&mut place),
+            place: None,
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
             init_stays: false,

@@ -6,6 +6,7 @@ use super::made::Made;
 use super::watch::{Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
+use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources};
@@ -104,7 +105,11 @@ impl Run<'_> {
         let (child, streams) = stdio::prepare(pipes, tty)?;
         let host = host::host(facts, made.cgroup());
         let sources = Sources::resolve(self.spec, &host);
+        let entries = made
+            .cgroup()
+            .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files)?;
         let input = RunInput {
+            cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
             die_with_host: self.options.die_with_host,
             strict: self.options.strict,
@@ -124,6 +129,7 @@ impl Run<'_> {
             containers: self.containers,
             stdio: &child,
             container: None,
+            entries: &entries,
             status: status_write.as_ref(),
         };
         let held = slots.open(&plan.fds)?;
@@ -143,9 +149,6 @@ impl Run<'_> {
         let mut place = |process: &Arc<Process>| {
             let pid = process.pid();
             made.record_init(pid)?;
-            if let (Some(cgroup), Ok(pid)) = (cgroup, u32::try_from(pid)) {
-                cgroup.place(pid, unified.is_some()).map_err(Error::from)?;
-            }
             Ok(())
         };
         let mut pre_start = |process: &Arc<Process>| {

@@ -1,7 +1,9 @@
 //! The container's cgroup as data, and what of the template's controls is not in force.
 
 use super::host::OwnCgroup;
-use super::{Host, PlanError};
+use super::steps::Steps;
+use super::{FdSlot, Host, PlanError, slot};
+use crate::wire::Op;
 use execdriver_core::Spec;
 use execdriver_core::spec::{SeccompChoice, TemplateDefault};
 use oci_spec::runtime::LinuxDeviceCgroup;
@@ -60,6 +62,20 @@ pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>)
         unenforced.push("the default AppArmor profile: not in this version".to_owned());
     }
     Ok((plan, unenforced))
+}
+
+/// Init's first steps: everything after them is accounted for, and PreStart finds it in its place.
+pub(super) fn enter(
+    entries: u16,
+    steps: &mut Steps,
+    fds: &mut Vec<FdSlot>,
+) -> Result<(), PlanError> {
+    for entry in 0..entries {
+        let slot = slot(fds, FdSlot::CgroupEntry(entry))?;
+        let words = format!("enter its cgroups ({} of {entries})", entry + 1);
+        steps.push(&Op::Place { slot }, words);
+    }
+    Ok(())
 }
 
 fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {

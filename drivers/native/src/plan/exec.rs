@@ -3,7 +3,7 @@
 use super::namespaces::flag;
 use super::process::Wanted;
 use super::steps::Steps;
-use super::{CgroupPlan, FdSlot, Host, Plan, PlanError, RunInput, slot, support};
+use super::{CgroupPlan, FdSlot, Host, Plan, PlanError, RunInput, cgroup, slot, support};
 use crate::wire::Op;
 use execdriver_core::spec::ExecSpec;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
@@ -46,6 +46,7 @@ impl Plan {
         };
         let mut steps = Steps::default();
         let mut fds = Vec::new();
+        cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
         enter(running, setgroups, &mut steps, &mut fds)?;
         wanted.open_terminal(&mut steps)?;
         wanted.plan(&mut steps, &mut fds)?;
@@ -75,7 +76,7 @@ fn enter(
     steps: &mut Steps,
     fds: &mut Vec<FdSlot>,
 ) -> Result<(), PlanError> {
-    steps.push(&Op::ReportNs {}, "wait for the cgroups");
+    steps.push(&Op::ReportNs {}, "wait for the parent");
     // Before anything of the container can look (CVE-2016-9962).
     steps.push(&Op::Undumpable {}, "hide from the container");
     let slot = slot(fds, FdSlot::Container)?;

@@ -89,6 +89,8 @@ pub(crate) enum FdSlot {
     },
     /// A pidfd of the container's first process, for an exec.
     Container,
+    /// The n-th of the version 1 cgroups' `tasks` files, open for writing.
+    CgroupEntry(u16),
     /// A pidfd of the host program.
     HostProcess,
     /// The write end of a pipe for the program's wait status, when init stays.
@@ -100,6 +102,8 @@ pub(crate) enum FdSlot {
 pub(crate) struct RunInput {
     /// Bit n: descriptor n is a pipe that was made for this process, and is given to its user.
     pub(crate) owned_streams: u8,
+    /// How many version 1 cgroups init enters by itself.
+    pub(crate) cgroup_entries: u16,
     /// Killed when the host program dies.
     pub(crate) die_with_host: bool,
     /// Template defaults that are not in force are errors.
@@ -129,6 +133,7 @@ impl Plan {
         let namespaces = Namespaces::decide(spec, host)?;
         let mut fds = Vec::new();
         let mut entering = Steps::default();
+        cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
         namespaces.enter(&mut entering, &mut fds)?;
         let mut builder = Builder::new(spec, host, sources, &namespaces);
         let wanted = process::Wanted {

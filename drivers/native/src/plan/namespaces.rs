@@ -131,7 +131,7 @@ impl Namespaces {
 
     /// From the report that the namespaces exist to being root in all of them.
     pub(super) fn enter(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
-        steps.push(&Op::ReportNs {}, "wait for the id maps and the cgroups");
+        steps.push(&Op::ReportNs {}, "wait for the id maps");
         if self.creates(Kind::User) {
             self.take_root(steps);
         }

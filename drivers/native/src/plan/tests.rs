@@ -31,6 +31,6 @@ fn a_message_has_one_operation_a_step() {
     let sources = Sources::resolve(&spec, &host);
     let plan = Plan::build(&spec, &host, &sources, &RunInput::default()).unwrap();
     assert_eq!(words(&plan).last(), Some(&"execute /bin/true"));
-    assert_eq!(plan.describe(0), "wait for the id maps and the cgroups");
+    assert_eq!(plan.describe(0), "wait for the id maps");
     assert!(plan.message().is_ok());
 }
