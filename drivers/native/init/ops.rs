@@ -106,6 +106,16 @@ ops! { 'a;
         /// With the mounts below. Must be set in a new user namespace, where the kernel refuses to uncover what lies below.
         recursive: bool,
     }
+    /// Clones what another container has at `path` into a slot: goes into its mount namespace for that and comes back.
+    /// Before `Source`, and before anything is mounted.
+    Borrow = 40 {
+        /// A pidfd of a process in the mount namespace.
+        from: u16,
+        /// Where to keep it; not a slot of a received descriptor.
+        slot: u16,
+        /// Absolute path in the other container, without symbolic links.
+        path: &'a CStr,
+    }
     /// Sets the propagation of `/` by `mount(2)`; before `Root` for the copy of the host's tree, after `Pivot` for the container's root.
     Propagation = 13 {
         /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED` or `MS_UNBINDABLE`, with `MS_REC` or not.

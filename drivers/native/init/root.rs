@@ -7,10 +7,10 @@ use crate::decimal::decimal;
 use crate::mounts::READONLY;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
-    AT_FDCWD, Errno, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE, MountAttr,
+    AT_FDCWD, CLONE_NEWNS, Errno, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE, MountAttr,
     O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, ST_RDONLY, Stat,
 };
-use crate::sys::{Fd, fs, mount};
+use crate::sys::{Fd, fs, mount, process};
 use crate::wire::{Detail, ROOT_READONLY, ROOT_READONLY_BELOW};
 
 /// A file of the host as the parent saw it.
@@ -41,13 +41,27 @@ impl HostPath<'_> {
 
 /// Clones a mount of the host into a slot.
 pub(crate) fn source(init: &mut Init, slot: u16, host: &HostPath<'_>, recursive: bool) -> Done {
-    let place = init
-        .slots
-        .get_mut(usize::from(slot))
-        .filter(|place| **place < 0);
-    let place = place.ok_or(Failure::of(Detail::BadMessage))?;
     let (fd, _) = host.open(0)?;
-    *place = mount::clone_tree(fd.raw(), recursive)?.leak();
+    keep(init, slot, mount::clone_tree(fd.raw(), recursive)?)
+}
+
+/// Clones what another container sees at a path. Only a process in a mount namespace may clone its mounts
+/// (open_tree(2)), so we go there; nothing of the other container is executed, and no link of it followed.
+pub(crate) fn borrow(init: &mut Init, from: u16, slot: u16, path: &CStr) -> Done {
+    let flags = O_PATH | O_DIRECTORY;
+    let links = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    let ours = fs::open(AT_FDCWD, c"/proc/self/ns/mnt", 0, 0)?;
+    process::setns(init.slot(from)?, CLONE_NEWNS)?;
+    let tree = fs::open(AT_FDCWD, path, flags, links)
+        .and_then(|theirs| mount::clone_tree(theirs.raw(), true));
+    process::setns(ours.raw(), CLONE_NEWNS)?;
+    keep(init, slot, tree?)
+}
+
+fn keep(init: &mut Init, slot: u16, tree: Fd) -> Done {
+    let place = init.slots.get_mut(usize::from(slot));
+    let place = place.filter(|place| **place < 0);
+    *place.ok_or(Failure::of(Detail::BadMessage))? = tree.leak();
     Ok(())
 }
 

@@ -295,6 +295,7 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
             ino,
             recursive,
         } => root::source(init, slot, &root::HostPath { path, dev, ino }, recursive),
+        Op::Borrow { from, slot, path } => root::borrow(init, from, slot, path),
         Op::Propagation { flags } => root::propagation(init, flags),
         Op::Root {
             path,

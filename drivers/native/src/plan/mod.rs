@@ -135,6 +135,10 @@ impl Plan {
         let mut entering = Steps::default();
         cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
         namespaces.enter(&mut entering, &mut fds)?;
+        let shm = match &spec.shm_of {
+            Some(id) => Some(slot(&mut fds, shm_of(id))?),
+            None => None,
+        };
         let mut builder = Builder::new(spec, host, sources, &namespaces);
         let wanted = process::Wanted {
             process,
@@ -152,6 +156,7 @@ impl Plan {
         let mut running = Steps::default();
         wanted.plan(&mut running, &mut fds)?;
         builder.first_slot(fds.len())?;
+        builder.shm_from = shm;
         let mut steps = builder.file_systems(&wanted)?;
         system::plan(spec, &namespaces, &mut steps.after)?;
         let slots = builder.next_slot;
@@ -223,6 +228,8 @@ struct Builder<'a> {
     /// After the pivot.
     late: Steps,
     next_slot: u16,
+    /// The slot of the container whose shared memory is seen.
+    shm_from: Option<u16>,
 }
 
 /// The steps of file systems: before the process's own set-up, and after the pivot.
@@ -247,6 +254,7 @@ impl<'a> Builder<'a> {
             mounted: Steps::default(),
             late: Steps::default(),
             next_slot: 0,
+            shm_from: None,
         }
     }
 
@@ -276,10 +284,16 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Opens a file of the host into a slot.
-    fn open(&mut self, field: &str, source: &Source, recursive: bool) -> Result<u16, PlanError> {
+    /// A slot that init fills.
+    fn take_slot(&mut self) -> Result<u16, PlanError> {
         let slot = self.next_slot;
         self.next_slot = slot.checked_add(1).ok_or_else(|| too_large("mounts"))?;
+        Ok(slot)
+    }
+
+    /// Opens a file of the host into a slot.
+    fn open(&mut self, field: &str, source: &Source, recursive: bool) -> Result<u16, PlanError> {
+        let slot = self.take_slot()?;
         self.opened.push(
             &Op::Source {
                 slot,
@@ -299,6 +313,14 @@ impl<'a> Builder<'a> {
         let words = format!("make {} read-only", target.display());
         self.late.push(&Op::RemountReadonly { path: &path }, words);
         Ok(())
+    }
+}
+
+/// A process of the container whose shared memory is seen.
+fn shm_of(id: &str) -> FdSlot {
+    FdSlot::Namespace {
+        kind: Kind::Mount,
+        from: JoinFrom::Container(id.to_owned()),
     }
 }
 

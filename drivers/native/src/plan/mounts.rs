@@ -70,6 +70,31 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
             new_file_system(builder, &planned, mount)?;
         }
     }
+    joined_shm(builder)
+}
+
+/// Shared memory is files in a tmpfs: who joins an IPC namespace for it needs the same tmpfs.
+fn joined_shm(builder: &mut Builder<'_>) -> Result<(), PlanError> {
+    let (Some(from), Some(id)) = (builder.shm_from, &builder.spec.shm_of) else {
+        return Ok(());
+    };
+    let slot = builder.take_slot()?;
+    let path = c"/dev/shm";
+    builder.opened.push(
+        &Op::Borrow { from, slot, path },
+        format!("open /dev/shm of {id}"),
+    );
+    builder.mounted.push(
+        &Op::Bind {
+            slot,
+            target: path,
+            attr_set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC,
+            attr_clr: 0,
+            propagation: PRIVATE,
+            flags: BIND_CREATE | BIND_RECURSIVE,
+        },
+        format!("bind /dev/shm of {id} on /dev/shm"),
+    );
     Ok(())
 }
 
