@@ -132,7 +132,8 @@ ops! { 'a;
         /// `ROOT_*` bits.
         flags: u32,
     }
-    /// Like `Root`, with a writable layer over it that is kept in memory and vanishes with the container.
+    /// Like `Root`, with a writable layer over it that is kept in memory and vanishes with the container. Mounts below `lower`
+    /// are not part of it, and in a new user namespace there may be none: the kernel answers EINVAL.
     Overlay = 15 {
         /// Absolute host path without symbolic links.
         lower: &'a CStr,

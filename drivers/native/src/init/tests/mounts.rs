@@ -287,6 +287,39 @@ fn an_overlay_takes_the_writes_and_is_bounded() {
 }
 
 #[test]
+fn the_hosts_own_root_can_lie_under_an_overlay() {
+    both(|namespaces| {
+        if skip_unless(&[Need::Overlay]) || rootfs(namespaces).is_none() {
+            return;
+        }
+        let mut plan = Plan::new(namespaces);
+        plan.begin();
+        let devices = plan.device_sources();
+        plan.cut_off();
+        let meta = fs::metadata("/").unwrap();
+        plan.op(Op::Overlay {
+            lower: c"/",
+            dev: meta.dev(),
+            ino: meta.ino(),
+            size: 1 << 20,
+            inodes: 100,
+            userxattr: namespaces & NEW_USER != 0,
+        });
+        plan.template(&devices);
+        plan.op(Op::Pivot {});
+        let script = "busybox cat /etc/passwd > /dev/null && echo read; busybox touch /of-the-container && echo written";
+        let ended = plan.finish(c"0:0", &["/bin/sh", "-c", script], &["PATH=/bin"]);
+        if namespaces & NEW_USER == 0 {
+            assert_eq!(ended.output, "read\nwritten\n", "{ended:?}");
+        } else {
+            // The mounts below / are locked to it, and overlayfs may not look under them.
+            assert_eq!(ended.failed().errno, libc::EINVAL);
+        }
+        assert!(!Path::new("/of-the-container").exists());
+    });
+}
+
+#[test]
 fn a_tmpfs_takes_the_mode_of_the_directory_it_covers_when_asked() {
     let Some(rootfs) = rootfs(namespaces()) else {
         return;

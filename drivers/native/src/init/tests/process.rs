@@ -65,7 +65,12 @@ fn pid_1_is_bare_and_forwards_signals() {
 }
 
 /// A container that prints a line and waits for its standard input to end; the callback gets its pidfd.
-fn with_running(rootfs: &Rootfs, test: impl FnOnce(BorrowedFd<'_>)) {
+fn with_running(rootfs: &Rootfs, test: impl FnOnce(BorrowedFd<'_>)) -> String {
+    with_running_script(rootfs, "echo here > /tmp/file; read x", test)
+}
+
+/// The same with a script of its own after that line; returns what it printed.
+fn with_running_script(rootfs: &Rootfs, script: &str, test: impl FnOnce(BorrowedFd<'_>)) -> String {
     let mut plan = Plan::standard(&rootfs.path(), namespaces());
     let (stdin, stdin_writer) = os_pipe::pipe().unwrap();
     let (mut reader, writer) = os_pipe::pipe().unwrap();
@@ -80,10 +85,8 @@ fn with_running(rootfs: &Rootfs, test: impl FnOnce(BorrowedFd<'_>)) {
         flags: 0,
         umask: 0o022,
     });
-    plan.exec(
-        &["/bin/sh", "-c", "echo ready; echo here > /tmp/file; read x"],
-        &PATH,
-    );
+    plan.exec(&["/bin/sh", "-c", &format!("echo ready; {script}")], &PATH);
+    let mut output = String::new();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let running = scope.spawn(move || {
@@ -120,8 +123,10 @@ fn with_running(rootfs: &Rootfs, test: impl FnOnce(BorrowedFd<'_>)) {
         reader.read_exact(&mut line).unwrap();
         test(pidfd.as_fd());
         drop(stdin_writer);
+        reader.read_to_string(&mut output).unwrap();
         running.join().unwrap();
     });
+    output
 }
 
 fn join(pidfd: BorrowedFd<'_>, build: impl FnOnce(&mut Plan)) -> Ended {
@@ -293,4 +298,30 @@ fn a_dead_host_is_noticed() {
     plan.op(Op::DieWithHost { signal: 9, slot });
     let failed = plan.launch(None).failed();
     assert_eq!((failed.op, failed.detail), (1, Detail::HostGone));
+}
+
+#[test]
+fn a_container_never_sees_into_an_exec_that_is_not_yet_its_payload() {
+    let Some(rootfs) = rootfs(namespaces()) else {
+        return;
+    };
+    // Until it is the payload, an exec's program is a memory file and one of its descriptors is a socket.
+    let script = "while ! busybox test -e /stop; do \
+        for p in /proc/[0-9]*; do busybox readlink $p/exe $p/fd/3 $p/fd/4; done 2>/dev/null; done | \
+        busybox grep -E 'memfd|socket|pidfd'";
+    let output = with_running_script(&rootfs, script, |pidfd| {
+        for _ in 0..100 {
+            let ended = join(pidfd, |plan| {
+                plan.op(Op::Cwd { path: c"/tmp" });
+                plan.op(Op::Reset {
+                    flags: 0,
+                    umask: 0o022,
+                });
+                plan.exec(&["/bin/busybox", "true"], &PATH);
+            });
+            assert_eq!(ended.code, 0, "{ended:?}");
+        }
+        rootfs.write("stop", "");
+    });
+    assert_eq!(output, "");
 }
