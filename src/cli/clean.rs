@@ -1,6 +1,6 @@
 //! `execdriver clean`: removes what containers that are no more have left.
 
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, chain, complain};
 use crate::global::Global;
 use execdriver::Driver;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for id in &ids {
         if let Err(error) = clean(driver.as_ref(), id, args.force) {
-            eprintln!("execdriver: {}", chain(&error));
+            complain(&chain(&error));
             code = ExitCode::FAILURE;
         }
     }

@@ -1,11 +1,11 @@
 //! The flags that say what a container is, and the `Command` that they make.
 
 use crate::failure::Failure;
-use crate::values::{self, Namespace};
+use crate::values::{self, DeviceArg, Namespace, VolumeArg};
 use clap::Args;
 use execdriver::{
-    CgroupNamespace, Command, Device, Ephemeral, Error, Ipc, LinuxCommand, LinuxResources, Mount,
-    Network, Pid, ProcessConfig, Profile, Resources, Rlimit, Uts,
+    CgroupNamespace, Command, Ephemeral, Error, Ipc, LinuxCommand, LinuxResources, Mount, Network,
+    Pid, ProcessConfig, Profile, Resources, Rlimit, Uts,
 };
 use std::path::{Path, PathBuf};
 
@@ -26,16 +26,19 @@ pub(crate) struct ContainerArgs {
     #[arg(long, conflicts_with = "rootfs", help_heading = "File system")]
     rw: bool,
     /// Mount a file or directory of the host's [SRC:DST[:ro]]
-    #[arg(short = 'v', long = "volume", value_name = "SRC:DST[:ro]",
-          value_parser = values::volume, help_heading = "File system")]
-    volumes: Vec<Mount>,
+    #[arg(
+        short = 'v',
+        long = "volume",
+        value_name = "SRC:DST[:ro]",
+        help_heading = "File system"
+    )]
+    volumes: Vec<VolumeArg>,
     /// Mount an empty tmpfs [DST[:OPTIONS]]
     #[arg(long, value_name = "DST[:OPTS]", value_parser = values::tmpfs, help_heading = "File system")]
     tmpfs: Vec<Mount>,
-    /// Give the container a device [HOST[:CONTAINER][:rwm]]
-    #[arg(long = "device", value_name = "DEVICE", value_parser = values::device,
-          help_heading = "File system")]
-    devices: Vec<Device>,
+    /// Give the container a device, or all in a directory [HOST[:CONTAINER][:rwm]]
+    #[arg(long = "device", value_name = "DEVICE", help_heading = "File system")]
+    devices: Vec<DeviceArg>,
     /// The host name inside [default: the container's id]
     #[arg(long, value_name = "HOST", help_heading = "Isolation")]
     hostname: Option<String>,
@@ -116,9 +119,15 @@ impl ContainerArgs {
         };
         command.process.privileged = self.privileged;
         command.network = network(&self.network);
-        command.mounts = [&self.volumes[..], &self.tmpfs[..]].concat();
+        for volume in &self.volumes {
+            let mount = volume
+                .resolve()
+                .map_err(|reason| invalid("volume", reason))?;
+            command.mounts.push(mount);
+        }
+        command.mounts.extend_from_slice(&self.tmpfs);
         command.resources = resources(&self.ulimits);
-        let mut linux = self.linux();
+        let mut linux = self.linux()?;
         match &self.rootfs {
             Some(rootfs) => {
                 command.rootfs = absolute(rootfs)?;
@@ -130,13 +139,18 @@ impl ContainerArgs {
         Ok(command)
     }
 
-    fn linux(&self) -> LinuxCommand {
-        LinuxCommand {
+    fn linux(&self) -> Result<LinuxCommand, Failure> {
+        let mut devices = Vec::new();
+        for device in &self.devices {
+            let found = device.resolve();
+            devices.extend(found.map_err(|reason| invalid("device", reason))?);
+        }
+        Ok(LinuxCommand {
             cap_add: self.cap_add.clone(),
             cap_drop: self.cap_drop.clone(),
             group_add: self.group_add.clone(),
-            autocreated_devices: self.devices.clone(),
-            allowed_devices: self.devices.clone(),
+            allowed_devices: devices.clone(),
+            autocreated_devices: devices,
             ipc: mode(&self.ipc, Ipc::host, Ipc::of_container, Ipc::at_path),
             pid: mode(&self.pid, Pid::host, Pid::of_container, Pid::at_path),
             uts: mode(&self.uts, Uts::host, Uts::of_container, Uts::at_path),
@@ -151,7 +165,7 @@ impl ContainerArgs {
                 ..Ephemeral::default()
             }),
             ..LinuxCommand::default()
-        }
+        })
     }
 
     /// The host's own `/`, read-only, with private /tmp and /run, and the current directory.
@@ -161,12 +175,17 @@ impl ContainerArgs {
         linux: &mut LinuxCommand,
         workdir: Option<String>,
     ) -> Result<(), Failure> {
-        let cwd = std::env::current_dir().map_err(|error| {
-            Failure::message(format!("find the current directory: {error}"), 125)
-        })?;
-        let here = cwd.to_string_lossy().into_owned();
+        let cwd = std::env::current_dir()
+            .map_err(|error| invalid("current directory", values::reason(&error)))?;
+        let not_unicode = || invalid("current directory", format!("{cwd:?} is not Unicode"));
+        let here = cwd.to_str().ok_or_else(not_unicode)?.to_owned();
         linux.readonly_rootfs = true;
-        linux.profile = self.profile.unwrap_or(Profile::Strict);
+        // The strict profile knows no privileged containers.
+        let default = match self.privileged {
+            true => Profile::Docker,
+            false => Profile::Strict,
+        };
+        linux.profile = self.profile.unwrap_or(default);
         let taken = |path: &str, mounts: &[Mount]| mounts.iter().any(|m| m.destination == path);
         for (path, options) in [("/tmp", "mode=1777,size=1g"), ("/run", "mode=755,size=64m")] {
             if Path::new(path).is_dir() && !taken(path, &command.mounts) {
@@ -186,10 +205,21 @@ impl ContainerArgs {
     }
 }
 
+/// The rootfs from `/` on. What its last part is, a link say, is the driver's to judge.
 fn absolute(rootfs: &Path) -> Result<PathBuf, Failure> {
-    rootfs
-        .canonicalize()
-        .map_err(|error| Failure::not_run(Error::invalid("rootfs", format!("{rootfs:?}: {error}"))))
+    let failed = |error| invalid("rootfs", format!("{rootfs:?}: {}", values::reason(&error)));
+    let Some(name) = rootfs.file_name() else {
+        return rootfs.canonicalize().map_err(failed);
+    };
+    let parent = match rootfs.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok(parent.canonicalize().map_err(failed)?.join(name))
+}
+
+fn invalid(field: &str, reason: String) -> Failure {
+    Failure::not_run(Error::invalid(field, reason))
 }
 
 fn network(namespace: &Namespace) -> Option<Network> {

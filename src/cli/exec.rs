@@ -28,17 +28,12 @@ pub(crate) struct Args {
     /// The container
     id: String,
     /// The program and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "PROGRAM"
-    )]
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<String>,
 }
 
 pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
-    let mut process = args.process.process(&args.program, args.streams);
+    let mut process = args.process.process(&args.program, args.streams)?;
     process.privileged = args.privileged;
     let exec_id = args.exec_id.clone().unwrap_or_else(session::new_id);
     let mut options = RunOptions::default().die_with_host(true);

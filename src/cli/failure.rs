@@ -1,7 +1,9 @@
 //! How the program fails: one line on standard error, and an exit code that scripts can trust.
 
+use crate::output::visible;
 use execdriver::Error;
 use std::error::Error as _;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// An error with the exit code that its verb gives it.
@@ -23,6 +25,18 @@ impl Failure {
         Self::new(&error, code)
     }
 
+    /// What the parser of the command line says, on one line instead of its paragraphs.
+    pub(crate) fn parse(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let said: Vec<String> = text
+            .split("\n\n")
+            .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|line| line.starts_with("error: ") || line.starts_with("tip: "))
+            .map(|line| line.trim_start_matches("error: ").to_owned())
+            .collect();
+        Self::message(format!("{} (--help tells more)", said.join("; ")), 2)
+    }
+
     /// A failure in words.
     pub(crate) fn message(message: impl Into<String>, code: u8) -> Self {
         Self {
@@ -42,7 +56,7 @@ impl Failure {
 
     /// Prints it and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("execdriver: {}", self.message);
+        complain(&self.message);
         ExitCode::from(self.code)
     }
 }
@@ -51,6 +65,22 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::new(&error, 1)
     }
+}
+
+/// Prints the help that was asked for; anything else that the parser says is a failure.
+pub(crate) fn usage(error: &clap::Error) -> Result<ExitCode, Failure> {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as NothingGiven;
+    if error.use_stderr() && error.kind() != NothingGiven {
+        return Err(Failure::parse(error));
+    }
+    // A closed standard output is no reason to fail.
+    let _ = error.print();
+    Ok(ExitCode::from(if error.use_stderr() { 2 } else { 0 }))
+}
+
+/// One line on standard error. A standard error that is closed is no reason to panic.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "execdriver: {}", visible(message));
 }
 
 /// The error and its causes on one line: `mount proc on /proc: permission denied`.

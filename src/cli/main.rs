@@ -7,6 +7,7 @@ mod doctor;
 mod drivers;
 mod exec;
 mod failure;
+mod forward;
 mod global;
 mod kill;
 mod list;
@@ -72,18 +73,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // A closed standard output is no reason to fail the parse twice.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => dispatch(&cli),
+        Err(error) => failure::usage(&error),
     };
-    match dispatch(&cli) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    outcome.unwrap_or_else(|failure| failure.report())
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {

@@ -62,16 +62,22 @@ pub(crate) fn json(value: &Value) -> Result<ExitCode, Failure> {
     print(&format!("{value:#}\n"))
 }
 
-/// Text from a container made harmless for a terminal: control characters are escaped.
+/// Text of others made harmless for a terminal: what moves, recolours, hides or reorders is escaped.
 pub(crate) fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escape = c.is_control();
-            let plain = (!escape).then_some(c);
-            let escaped = escape.then(|| c.escape_default());
-            plain.into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() || is_invisible(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Line and paragraph separators, and the format characters that reorder text (CVE-2021-42574).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -90,5 +96,6 @@ mod tests {
     #[test]
     fn an_escape_sequence_in_a_name_does_not_reach_the_terminal() {
         assert_eq!(visible("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(visible("a\n\u{202e}b é"), "a\\n\\u{202e}b é");
     }
 }

@@ -1,11 +1,12 @@
 //! `execdriver run`: a program in a new container, from its start to its end.
 
 use crate::container::ContainerArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::global::Global;
 use crate::session::{self, Streams};
 use crate::{tty, values};
 use execdriver::{Command, Error, Hooks, ProcessConfig, RunOptions, Target};
+use std::env::VarError;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     container: ContainerArgs,
     /// The program and its arguments
     #[arg(
-        last = true,
+        trailing_var_arg = true,
         value_name = "PROGRAM",
         required_unless_present = "command"
     )]
@@ -74,34 +75,45 @@ pub(crate) struct ProcessArgs {
 
 impl ProcessArgs {
     /// The process with this program.
-    pub(crate) fn process(&self, program: &[String], streams: Streams) -> ProcessConfig {
+    ///
+    /// # Errors
+    /// A variable without a name, or one of the caller's that is not Unicode.
+    pub(crate) fn process(
+        &self,
+        program: &[String],
+        streams: Streams,
+    ) -> Result<ProcessConfig, Failure> {
         let (entrypoint, arguments) = match program {
             [first, rest @ ..] => (first.clone(), rest.to_vec()),
             [] => (String::new(), Vec::new()),
         };
-        ProcessConfig {
+        let variables: Result<Vec<_>, Failure> = self.env.iter().map(|e| variable(e)).collect();
+        Ok(ProcessConfig {
             entrypoint,
             arguments,
             tty: streams.tty,
             user: self.user.clone().unwrap_or_default(),
             console_size: streams.tty.then(tty::window_size).flatten(),
-            env: self
-                .env
-                .iter()
-                .filter_map(|entry| variable(entry))
-                .collect(),
+            env: variables?.into_iter().flatten().collect(),
             ..ProcessConfig::default()
-        }
+        })
     }
 }
 
 /// `K=V` as it is; `K` with the caller's value, or nothing when the caller has none.
-fn variable(entry: &str) -> Option<String> {
-    if entry.contains('=') {
-        return Some(entry.to_owned());
+fn variable(entry: &str) -> Result<Option<String>, Failure> {
+    let wrong = |reason: String| Failure::not_run(Error::invalid("env", reason));
+    if entry.is_empty() || entry.starts_with('=') {
+        return Err(wrong(format!("got {entry:?}, expected K=V or K")));
     }
-    let value = std::env::var(entry).ok()?;
-    Some(format!("{entry}={value}"))
+    if entry.contains('=') {
+        return Ok(Some(entry.to_owned()));
+    }
+    match std::env::var(entry) {
+        Ok(value) => Ok(Some(format!("{entry}={value}"))),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(wrong(format!("your {entry} is not Unicode"))),
+    }
 }
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -128,7 +140,7 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
 
 fn from_flags(args: &Args) -> Result<Command, Failure> {
     let id = args.id.clone().unwrap_or_else(session::new_id);
-    let mut process = args.process.process(&args.program, args.streams);
+    let mut process = args.process.process(&args.program, args.streams)?;
     let has = |name: &str, env: &[String]| env.iter().any(|entry| entry.starts_with(name));
     if !has("PATH=", &process.env) {
         process.env.insert(0, DEFAULT_PATH.to_owned());
@@ -142,15 +154,9 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
 }
 
 fn from_file(path: &Path, args: &Args) -> Result<Command, Failure> {
-    let failed = |reason: String| {
-        Failure::not_run(Error::invalid(
-            format!("command file {}", path.display()),
-            reason,
-        ))
-    };
-    let text = read(path).map_err(|error| failed(error.to_string()))?;
-    let mut command: Command =
-        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| Failure::message(format!("{}: {reason}", path.display()), 125);
+    let text = read(path).map_err(|error| failed(values::reason(&error)))?;
+    let mut command = Command::from_json(text).map_err(|error| failed(chain(&error)))?;
     if let Some(id) = &args.id {
         command.id.clone_from(id);
     }
@@ -168,11 +174,11 @@ fn from_file(path: &Path, args: &Args) -> Result<Command, Failure> {
     Ok(command)
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text)?;
         return Ok(text);
     }
-    std::fs::read_to_string(path)
+    std::fs::read(path)
 }

@@ -6,8 +6,17 @@ mod namespace;
 mod ulimit;
 mod volume;
 
-pub(crate) use device::device;
+pub(crate) use device::DeviceArg;
 pub(crate) use duration::duration;
 pub(crate) use namespace::Namespace;
 pub(crate) use ulimit::ulimit;
-pub(crate) use volume::{tmpfs, volume};
+pub(crate) use volume::{VolumeArg, tmpfs};
+
+/// What the system said, without the number that std adds.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

@@ -2,27 +2,50 @@
 
 use execdriver::Mount;
 use std::path::Path;
+use std::str::FromStr;
 
-/// Parses `SRC:DST[:ro|rw]`. A relative source starts at the current directory.
-pub(crate) fn volume(text: &str) -> Result<Mount, String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (source, destination, writable) = match parts[..] {
-        [source, destination] | [source, destination, "rw"] => (source, destination, true),
-        [source, destination, "ro"] => (source, destination, false),
-        _ => return Err(format!("{text:?} is not SRC:DST, SRC:DST:ro or SRC:DST:rw")),
-    };
-    if source.is_empty() || !destination.starts_with('/') {
-        return Err(format!(
-            "{text:?} needs a source and an absolute destination"
-        ));
+/// The value of `--volume`; the host is not asked before [`VolumeArg::resolve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VolumeArg {
+    source: String,
+    destination: String,
+    writable: bool,
+}
+
+impl FromStr for VolumeArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, destination, writable) = match parts[..] {
+            [source, destination] | [source, destination, "rw"] => (source, destination, true),
+            [source, destination, "ro"] => (source, destination, false),
+            _ => return Err(format!("{text:?} is not SRC:DST, SRC:DST:ro or SRC:DST:rw")),
+        };
+        if source.is_empty() || !destination.starts_with('/') {
+            return Err(format!(
+                "{text:?} needs a source and an absolute destination"
+            ));
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            destination: destination.to_owned(),
+            writable,
+        })
     }
-    let source = Path::new(source)
-        .canonicalize()
-        .map_err(|error| format!("volume source {source:?}: {error}"))?;
-    Ok(Mount {
-        writable,
-        ..Mount::bind(source, destination)
-    })
+}
+
+impl VolumeArg {
+    /// The mount; a relative source starts at the current directory.
+    pub(crate) fn resolve(&self) -> Result<Mount, String> {
+        let source = Path::new(&self.source)
+            .canonicalize()
+            .map_err(|error| format!("{:?}: {}", self.source, super::reason(&error)))?;
+        Ok(Mount {
+            writable: self.writable,
+            ..Mount::bind(source, &self.destination)
+        })
+    }
 }
 
 /// Parses `DST[:OPTIONS]`, the options as mount(8) takes them for tmpfs.
@@ -40,6 +63,7 @@ mod tests {
 
     #[test]
     fn a_volume_has_a_source_a_destination_and_perhaps_a_mode() {
+        let volume = |text: &str| text.parse::<VolumeArg>()?.resolve();
         let mount = volume("/:/host:ro").unwrap();
         assert_eq!(
             (mount.destination.as_str(), mount.writable),

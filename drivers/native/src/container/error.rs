@@ -114,11 +114,16 @@ pub(super) fn launch(error: LaunchError, plan: &Plan, program: &str) -> Error {
 fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &str) -> Error {
     let position = usize::try_from(index).ok();
     let op = position.and_then(|index| plan.steps.get(index)?.op());
-    let invalid = |field: &str| Error::invalid(field, cause.to_string());
+    let invalid = |field: &str| Error::invalid(field, format!("{words}: {cause}"));
     match (op, cause.detail) {
         (_, Detail::UserNotFound) => invalid("process_config.user"),
         (_, Detail::GroupNotFound) => invalid("process_config.user or group_add"),
         (_, Detail::IdOutOfRange) => invalid("process_config.user"),
+        // The kernel's words for an id that the user namespace does not map: setresuid(2).
+        (Some(Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {
+            let reason = "the container's user namespace has no such user or group";
+            Error::invalid("process_config.user", format!("{words}: {reason}"))
+        }
         (Some(Op::Exec { .. }), _) => execution(program, cause),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
         _ => setup(&words)(cause),
