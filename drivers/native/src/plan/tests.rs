@@ -1,9 +1,22 @@
+//! Plans from made-up hosts: golden lists of steps, what the steps carry, and what is refused.
+
+mod golden;
 mod launched;
+mod refused;
+mod steps;
 
 use super::*;
+use execdriver_core::Command;
+use nix::sys::stat::makedev;
+use sources::{SourceKind, SourceMount};
+use std::path::PathBuf;
 
-/// A root that has everything, on a host without cgroups.
+/// A root that has everything, on a hybrid host.
 pub(super) fn root_host() -> Host {
+    let hierarchy = |name: &str, controllers: &[&str]| Hierarchy {
+        controllers: controllers.iter().map(ToString::to_string).collect(),
+        mount_point: Path::new("/sys/fs/cgroup").join(name),
+    };
     Host {
         uid: 0,
         gid: 0,
@@ -12,25 +25,98 @@ pub(super) fn root_host() -> Host {
         initial_user_namespace: true,
         kcore: true,
         cgroup: HostCgroup {
-            v1: Vec::new(),
-            v2: None,
+            v1: vec![
+                hierarchy("cpu,cpuacct", &["cpu", "cpuacct"]),
+                hierarchy("memory", &["memory"]),
+                hierarchy("systemd", &["name=systemd"]),
+            ],
+            v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
             own: OwnCgroup::Made { device_rules: true },
         },
     }
 }
 
-fn words(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().map(Step::words).collect()
+/// An ordinary user on a host of version 2.
+fn user_host() -> Host {
+    Host {
+        uid: 1000,
+        gid: 1000,
+        capabilities: 0,
+        cgroup: HostCgroup {
+            v1: Vec::new(),
+            v2: Some(PathBuf::from("/sys/fs/cgroup")),
+            own: OwnCgroup::None {
+                reason: "not delegated".to_owned(),
+            },
+        },
+        ..root_host()
+    }
 }
 
-#[test]
-fn a_message_has_one_operation_a_step() {
-    let command = execdriver_core::Command::linux("web-1", "/", "/bin/true");
-    let spec = Spec::from_command(&command, "native").unwrap();
-    let host = root_host();
-    let sources = Sources::resolve(&spec, &host);
-    let plan = Plan::build(&spec, &host, &sources, &RunInput::default()).unwrap();
-    assert_eq!(words(&plan).last(), Some(&"execute /bin/true"));
-    assert_eq!(plan.describe(0), "wait for the id maps");
-    assert!(plan.message().is_ok());
+/// A directory of a made-up host.
+fn directory(path: &str) -> Source {
+    Source {
+        path: PathBuf::from(path),
+        dev: 1,
+        ino: 2,
+        kind: SourceKind::Directory,
+        link: false,
+        mount: None,
+    }
+}
+
+fn sources() -> Sources {
+    let mut sources = Sources::default();
+    for path in [
+        "/",
+        "/srv/rootfs",
+        "/data",
+        "/proc",
+        "/sys",
+        "/sys/fs/cgroup",
+    ] {
+        sources
+            .files
+            .insert(PathBuf::from(path), Ok(directory(path)));
+    }
+    for (name, major, minor) in [
+        ("null", 1, 3),
+        ("zero", 1, 5),
+        ("full", 1, 7),
+        ("random", 1, 8),
+        ("urandom", 1, 9),
+        ("tty", 5, 0),
+    ] {
+        let path = Path::new("/dev").join(name);
+        let node = Source {
+            kind: SourceKind::Device {
+                block: false,
+                rdev: makedev(major, minor),
+            },
+            ..directory(path.to_str().unwrap())
+        };
+        sources.nodes.insert(path, Ok(node));
+    }
+    sources
+}
+
+fn command() -> Command {
+    Command::linux("web-1", "/srv/rootfs", "/bin/true")
+}
+
+fn spec(command: &Command) -> Spec {
+    Spec::from_command(command, "native").unwrap()
+}
+
+fn build(spec: &Spec, host: &Host) -> Result<Plan, PlanError> {
+    Plan::build(spec, host, &sources(), &RunInput::default())
+}
+
+/// The step with these words.
+fn step<'a>(plan: &'a Plan, words: &str) -> Op<'a> {
+    let found = plan.steps.iter().find(|step| step.words() == words);
+    let Some(step) = found else {
+        panic!("no step {words:?} in {:#?}", plan.steps);
+    };
+    step.op().unwrap()
 }
