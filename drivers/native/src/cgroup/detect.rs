@@ -1,6 +1,6 @@
 //! Which cgroup hierarchies this host has, from the text of two `/proc` files.
 
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, fstatfs, statfs};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
@@ -80,6 +80,15 @@ impl Hierarchies {
         }
     }
 
+    /// Whether there are any, all where they were found.
+    pub(crate) fn are_mounted(&self) -> bool {
+        let mounted = |one: &Hierarchy| {
+            let magic = statfs(&one.mount).map(|stat| stat.filesystem_type());
+            magic == Ok(one.version.magic())
+        };
+        !self.list.is_empty() && self.list.iter().all(mounted)
+    }
+
     /// How this host mounts its cgroups.
     pub(crate) fn layout(&self) -> Layout {
         let has = |version| self.list.iter().any(|one| one.version == version);
@@ -105,6 +114,13 @@ impl Hierarchies {
 }
 
 impl Version {
+    fn magic(self) -> FsType {
+        match self {
+            Self::V1 => CGROUP_SUPER_MAGIC,
+            Self::V2 => CGROUP2_SUPER_MAGIC,
+        }
+    }
+
     pub(super) fn number(self) -> u8 {
         match self {
             Self::V1 => 1,
@@ -127,11 +143,7 @@ impl Hierarchy {
 
 /// Whether an open directory is in a cgroup file system of this version.
 pub(super) fn is_cgroup(dir: BorrowedFd<'_>, version: Version) -> bool {
-    let magic = match version {
-        Version::V1 => CGROUP_SUPER_MAGIC,
-        Version::V2 => CGROUP2_SUPER_MAGIC,
-    };
-    fstatfs(dir).is_ok_and(|stat| stat.filesystem_type() == magic)
+    fstatfs(dir).is_ok_and(|stat| stat.filesystem_type() == version.magic())
 }
 
 /// A line of mountinfo, as far as it matters here.

@@ -6,7 +6,6 @@ use super::run::Alive;
 use super::watch::Watch;
 use super::{Containers, error, host};
 use crate::cgroup::Cgroup;
-use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
@@ -112,7 +111,7 @@ impl Exec<'_> {
 
     fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
         let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
-        let host = host::host(&HostFacts::read(), self.cgroup.ok_or(""));
+        let host = host::host(&self.containers.facts(), self.cgroup.ok_or(""));
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,

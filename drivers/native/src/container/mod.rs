@@ -21,9 +21,11 @@ mod stop;
 mod terminals;
 mod watch;
 
+use crate::facts::HostFacts;
 use crate::state::{Entry, Liveness, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
 use std::path::Path;
+use std::sync::OnceLock;
 use terminals::Terminals;
 
 /// The containers below one driver root.
@@ -31,6 +33,8 @@ use terminals::Terminals;
 pub(crate) struct Containers {
     store: Store,
     terminals: Terminals,
+    /// Read by the first start: the other verbs need none.
+    facts: OnceLock<HostFacts>,
 }
 
 impl Containers {
@@ -39,7 +43,16 @@ impl Containers {
         Ok(Self {
             store: Store::open(root)?,
             terminals: Terminals::default(),
+            facts: OnceLock::new(),
         })
+    }
+
+    /// The facts of the host, as a start needs them.
+    fn facts(&self) -> HostFacts {
+        match self.facts.get() {
+            Some(facts) => facts.refreshed(),
+            None => self.facts.get_or_init(HostFacts::read).clone(),
+        }
     }
 
     /// The record of a container that lives.

@@ -74,7 +74,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn whole(&self, pipes: Pipes) -> Result<ExitStatus> {
-        let facts = HostFacts::read();
+        let facts = self.containers.facts();
         let made = Made::begin(&self.containers.store, self.spec, &facts)?;
         let lived = self.live(&facts, &made, pipes);
         let cleaned = made.clean();

@@ -63,13 +63,18 @@ impl HostFacts {
     }
 
     /// The same facts with what the host program itself may have changed since: its user, its
-    /// capabilities and its cgroup (20 us).
+    /// capabilities and its cgroup; all of them when cgroups were unmounted meanwhile. A tenth of
+    /// the cost of [`HostFacts::read`].
     pub(crate) fn refreshed(&self) -> Self {
+        if !self.cgroups.are_mounted() {
+            return Self::read();
+        }
         let last = self.capabilities.last.to_string();
         let mut facts = self.clone();
         facts.euid = geteuid().as_raw();
         facts.egid = getegid().as_raw();
         facts.capabilities = CapabilitySets::parse(&text("/proc/self/status"), &last);
+        facts.user_namespaces.initial = in_initial_namespace();
         facts.cgroups.refresh(&text("/proc/self/cgroup"));
         facts
     }
@@ -125,16 +130,18 @@ fn may_write(hierarchy: &Hierarchy) -> nix::Result<()> {
 
 fn user_namespaces() -> UserNamespaces {
     let setting = |path| number::<u32>(path);
-    let map = text("/proc/self/uid_map");
-    let mut fields = map.split_ascii_whitespace();
     UserNamespaces {
         max: number("/proc/sys/user/max_user_namespaces").unwrap_or(0),
         unprivileged_allowed: setting("/proc/sys/kernel/unprivileged_userns_clone") != Some(0),
         apparmor_restricted: setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
             == Some(1),
-        initial: (fields.next(), fields.next(), fields.next())
-            == (Some("0"), Some("0"), Some("4294967295")),
+        initial: in_initial_namespace(),
     }
+}
+
+fn in_initial_namespace() -> bool {
+    let map = text("/proc/self/uid_map");
+    map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 fn devices() -> Vec<PathBuf> {
@@ -199,6 +206,12 @@ mod tests {
         assert_eq!(facts.euid, geteuid().as_raw());
         assert_eq!(facts.calls, HostFacts::read().calls);
         assert_eq!(facts.refreshed(), facts);
+        // Cgroups that are no longer where they were: everything is read anew.
+        let mut moved = facts.clone();
+        for hierarchy in &mut moved.cgroups.list {
+            hierarchy.mount = PathBuf::from("/proc");
+        }
+        assert_eq!(moved.refreshed(), facts);
     }
 
     #[test]
