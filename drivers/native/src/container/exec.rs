@@ -2,14 +2,16 @@
 
 use super::descriptors::{Held, Slots, first_process};
 use super::made::signal_bit;
-use super::run::Alive;
+use super::run::{Alive, terminal_of};
 use super::watch::Watch;
 use super::{Containers, error, host};
 use crate::cgroup::Cgroup;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
-use crate::state::{Entry, ExecRecord, LOCK_PATIENCE, Liveness, ProcessId, Record, Status};
+use crate::state::{
+    Entry, ExecRecord, LOCK_PATIENCE, Liveness, ProcessId, Record, Status, TerminalRecord,
+};
 use crate::stdio::{self, HostStdio};
 use crate::{NativeDriver, state};
 use execdriver_core::spec::ExecSpec;
@@ -187,7 +189,7 @@ impl Exec<'_> {
         let alive = Alive(Some(&started.process));
         let options = &self.request.options;
         let pid = u32::try_from(started.process.pid()).unwrap_or(0);
-        entered.record_process(pid)?;
+        entered.record_process(pid, terminal_of(&started))?;
         let streams = match self.hooks.start {
             // A hook that waits for output must not wait for this thread.
             Some(_) => streams.on_threads(),
@@ -246,7 +248,7 @@ impl<'a> Entered<'a> {
         Ok(Self { entry, exec_id })
     }
 
-    fn record_process(&self, pid: u32) -> Result<()> {
+    fn record_process(&self, pid: u32, terminal: Option<TerminalRecord>) -> Result<()> {
         let locked = match self.entry.lock(LOCK_PATIENCE) {
             Ok(locked) => locked,
             // The container is gone already, and the process with it.
@@ -255,6 +257,7 @@ impl<'a> Entered<'a> {
         };
         let mut record = locked.read_exec(self.exec_id)?;
         record.process = ProcessId::of(pid).ok();
+        record.terminal = terminal;
         Ok(locked.write_exec(&record)?)
     }
 

@@ -5,7 +5,9 @@ use crate::cgroup::devices::DeviceRule;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
-use crate::state::{Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store};
+use crate::state::{
+    Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store, TerminalRecord,
+};
 use execdriver_core::{Error, Result, Spec};
 use std::time::Duration;
 
@@ -89,9 +91,12 @@ impl Made {
         self.check_not_aborted(&record)
     }
 
-    /// Records that the program runs.
-    pub(super) fn record_running(&self) -> Result<()> {
-        let record = self.modify(|record| record.status = Status::Running)?;
+    /// Records that the program runs, and on which terminal.
+    pub(super) fn record_running(&self, terminal: Option<TerminalRecord>) -> Result<()> {
+        let record = self.modify(|record| {
+            record.status = Status::Running;
+            record.terminal = terminal;
+        })?;
         self.check_not_aborted(&record)
     }
 

@@ -10,6 +10,7 @@ use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources};
+use crate::state::TerminalRecord;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::requested_controls;
 use execdriver_core::{
@@ -195,7 +196,7 @@ impl Run<'_> {
         made: &Made,
     ) -> Result<ExitStatus> {
         let alive = Alive(Some(&started.process));
-        made.record_running()?;
+        made.record_running(terminal_of(&started))?;
         let id = self.spec.id.as_str();
         let streams = match self.hooks.start {
             // A hook that waits for output must not wait for this thread.
@@ -244,6 +245,12 @@ impl Run<'_> {
     fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
         HookContext::new(stage, &self.spec.id, &self.command.process, pid)
     }
+}
+
+/// The started process's terminal for its record. One that cannot be told apart from others is not
+/// recorded: another process then cannot resize it, and nothing else is lost.
+pub(super) fn terminal_of(started: &Started) -> Option<TerminalRecord> {
+    TerminalRecord::of_master(started.terminal.as_ref()?.as_fd()).ok()
 }
 
 /// A child that must not outlive an error or a panic: dropped, it is killed and reaped.

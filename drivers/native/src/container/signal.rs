@@ -5,8 +5,11 @@ use super::made::signal_bit;
 use super::{Containers, error};
 use crate::cgroup::Cgroup;
 use crate::launch::{Process, ProcessError};
-use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, Status};
+use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, Status, TerminalRecord};
+use crate::sys::tty;
 use execdriver_core::{ContainerId, Error, Result, Signal, Target, WindowSize};
+use nix::errno::Errno;
+use std::os::fd::AsFd;
 
 impl Containers {
     /// Sends a signal. To a container that still starts it is a word to give the start up.
@@ -32,22 +35,43 @@ impl Containers {
         if let Some(terminal) = self.terminals.find(target) {
             return terminal.resize(size);
         }
-        let has_terminal = match target {
+        let (has_terminal, recorded) = match target {
             Target::Container(_) => {
                 let process = record.defaults.as_ref().map(|defaults| &defaults.process);
-                process.is_some_and(|process| process.terminal().unwrap_or(false))
+                let has = process.is_some_and(|process| process.terminal().unwrap_or(false));
+                (has, record.terminal)
             }
             Target::Exec { exec, .. } => {
                 ContainerId::parse(exec)?;
-                entry.read_exec(exec)?.tty
+                let exec = entry.read_exec(exec)?;
+                (exec.tty, exec.terminal)
             }
         };
-        if !has_terminal {
-            return Ok(());
+        match recorded {
+            Some(terminal) => resize_recorded(&record, &terminal, size),
+            // It still starts; a size that goes nowhere must not look like one that was set.
+            None if has_terminal => Err(Error::NotRunning {
+                id: target.container().to_owned(),
+            }),
+            None => Ok(()),
         }
-        let operation = "resizing a terminal that another process holds";
-        Err(Error::unsupported(crate::NativeDriver::NAME, operation))
     }
+}
+
+/// Sets the size of a terminal that another process holds.
+fn resize_recorded(record: &Record, terminal: &TerminalRecord, size: WindowSize) -> Result<()> {
+    let gone = || Error::NotRunning {
+        id: record.id.clone(),
+    };
+    let init = record.init.as_ref().ok_or_else(gone)?;
+    let failed = || format!("set the window size of {:?} to {size}", record.id);
+    // ENXIO: it was closed since, as it is at the end of its process.
+    let slave = match terminal.open(init) {
+        Err(Errno::ESRCH | Errno::ENOENT | Errno::ENXIO) => return Err(gone()),
+        opened => opened.map_err(|errno| error::driver(failed(), errno))?,
+    };
+    tty::set_window_size(slave.as_fd(), size.rows, size.columns)
+        .map_err(|source| error::driver(failed(), source))
 }
 
 /// Whether the default action of a signal ends a process: signal(7).
