@@ -34,6 +34,8 @@ fn arrows(
         ["fixtures", ..] => ("payload", &[], &[]),
         // A host program as others write it: the host side, the contract, and the fake in its tests.
         ["docs", ..] => ("an example", &OURS[..2], &OURS[4..5]),
+        // A host program, too; its yardstick stands beside it.
+        ["tests", "bench", ..] => ("the benchmark", &OURS[..2], &[]),
         _ => ("execdriver", host, &[]),
     }
 }

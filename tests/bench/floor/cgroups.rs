@@ -1,0 +1,180 @@
+//! One directory in every mounted hierarchy: made, opened for the child, given device rules, removed.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::{sys, text};
+
+const RULES: [&str; 14] = [
+    "c *:* m",
+    "b *:* m",
+    "c 5:1 rwm",
+    "c 4:0 rwm",
+    "c 4:1 rwm",
+    "c 136:* rwm",
+    "c 5:2 rwm",
+    "c 10:200 rwm",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 5:0 rwm",
+    "c 1:9 rwm",
+    "c 1:8 rwm",
+];
+
+/// A mounted hierarchy.
+#[derive(Debug)]
+pub(crate) struct Hierarchy {
+    /// Name of its directory: `cpu,cpuacct`.
+    pub(crate) name: CString,
+    /// `cpu,cpuacct` or `name=systemd`; empty for version 2.
+    pub(crate) controllers: CString,
+    v2: bool,
+    /// The directory that the containers' directories are made in, with a `/` at the end.
+    base: String,
+    cpus: String,
+    mems: String,
+}
+
+/// A container's directories, in the order of the hierarchies.
+#[derive(Debug)]
+pub(crate) struct Cgroups<'a> {
+    hierarchies: &'a [Hierarchy],
+    paths: Vec<CString>,
+    /// `tasks` of version 1, the directory itself of version 2.
+    opened: Vec<OwnedFd>,
+}
+
+/// Reads the mounts and our own place in each hierarchy.
+pub(crate) fn hierarchies() -> io::Result<Vec<Hierarchy>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let mut right = right.split(' ');
+        let v2 = match right.next() {
+            Some("cgroup") => false,
+            Some("cgroup2") => true,
+            _ => continue,
+        };
+        let mount = left.split(' ').nth(4).unwrap_or_default();
+        let options = right.nth(1).unwrap_or_default();
+        let mut controllers: Vec<&str> = options
+            .split(',')
+            .filter(|o| !matches!(*o, "rw" | "ro" | "xattr"))
+            .collect();
+        if v2 {
+            controllers.clear();
+        }
+        let controllers = controllers.join(",");
+        let place = own.lines().find_map(|line| {
+            let (listed, path) = line.split_once(':')?.1.split_once(':')?;
+            (listed == controllers).then_some(path)
+        });
+        let base = format!(
+            "{mount}{}/",
+            place.unwrap_or_default().trim_end_matches('/')
+        );
+        let cpuset = controllers.split(',').any(|name| name == "cpuset");
+        let read = |file: &str| {
+            if cpuset {
+                fs::read_to_string(format!("{base}{file}"))
+            } else {
+                Ok(String::new())
+            }
+        };
+        found.push(Hierarchy {
+            name: text(mount.rsplit('/').next().unwrap_or_default().as_bytes())?,
+            controllers: text(controllers.as_bytes())?,
+            v2,
+            cpus: read("cpuset.cpus")?,
+            mems: read("cpuset.mems")?,
+            base,
+        });
+    }
+    Ok(found)
+}
+
+impl<'a> Cgroups<'a> {
+    pub(crate) fn make(hierarchies: &'a [Hierarchy], id: &str) -> io::Result<Self> {
+        let mut made = Self {
+            hierarchies,
+            paths: Vec::new(),
+            opened: Vec::new(),
+        };
+        for hierarchy in hierarchies {
+            if let Err(error) = made.make_in(hierarchy, id) {
+                let _ = made.remove();
+                return Err(error);
+            }
+        }
+        Ok(made)
+    }
+
+    fn make_in(&mut self, hierarchy: &Hierarchy, id: &str) -> io::Result<()> {
+        let path = format!("{}{id}", hierarchy.base);
+        let c_path = text(path.as_bytes())?;
+        sys::mkdir(&c_path)?;
+        self.paths.push(c_path.clone());
+        if hierarchy.v2 {
+            self.opened.push(sys::open(
+                &c_path,
+                libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
+            )?);
+            return Ok(());
+        }
+        if !hierarchy.cpus.is_empty() {
+            write(&format!("{path}/cpuset.cpus"), &[&hierarchy.cpus])?;
+            write(&format!("{path}/cpuset.mems"), &[&hierarchy.mems])?;
+        }
+        if hierarchy.controllers.as_bytes() == b"devices" {
+            write(&format!("{path}/devices.deny"), &["a"])?;
+            write(&format!("{path}/devices.allow"), &RULES)?;
+        }
+        // The child, which has one thread, enters by writing 0 to `tasks`: a write to cgroup.procs waits for RCU.
+        let tasks = text(format!("{path}/tasks").as_bytes())?;
+        self.opened.push(sys::open(&tasks, libc::O_WRONLY)?);
+        Ok(())
+    }
+
+    pub(crate) fn v1(&self) -> impl Iterator<Item = (&OwnedFd, &Hierarchy)> {
+        self.opened
+            .iter()
+            .zip(self.hierarchies)
+            .filter(|(_, hierarchy)| !hierarchy.v2)
+    }
+
+    pub(crate) fn v2(&self) -> Option<&OwnedFd> {
+        let mut all = self.opened.iter().zip(self.hierarchies);
+        all.find(|(_, hierarchy)| hierarchy.v2).map(|(dir, _)| dir)
+    }
+
+    pub(crate) fn v2_name(&self) -> Option<&CString> {
+        self.hierarchies
+            .iter()
+            .find(|hierarchy| hierarchy.v2)
+            .map(|hierarchy| &hierarchy.name)
+    }
+
+    /// Removes all directories, also when one of them cannot be; an error is returned.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        drop(self.opened);
+        let mut removed = Ok(());
+        for path in &self.paths {
+            removed = removed.and(sys::rmdir(path));
+        }
+        removed
+    }
+}
+
+fn write(path: &str, values: &[&str]) -> io::Result<()> {
+    let file = sys::open(&text(path.as_bytes())?, libc::O_WRONLY | libc::O_CLOEXEC)?;
+    values
+        .iter()
+        .try_for_each(|value| sys::write(&file, value.as_bytes()))
+}

@@ -1,0 +1,108 @@
+//! The floor: a container of the driver's default kind by straight-line system calls, with nothing else around them.
+//!
+//! What is left out on purpose: state on disk, streams, hooks, counters, locks, checks of what comes back beyond "it
+//! worked", reading users and groups, and the message that carries a plan. What the calls need and what does not change
+//! between containers (the host's hierarchies, the sealed memfd) is found once, by [`Floor::new`].
+#![cfg_attr(not(target_os = "linux"), allow(missing_docs))]
+#![cfg(target_os = "linux")]
+
+mod cgroups;
+mod sys;
+
+use std::ffi::{CString, NulError};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use cgroups::{Cgroups, Hierarchy};
+
+/// The static `true` that every side of the benchmark runs.
+pub const TRUE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/true"));
+
+const CHILD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/child"));
+
+/// What all containers share: made once, outside of what is timed.
+#[derive(Debug)]
+pub struct Floor {
+    hierarchies: Vec<Hierarchy>,
+    child: OwnedFd,
+    rootfs: CString,
+}
+
+impl Floor {
+    /// Finds the hierarchies and loads the child. `rootfs` has `bin/true` and the directories `dev`, `proc` and `sys`.
+    ///
+    /// # Errors
+    /// The host's mounts or cgroups cannot be read, or there is no memory for the child.
+    pub fn new(rootfs: &Path) -> io::Result<Self> {
+        Ok(Self {
+            hierarchies: cgroups::hierarchies()?,
+            child: sys::sealed_memfd(CHILD)?,
+            rootfs: text(rootfs.as_os_str().as_bytes())?,
+        })
+    }
+
+    /// Makes one container that runs `/bin/true`, waits for its end and removes it.
+    ///
+    /// # Errors
+    /// A system call that failed, with the line of the program that made it.
+    pub fn run(&self, id: &str) -> io::Result<()> {
+        let cgroups = Cgroups::make(&self.hierarchies, id)?;
+        let ran = self.start_and_wait(id, &cgroups);
+        let removed = cgroups.remove();
+        ran.and(removed)
+    }
+
+    fn start_and_wait(&self, id: &str, cgroups: &Cgroups<'_>) -> io::Result<()> {
+        let (ours, theirs) = sys::pipe()?;
+        let mut args = vec![
+            text(b"child")?,
+            self.rootfs.clone(),
+            decimal(theirs.as_raw_fd())?,
+            text(id.as_bytes())?,
+            cgroups
+                .v2_name()
+                .map_or_else(CString::default, Clone::clone),
+        ];
+        for (tasks, hierarchy) in cgroups.v1() {
+            args.extend([
+                decimal(tasks.as_raw_fd())?,
+                hierarchy.name.clone(),
+                hierarchy.controllers.clone(),
+            ]);
+        }
+        let pidfd = sys::vfork_into(&self.child, &args, cgroups.v2())?;
+        drop(theirs);
+        let report = sys::read_report(&ours)?;
+        let status = sys::wait(&pidfd)?;
+        match report {
+            Some((line, errno)) => {
+                let error = io::Error::from_raw_os_error(errno);
+                Err(io::Error::new(
+                    error.kind(),
+                    format!("line {line} of the floor's child: {error}"),
+                ))
+            }
+            None if status == 0 => Ok(()),
+            None => Err(io::Error::other(format!(
+                "the floor's child ended with status {status}"
+            ))),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> io::Result<CString> {
+    CString::new(bytes)
+        .map_err(|error: NulError| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+fn decimal(fd: i32) -> io::Result<CString> {
+    text(fd.to_string().as_bytes())
+}
+
+/// Takes ownership of a descriptor that a call just made.
+fn adopt(fd: i32) -> OwnedFd {
+    // SAFETY: every caller passes the result of a call that makes a new descriptor.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}

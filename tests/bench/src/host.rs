@@ -1,0 +1,191 @@
+//! A host program that runs containers on command: this process, or a child that is small, or big and busy.
+
+use crate::Result;
+use execdriver::{Command, Driver, Hooks, Options, Pipes, Registry, RunOptions};
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The verb of this program that makes it a host.
+pub(crate) const VERB: &str = "host";
+
+const RESIDENT: usize = 1 << 30;
+const THREADS: usize = 32;
+/// After which a run counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A driver and the container that it runs over and over.
+pub(crate) struct Host {
+    driver: Arc<dyn Driver>,
+    command: Command,
+}
+
+impl Host {
+    /// Opens the native driver on its own state directory.
+    pub(crate) fn open(state: &Path, rootfs: &Path) -> Result<Self> {
+        let driver = Registry::with_builtin().open("native", state, Options::none())?;
+        let id = format!("execdriver-bench-{}", std::process::id());
+        Ok(Self {
+            driver,
+            command: Command::linux(id, rootfs, "/bin/true"),
+        })
+    }
+
+    /// One container from its creation to its end.
+    pub(crate) fn run(&self) -> Result<()> {
+        let status = self.driver.run(
+            &self.command,
+            &RunOptions::default(),
+            Pipes::default(),
+            &Hooks::none(),
+        )?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("true ended so: {status:?}").into())
+        }
+    }
+}
+
+/// `bench host small|big STATE ROOTFS`: answers each line of its input. `run` by the nanoseconds that it took, `go` and
+/// `stop` (what a big host's threads are to do) by `ok`.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    let [size, state, rootfs] = args else {
+        return Err("host small|big STATE ROOTFS".into());
+    };
+    let busy = Arc::new(AtomicBool::new(false));
+    let resident = if size == "big" {
+        grow(&busy)
+    } else {
+        Vec::new()
+    };
+    let host = Host::open(state.as_ref(), rootfs.as_ref())?;
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        match line?.as_str() {
+            "run" => {
+                let start = Instant::now();
+                host.run()?;
+                writeln!(output, "{}", start.elapsed().as_nanos())?;
+            }
+            word => {
+                busy.store(word == "go", Ordering::Relaxed);
+                writeln!(output, "ok")?;
+            }
+        }
+        output.flush()?;
+    }
+    black_box(&resident);
+    Ok(())
+}
+
+/// Touches a gibibyte and starts the threads that allocate.
+fn grow(busy: &Arc<AtomicBool>) -> Vec<u8> {
+    let mut resident = vec![0u8; RESIDENT];
+    resident.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    for seed in 0..THREADS {
+        let busy = Arc::clone(busy);
+        std::thread::spawn(move || allocate(seed, &busy));
+    }
+    resident
+}
+
+/// Small and large blocks, so that both the allocator's locks and the kernel's are held now and then. Ends with the process.
+fn allocate(seed: usize, busy: &AtomicBool) {
+    let mut next = seed;
+    loop {
+        if !busy.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        next = next
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let size = if next.is_multiple_of(64) {
+            1 << 20
+        } else {
+            64 + next % 16_384
+        };
+        let mut block: Vec<u8> = Vec::with_capacity(size);
+        block.resize(size, 1);
+        black_box(&block);
+    }
+}
+
+/// A host in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Remote {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(size: &str, state: &Path, rootfs: &Path) -> Result<Self> {
+        let own: PathBuf = std::env::current_exe()?;
+        let mut child = std::process::Command::new(own)
+            .arg(VERB)
+            .arg(size)
+            .arg(state)
+            .arg(rootfs)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take().ok_or("no pipe to the host")?;
+        let output = child.stdout.take().ok_or("no pipe from the host")?;
+        let mut remote = Self {
+            child,
+            input,
+            output: BufReader::new(output),
+        };
+        remote.ask("stop")?;
+        Ok(remote)
+    }
+
+    /// One container in the host: the time that `run` took there.
+    pub(crate) fn run(&mut self) -> Result<Duration> {
+        Ok(Duration::from_nanos(self.ask("run")?.parse()?))
+    }
+
+    /// Whether its threads allocate.
+    pub(crate) fn busy(&mut self, busy: bool) -> Result<()> {
+        self.ask(if busy { "go" } else { "stop" }).map(drop)
+    }
+
+    fn ask(&mut self, word: &str) -> Result<String> {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        writeln!(self.input, "{word}")?;
+        let mut fds = [PollFd::new(
+            self.output.get_ref().as_fd(),
+            PollFlags::POLLIN,
+        )];
+        if poll(&mut fds, PollTimeout::try_from(PATIENCE)?)? == 0 {
+            return Err(format!(
+                "a host hangs: no answer to {word:?} for {} s",
+                PATIENCE.as_secs()
+            )
+            .into());
+        }
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        if line.is_empty() {
+            Err("a host died".into())
+        } else {
+            Ok(line.trim().to_owned())
+        }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        // What hangs is not waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

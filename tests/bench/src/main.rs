@@ -1,0 +1,114 @@
+//! `bench`: what a start costs, as ratios that are taken pair by pair in one run.
+//!
+//! `cargo run --release -p execdriver-bench -- --write` measures all rows and puts the table into docs/performance.md.
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+mod host;
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+mod pairs;
+#[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod rows;
+
+/// What can go wrong here is told, not handled.
+#[cfg(target_os = "linux")]
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[cfg(target_os = "linux")]
+const USAGE: &str = "\
+usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
+  --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
+  --pairs N    N pairs
+  --row NAME   only this row: cold, in-process, big-host
+  --write      put the table into docs/performance.md
+Needs root, and crun, runc, bwrap for their rows: apt-get install crun runc bubblewrap";
+
+/// What the command line asks for.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Default)]
+struct Asked {
+    quick: bool,
+    pairs: Option<usize>,
+    rows: Vec<String>,
+    write: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl Asked {
+    fn pairs(&self) -> usize {
+        self.pairs.unwrap_or(if self.quick { 30 } else { 200 })
+    }
+
+    fn big_host_runs(&self) -> usize {
+        self.pairs.unwrap_or(if self.quick { 100 } else { 1000 })
+    }
+
+    fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|asked| asked == row)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.first().map(String::as_str) {
+        Some(host::VERB) => host::main(&args[1..]),
+        _ => parse(&args).and_then(|asked| measure(&asked, &args)),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn parse(args: &[String]) -> Result<Asked> {
+    let mut asked = Asked::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--quick" => asked.quick = true,
+            "--write" => asked.write = true,
+            "--pairs" => asked.pairs = Some(args.next().ok_or(USAGE)?.parse()?),
+            "--row" => asked.rows.push(args.next().ok_or(USAGE)?.clone()),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(asked)
+}
+
+#[cfg(target_os = "linux")]
+fn measure(asked: &Asked, args: &[String]) -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err("needs root: every row compares containers that root makes".into());
+    }
+    let place = place::Place::new()?;
+    let mut found = Vec::new();
+    if asked.wants("cold") {
+        found.extend(rows::cold::measure(&place, asked.pairs())?);
+    }
+    if asked.wants("in-process") {
+        found.extend(rows::in_process::measure(&place, asked.pairs())?);
+    }
+    if asked.wants("big-host") {
+        found.extend(rows::big_host::measure(&place, asked.big_host_runs())?);
+    }
+    let text = report::text(&found, &machine::describe()?, args);
+    println!("{text}");
+    if asked.write {
+        report::write(&place.workspace.join("docs/performance.md"), &text)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}

@@ -1,0 +1,85 @@
+//! Where the measured containers live: a root file system, a bundle of it for other runtimes, and the built programs.
+
+use crate::Result;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A directory on a tmpfs that goes at the end.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: TempDir,
+    /// The workspace's directory.
+    pub(crate) workspace: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new() -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("execdriver-bench-")
+            .tempdir_in("/run")?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let workspace = package
+            .ancestors()
+            .nth(2)
+            .ok_or("no workspace around the package")?;
+        let place = Self {
+            dir,
+            workspace: workspace.to_owned(),
+        };
+        let rootfs = place.rootfs();
+        for name in ["bin", "dev", "etc", "proc", "sys", "root"] {
+            fs::create_dir_all(rootfs.join(name))?;
+        }
+        fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
+        fs::write(rootfs.join("etc/group"), "root:x:0:\n")?;
+        let payload = rootfs.join("bin/true");
+        fs::write(&payload, floor::TRUE)?;
+        fs::set_permissions(&payload, fs::Permissions::from_mode(0o755))?;
+        fs::write(
+            place.bundle().join("config.json"),
+            crate::rows::bundle::config(),
+        )?;
+        Ok(place)
+    }
+
+    /// The directory that is the bundle of other runtimes, too.
+    pub(crate) fn bundle(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What becomes `/`.
+    pub(crate) fn rootfs(&self) -> PathBuf {
+        self.dir.path().join("rootfs")
+    }
+
+    /// Where someone keeps state.
+    pub(crate) fn state(&self, whose: &str) -> PathBuf {
+        self.dir.path().join("state").join(whose)
+    }
+
+    /// Builds a release program of the workspace, and says where it is.
+    pub(crate) fn build(&self, package: &str, program: &str) -> Result<PathBuf> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                package,
+                "--bin",
+                program,
+            ])
+            .current_dir(&self.workspace)
+            .status()?;
+        if !status.success() {
+            return Err(format!("cargo could not build {program}").into());
+        }
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        Ok(self.workspace.join(target).join("release").join(program))
+    }
+}

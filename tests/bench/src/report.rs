@@ -1,0 +1,108 @@
+//! The table, on the terminal and in docs/performance.md.
+
+use crate::Result;
+use crate::pairs::Pairs;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const BEGIN: &str = "<!-- bench: begin -->";
+const END: &str = "<!-- bench: end -->";
+
+/// One comparison.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// What is compared: `A against B`.
+    pub(crate) name: String,
+    /// The most that A may take of B's time; `None` for what is only told.
+    pub(crate) target: Option<f64>,
+    pub(crate) pairs: Pairs,
+    /// What each side did.
+    pub(crate) did: String,
+}
+
+/// Markdown: the machine, the table, what each row did.
+pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String {
+    let mut text = String::new();
+    for line in machine {
+        let _ = writeln!(text, "- {line}");
+    }
+    let _ = writeln!(
+        text,
+        "- command: `cargo run --release -p execdriver-bench -- {}`",
+        args.join(" ")
+    );
+    text += "\n| | A against B | pairs | A median (p95) | B median (p95) | A / B | target | |\n|---|---|---|---|---|---|---|---|\n";
+    for (number, row) in (1..).zip(rows) {
+        let (a, b) = row.pairs.medians();
+        let (a_tail, b_tail) = row.pairs.tails();
+        let ratio = row.pairs.ratio();
+        let (target, verdict) = match row.target {
+            Some(target) if ratio <= target => (format!("{target:.1}"), "met"),
+            Some(target) => (format!("{target:.1}"), "**missed**"),
+            None => (String::new(), ""),
+        };
+        let _ = writeln!(
+            text,
+            "| {number} | {} | {} | {} ({}) | {} ({}) | **{ratio:.2}** | {target} | {verdict} |",
+            row.name,
+            row.pairs.count(),
+            ms(a),
+            ms(a_tail),
+            ms(b),
+            ms(b_tail),
+        );
+    }
+    text +=
+        "\nTimes in milliseconds. A / B is the median of the pairs' ratios. What each row did:\n\n";
+    for (number, row) in (1..).zip(rows) {
+        let _ = writeln!(text, "{number}. {}", row.did);
+    }
+    text
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1e3)
+}
+
+/// Puts the text between the markers of the page.
+pub(crate) fn write(page: &Path, text: &str) -> Result<()> {
+    let old = fs::read_to_string(page)?;
+    let (before, rest) = old
+        .split_once(BEGIN)
+        .ok_or("docs/performance.md has no begin marker")?;
+    let (_, after) = rest
+        .split_once(END)
+        .ok_or("docs/performance.md has no end marker")?;
+    fs::write(page, format!("{before}{BEGIN}\n{text}{END}{after}"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_target_stays_visible() {
+        let slow = || Ok(Duration::from_millis(3));
+        let fast = || Ok(Duration::from_millis(1));
+        let row = |target| Row {
+            name: "a against b".into(),
+            target,
+            pairs: Pairs::take(3, slow, fast).unwrap(),
+            did: "nothing".into(),
+        };
+        let text = text(&[row(Some(2.0)), row(Some(3.0)), row(None)], &[], &[]);
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("a against b"))
+            .collect();
+        assert!(
+            lines[0].ends_with("| **3.00** | 2.0 | **missed** |"),
+            "{text}"
+        );
+        assert!(lines[1].ends_with("| **3.00** | 3.0 | met |"), "{text}");
+        assert!(lines[2].ends_with("| **3.00** |  |  |"), "{text}");
+    }
+}

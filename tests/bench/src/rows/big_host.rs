@@ -1,0 +1,50 @@
+//! `run` in a big and busy host against a small one.
+
+use crate::Result;
+use crate::host::Remote;
+use crate::pairs::Pairs;
+use crate::place::Place;
+use crate::report::Row;
+
+pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
+    let mut big = Remote::start("big", &place.state("big"), &place.rootfs())?;
+    let mut small = Remote::start("small", &place.state("small"), &place.rootfs())?;
+    let resting = Pairs::take(runs, || big.run(), || small.run())?;
+    big.busy(true)?;
+    let beside = Pairs::take(runs, || big.run(), || small.run())?;
+    let alone = Pairs::take(
+        runs.min(200),
+        || {
+            big.busy(true)?;
+            let time = big.run()?;
+            big.busy(false)?;
+            Ok(time)
+        },
+        || small.run(),
+    )?;
+    Ok(vec![
+        Row {
+            name: "`run` in a big host against a small one, both on the machine that the big one keeps busy".into(),
+            target: Some(1.2),
+            pairs: beside,
+            did: "A: a host process with 1 GiB resident and 32 threads that allocate and free without a pause. B: the same \
+                  program without them, while A's threads go on: both share the processors with these, so what differs \
+                  is the size and the threads of the host. A failed or a hanging run (60 s) would end the benchmark."
+                .into(),
+        },
+        Row {
+            name: "the same, the threads resting".into(),
+            target: Some(1.2),
+            pairs: resting,
+            did: "A: the big host, its 32 threads asleep. B: the small host.".into(),
+        },
+        Row {
+            name: "`run` in a big busy host against a small one on an idle machine".into(),
+            target: None,
+            pairs: alone,
+            did: "As row 1 of the big host, but A's threads rest while B runs. It shows what the machine's scheduler makes \
+                  of more threads than processors rather than what the host's size costs."
+                .into(),
+        },
+    ])
+}

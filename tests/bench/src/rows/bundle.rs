@@ -1,0 +1,135 @@
+//! The bundle of other runtimes: an OCI document for the container that our template makes.
+
+/// The mounts, nodes, rules, masks and capabilities of the docker profile; no seccomp.
+pub(crate) fn config() -> String {
+    let capabilities = list(&[
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FSETID",
+        "CAP_FOWNER",
+        "CAP_MKNOD",
+        "CAP_NET_RAW",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETFCAP",
+        "CAP_SETPCAP",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_SYS_CHROOT",
+        "CAP_KILL",
+        "CAP_AUDIT_WRITE",
+    ]);
+    let restricted = ["nosuid", "noexec", "nodev"];
+    let readonly = ["nosuid", "noexec", "nodev", "ro"];
+    let mounts = [
+        mount("/proc", "proc", "proc", &restricted),
+        mount(
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        mount("/sys", "sysfs", "sysfs", &readonly),
+        mount(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
+        ),
+        mount("/dev/mqueue", "mqueue", "mqueue", &restricted),
+        mount(
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+        ),
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &readonly),
+    ]
+    .join(",");
+    let namespaces: Vec<String> = ["mount", "uts", "ipc", "pid", "network", "cgroup"]
+        .iter()
+        .map(|kind| format!(r#"{{"type":"{kind}"}}"#))
+        .collect();
+    let masked = list(&[
+        "/proc/kcore",
+        "/proc/latency_stats",
+        "/proc/timer_stats",
+        "/proc/acpi",
+        "/proc/interrupts",
+        "/proc/keys",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+    ]);
+    let read_only = list(&[
+        "/proc/asound",
+        "/proc/bus",
+        "/proc/fs",
+        "/proc/irq",
+        "/proc/sys",
+        "/proc/sysrq-trigger",
+    ]);
+    format!(
+        r#"{{"ociVersion":"1.0.2","hostname":"execdriver-bench","root":{{"path":"rootfs"}},
+"process":{{"user":{{"uid":0,"gid":0}},"cwd":"/","args":["/bin/true"],
+ "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","HOME=/root"],
+ "capabilities":{{"bounding":{capabilities},"effective":{capabilities},"permitted":{capabilities}}}}},
+"mounts":[{mounts}],
+"linux":{{"namespaces":[{}],"maskedPaths":{masked},"readonlyPaths":{read_only},
+ "devices":[{{"path":"/dev/fuse","type":"c","major":10,"minor":229,"fileMode":438,"uid":0,"gid":0}}],
+ "resources":{{"devices":[{}]}}}}}}
+"#,
+        namespaces.join(","),
+        device_rules(),
+    )
+}
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> String {
+    format!(
+        r#"{{"destination":"{destination}","type":"{kind}","source":"{source}","options":{}}}"#,
+        list(options)
+    )
+}
+
+fn list(words: &[&str]) -> String {
+    format!(
+        "[{}]",
+        words
+            .iter()
+            .map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    )
+}
+
+fn device_rules() -> String {
+    let mut rules = vec![r#"{"allow":false,"access":"rwm"}"#.to_owned()];
+    rules
+        .extend(["c", "b"].map(|kind| format!(r#"{{"allow":true,"type":"{kind}","access":"m"}}"#)));
+    rules.push(r#"{"allow":true,"type":"c","major":136,"access":"rwm"}"#.to_owned());
+    let numbers = [
+        (5, 1),
+        (4, 0),
+        (4, 1),
+        (5, 2),
+        (10, 200),
+        (1, 3),
+        (1, 5),
+        (1, 7),
+        (5, 0),
+        (1, 9),
+        (1, 8),
+    ];
+    rules.extend(numbers.map(|(major, minor)| {
+        format!(r#"{{"allow":true,"type":"c","major":{major},"minor":{minor},"access":"rwm"}}"#)
+    }));
+    rules.join(",")
+}

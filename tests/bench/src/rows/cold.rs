@@ -1,0 +1,162 @@
+//! The command line as a process of its own against other runtimes as processes of their own.
+
+use crate::Result;
+use crate::machine::version;
+use crate::pairs::{Pairs, time};
+use crate::place::Place;
+use crate::report::Row;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const UNIFIED: &str = "/sys/fs/cgroup/unified";
+/// crun and bwrap know a container by this name.
+const ID: &str = "execdriver-bench-cold";
+
+pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    // A thread has a mount namespace of its own if it wants to, and its children are started in it.
+    let measured = std::thread::scope(|scope| scope.spawn(|| in_namespace(place, pairs)).join());
+    measured.map_err(|_| "the measuring thread panicked")?
+}
+
+/// crun refuses a host with both versions of cgroups. Without the mount of version 2 all see version 1 alone.
+fn in_namespace(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )?;
+    let hybrid = Path::new(UNIFIED).exists();
+    if hybrid {
+        umount2(UNIFIED, MntFlags::MNT_DETACH)?;
+    }
+    let rows = rows(place, pairs);
+    if hybrid {
+        // crun takes the empty mount point for a hierarchy, and makes a plain directory there.
+        let _ = std::fs::remove_dir_all(Path::new(UNIFIED).join(ID));
+    }
+    rows
+}
+
+fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let own = place.build("execdriver", "execdriver")?;
+    let floor = place.build("execdriver-bench", "floor")?;
+    let execdriver = |flags: &[&str]| {
+        let mut command = Command::new(&own);
+        command
+            .arg("--root")
+            .arg(place.state("cold"))
+            .arg("run")
+            .args(flags);
+        command
+            .arg("--rootfs")
+            .arg(place.rootfs())
+            .args(["--", "/bin/true"]);
+        run(command)
+    };
+    let floor = || {
+        let mut command = Command::new(&floor);
+        command.arg(place.rootfs());
+        run(command)
+    };
+    let mut rows = Vec::new();
+    if let Some(crun) = version("crun") {
+        let run = || {
+            oci(
+                place,
+                "crun",
+                &["--cgroup-manager=cgroupfs"],
+                &["--no-new-keyring"],
+            )
+        };
+        rows.push(Row {
+            name: format!("`execdriver run --no-init`, cold, against `crun run` ({crun})"),
+            target: Some(1.0),
+            pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
+            did: "A: `execdriver run --no-init --rootfs R -- /bin/true` as a process, start of the process included. B: \
+                  `crun --cgroup-manager=cgroupfs run --no-new-keyring` of a bundle with the same root file system, \
+                  namespaces, mounts, nodes, device rules, masks and capabilities. Neither has a seccomp filter, an init, a \
+                  terminal or a keyring; both make a cgroup in each hierarchy of version 1 and keep state on a tmpfs. \
+                  crun refuses hosts that have version 2 beside version 1, so both run in a mount namespace, made before, \
+                  in which it is unmounted."
+                .into(),
+        });
+        rows.push(Row {
+            name: "`execdriver run`, cold, with its init, against the same `crun run`".into(),
+            target: None,
+            pairs: Pairs::take(pairs, || execdriver(&[]), run)?,
+            did: "As row 1, with the command line's default of an init that stays as PID 1, which crun has not.".into(),
+        });
+        rows.push(Row {
+            name: "the floor as a process against the same `crun run`".into(),
+            target: None,
+            pairs: Pairs::take(pairs, floor, run)?,
+            did: "What can be reached: the straight-line program of the in-process row, started as a process.".into(),
+        });
+    }
+    if let Some(runc) = version("runc") {
+        let run = || oci(place, "runc", &[], &["--no-new-keyring"]);
+        rows.push(Row {
+            name: format!("`execdriver run --no-init`, cold, against `runc run` ({runc})"),
+            target: None,
+            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
+            did: "As row 1, B by runc.".into(),
+        });
+    }
+    if let Some(bwrap) = version("bwrap") {
+        rows.push(Row {
+            name: format!("`execdriver run --no-init`, cold, against `bwrap` ({bwrap})"),
+            target: None,
+            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), || bubblewrap(place))?,
+            did: "B: `bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, \
+                  so it does less than A."
+                .into(),
+        });
+    }
+    Ok(rows)
+}
+
+fn oci(
+    place: &Place,
+    runtime: &str,
+    global: &[&str],
+    flags: &[&str],
+) -> Result<std::time::Duration> {
+    let mut command = Command::new(runtime);
+    command
+        .arg("--root")
+        .arg(place.state(runtime))
+        .args(global)
+        .arg("run")
+        .args(flags);
+    command.arg("--bundle").arg(place.bundle()).arg(ID);
+    run(command)
+}
+
+fn bubblewrap(place: &Place) -> Result<std::time::Duration> {
+    let mut command = Command::new("bwrap");
+    command
+        .arg("--unshare-all")
+        .arg("--bind")
+        .arg(place.rootfs())
+        .arg("/");
+    command.args(["--proc", "/proc", "--dev", "/dev", "/bin/true"]);
+    run(command)
+}
+
+/// From the start of the process to its end.
+fn run(mut command: Command) -> Result<std::time::Duration> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    time(|| {
+        let status = command.status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("{status}: {command:?}").into())
+        }
+    })
+}
