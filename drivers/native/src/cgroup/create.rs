@@ -77,7 +77,7 @@ impl Cgroup {
         let mut here = base(hierarchy, place, verify)?;
         for name in place.parents() {
             let (below, made) = enter_or_make(&here, name)?;
-            if made {
+            if made && !place.keeps_parents() {
                 self.made_parents.push(below.path.clone());
             }
             if cpuset {

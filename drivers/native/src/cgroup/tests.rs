@@ -205,6 +205,12 @@ fn parents_that_we_made_go_with_the_last_container_and_others_stay() {
     for path in &made {
         fs::remove_dir(path).unwrap();
     }
+    let kept = CgroupPath::new(&outer, "four").unwrap().keeping_parents();
+    let four = Cgroup::create(&host(), &kept).unwrap();
+    four.destroy(PATIENCE).unwrap();
+    for path in &made {
+        fs::remove_dir(path).unwrap();
+    }
 }
 
 #[test]

@@ -189,10 +189,12 @@ fn describe(record: &mut Record, spec: &Spec) {
 /// An absolute parent for root, as the original's `/docker`; below our own cgroup for others, who
 /// can have nothing elsewhere.
 fn place(spec: &Spec, facts: &HostFacts) -> Result<CgroupPath> {
-    let parent = match spec.cgroup_parent.as_str() {
-        "" if facts.is_root() => "/execdriver",
-        "" => "execdriver",
-        parent => parent,
+    let own = match facts.is_root() {
+        true => "/execdriver",
+        false => "execdriver",
     };
-    Ok(CgroupPath::new(parent, &spec.id)?)
+    match spec.cgroup_parent.as_str() {
+        "" => Ok(CgroupPath::new(own, &spec.id)?.keeping_parents()),
+        parent => Ok(CgroupPath::new(parent, &spec.id)?),
+    }
 }
