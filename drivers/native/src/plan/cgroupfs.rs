@@ -3,9 +3,10 @@
 //! In a cgroup namespace of its own each hierarchy's mount shows the container's cgroup as the
 //! root. Without one a mount would show the whole tree: then it is the host's own, read-only.
 
-use super::mounts::{Planned, bind, mount_fs};
+use super::mounts::{Planned, mount_fs};
 use super::options::MountOptions;
 use super::steps::container_path;
+use super::volumes::bind;
 use super::{Builder, PlanError};
 use crate::wire::Op;
 use libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};

@@ -9,7 +9,7 @@ use super::{Builder, Host, PlanError, mounts};
 use crate::wire::{BIND_CREATE, Op};
 use execdriver_core::Spec;
 use nix::sys::stat::{FileStat, SFlag, lstat, major, makedev, minor};
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType as Kind};
 use std::path::{Path, PathBuf};
 
 /// A device node of the container.
@@ -73,7 +73,7 @@ impl Node {
 
 /// Whether devices are bound from the host rather than made.
 pub(super) fn are_bound(spec: &Spec, host: &Host) -> bool {
-    !host.makes_nodes() || super::namespaces::asks_for_user_namespace(spec)
+    !host.makes_nodes() || super::namespaces::lists(spec, Kind::User)
 }
 
 /// The nodes whose host's files are wanted; a bad one is left for the plan to refuse.

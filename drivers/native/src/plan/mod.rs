@@ -24,6 +24,7 @@ mod support;
 mod system;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;

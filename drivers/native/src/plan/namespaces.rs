@@ -35,9 +35,10 @@ pub(super) const fn flag(kind: Kind) -> u64 {
     kind as u64
 }
 
-/// Whether the document has a user namespace.
-pub(super) fn asks_for_user_namespace(spec: &Spec) -> bool {
-    listed(spec).any(|(kind, _)| kind == Kind::User)
+/// Whether the document has a namespace of this kind, a new one or another's.
+pub(super) fn lists(spec: &Spec, kind: Kind) -> bool {
+    let joined = spec.joins.iter().any(|join| join.kind == kind);
+    joined || listed(spec).any(|(listed, _)| listed == kind)
 }
 
 impl Namespaces {

@@ -10,7 +10,7 @@ use execdriver_core::Spec;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use oci_spec::runtime::Mount;
+use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -146,9 +146,10 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = root
         .chain(binds.filter_map(|mount| mount.source().clone()))
         .collect();
-    // Both the caller's root and the host's cgroups may have to be bound, as the plan finds.
-    paths.push("/sys/fs/cgroup".into());
-    if !host.is_root() || super::namespaces::asks_for_user_namespace(spec) {
+    if !super::namespaces::lists(spec, Kind::Cgroup) {
+        paths.push("/sys/fs/cgroup".into());
+    }
+    if !host.is_root() || super::namespaces::lists(spec, Kind::User) {
         paths.extend(["/proc", "/sys", "/dev/mqueue"].map(PathBuf::from));
     }
     paths
