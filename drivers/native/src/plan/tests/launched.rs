@@ -113,6 +113,21 @@ fn rootfs() -> Rootfs {
     rootfs
 }
 
+const MAP: IdMap = IdMap {
+    container_id: 0,
+    host_id: 100_000,
+    size: 65536,
+};
+
+/// The same for a mapped root, as far as the caller may give it away.
+fn rootfs_of(uid: u32) -> Rootfs {
+    let rootfs = rootfs();
+    if this_host().is_root() {
+        rootfs.give_to(uid, uid);
+    }
+    rootfs
+}
+
 fn skips() -> bool {
     skip_unless(&[Need::Busybox, Need::UserNamespaces])
 }
@@ -322,18 +337,12 @@ fn a_remapped_root_is_nobody_outside() {
     if skip_unless(&[Need::Root, Need::Busybox]) {
         return;
     }
-    let rootfs = rootfs();
-    rootfs.give_to(100_000, 100_000);
-    let map = IdMap {
-        container_id: 0,
-        host_id: 100_000,
-        size: 65536,
-    };
+    let rootfs = rootfs_of(MAP.host_id);
     let script =
         "id -u; cat /proc/self/uid_map | tr -s ' '; touch /made; echo x > /dev/null; ls /dev/pts";
     let mut command = shell(&rootfs.path(), script);
-    linux(&mut command).uid_mappings = vec![map];
-    linux(&mut command).gid_mappings = vec![map];
+    linux(&mut command).uid_mappings = vec![MAP];
+    linux(&mut command).gid_mappings = vec![MAP];
     assert_eq!(output(&command), "0\n 0 100000 65536\nptmx\n");
     let made = std::fs::metadata(rootfs.inside("made")).unwrap();
     assert_eq!(made.uid(), 100_000);
@@ -371,4 +380,38 @@ fn a_terminal_is_the_containers_console() {
     started.process.wait_until(None).unwrap();
     started.process.reap().unwrap();
     assert_eq!(String::from_utf8_lossy(&text), "/dev/console\r\n33 77\r\n");
+}
+
+#[test]
+fn every_combination_of_what_can_be_asked_for_starts() {
+    if skips() || skip_unless(&[Need::Overlay]) {
+        return;
+    }
+    let rootfs = rootfs();
+    let mapped = rootfs_of(MAP.host_id);
+    for asked in 0..256u32 {
+        let has = |bit: u32| asked & 1 << bit != 0;
+        let remapped = has(7) && this_host().is_root();
+        let root = if remapped { &mapped } else { &rootfs };
+        let mut command = shell(
+            &root.path(),
+            "echo ok > /dev/null && test -r /proc/self/stat && echo ok",
+        );
+        command.process.privileged = has(0);
+        if has(1) {
+            command.network = Some(Network::host());
+        }
+        let linux = linux(&mut command);
+        linux.readonly_rootfs = has(2);
+        linux.pid = has(3).then(Pid::host);
+        linux.ipc = has(4).then(Ipc::host);
+        linux.cgroup_namespace = has(5).then(CgroupNamespace::host);
+        linux.ephemeral = has(6).then(Ephemeral::default);
+        if remapped {
+            linux.uid_mappings = vec![MAP];
+            linux.gid_mappings = vec![MAP];
+        }
+        let text = output(&command);
+        assert_eq!(text, "ok\n", "{asked:#b}");
+    }
 }
