@@ -3,6 +3,7 @@
 use super::descriptors::{first_process, open_checked};
 use super::made::signal_bit;
 use super::{Containers, error};
+use crate::at;
 use crate::cgroup::Cgroup;
 use crate::launch::{Process, ProcessError};
 use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, Status, TerminalRecord};
@@ -65,13 +66,14 @@ fn resize_recorded(record: &Record, terminal: &TerminalRecord, size: WindowSize)
     };
     let init = record.init.as_ref().ok_or_else(gone)?;
     let failed = || format!("set the window size of {:?} to {size}", record.id);
-    // ENXIO: it was closed since, as it is at the end of its process.
-    let slave = match terminal.open(init) {
-        Err(Errno::ESRCH | Errno::ENOENT | Errno::ENXIO) => return Err(gone()),
-        opened => opened.map_err(|errno| error::driver(failed(), errno))?,
-    };
-    tty::set_window_size(slave.as_fd(), size.rows, size.columns)
-        .map_err(|source| error::driver(failed(), source))
+    let set = terminal.open(init).and_then(|slave| {
+        tty::set_window_size(slave.as_fd(), size.rows, size.columns).map_err(at::errno)
+    });
+    match set {
+        // It was closed since, as it is at the end of its process; EIO is a hung-up terminal's.
+        Err(Errno::ESRCH | Errno::ENOENT | Errno::ENXIO | Errno::EIO) => Err(gone()),
+        set => set.map_err(|errno| error::driver(failed(), errno)),
+    }
 }
 
 /// Whether the default action of a signal ends a process: signal(7).
