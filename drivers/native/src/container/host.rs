@@ -24,6 +24,7 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
         capabilities: facts.capabilities.permitted & facts.capabilities.bounding,
         last_capability: u32::from(facts.capabilities.last),
         initial_user_namespace: facts.user_namespaces.initial,
+        oom_score_adj: own_oom_score_adj(),
         kcore: Path::new("/proc/kcore").exists(),
         cgroup: HostCgroup {
             v1: v1.collect(),
@@ -38,4 +39,12 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
             },
         },
     }
+}
+
+/// 0, the kernel's default, where /proc does not tell.
+fn own_oom_score_adj() -> i32 {
+    let text = std::fs::read_to_string("/proc/self/oom_score_adj");
+    text.ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
 }

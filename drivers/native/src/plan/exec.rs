@@ -59,7 +59,7 @@ impl Plan {
             id_maps: None,
             namespaces: Vec::new(),
             denies_setgroups: !setgroups,
-            oom_score_adj: exec.process.oom_score_adj(),
+            oom_score_adj: host.oom_score_adj_to_write(exec.process.oom_score_adj()),
             cgroup: CgroupPlan::default(),
             terminal: wanted.terminal(),
             init: false,

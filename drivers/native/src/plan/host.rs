@@ -16,6 +16,8 @@ pub(crate) struct Host {
     pub(crate) last_capability: u32,
     /// Whether the user namespace is the first one, where device nodes can be made.
     pub(crate) initial_user_namespace: bool,
+    /// The host program's own `oom_score_adj`, which its children start with.
+    pub(crate) oom_score_adj: i32,
     /// Whether the kernel has `/proc/kcore`.
     pub(crate) kcore: bool,
     /// The cgroup hierarchies, and what may be done with them.
@@ -58,6 +60,7 @@ pub(crate) struct Hierarchy {
 }
 
 const SYS_ADMIN: u64 = 1 << 21;
+const SYS_RESOURCE: u64 = 1 << 24;
 const MKNOD: u64 = 1 << 27;
 
 impl Host {
@@ -69,6 +72,15 @@ impl Host {
     /// Whether device nodes can be made.
     pub(super) fn makes_nodes(&self) -> bool {
         self.is_root() && self.initial_user_namespace && self.capabilities & MKNOD != 0
+    }
+
+    /// What to write as `oom_score_adj`; `None`: it is so already, or is the default that this user
+    /// may not go down to. A session's programs often start with more, and only CAP_SYS_RESOURCE
+    /// goes below what was set with it (proc_pid_oom_score_adj(5)); nobody asked for 0.
+    pub(super) fn oom_score_adj_to_write(&self, wanted: Option<i32>) -> Option<i32> {
+        let unreachable =
+            |wanted| wanted == 0 && self.oom_score_adj > 0 && self.capabilities & SYS_RESOURCE == 0;
+        wanted.filter(|wanted| *wanted != self.oom_score_adj && !unreachable(*wanted))
     }
 
     /// Every capability of the kernel: what a process has in a new user namespace.

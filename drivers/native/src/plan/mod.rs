@@ -173,7 +173,7 @@ impl Plan {
             id_maps: namespaces.maps.clone(),
             namespaces: namespaces.foreign(),
             denies_setgroups: !namespaces.setgroups(),
-            oom_score_adj: process.oom_score_adj(),
+            oom_score_adj: host.oom_score_adj_to_write(process.oom_score_adj()),
             cgroup,
             terminal: wanted.terminal(),
             init: spec.init,

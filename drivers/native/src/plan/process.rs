@@ -180,7 +180,9 @@ impl Wanted<'_> {
                 }
                 match user.as_str() {
                     "" => "become root".to_owned(),
-                    user => format!("become user {user:?}"),
+                    // The kernel's "invalid argument" alone would tell nobody why.
+                    user if self.setgroups => format!("become user {user:?}"),
+                    user => format!("become user {user:?} where only root is mapped"),
                 }
             }
             _ => {

@@ -23,6 +23,7 @@ pub(super) fn root_host() -> Host {
         capabilities: u64::MAX >> 23,
         last_capability: 40,
         initial_user_namespace: true,
+        oom_score_adj: 0,
         kcore: true,
         cgroup: HostCgroup {
             v1: vec![

@@ -38,7 +38,6 @@ fn the_docker_profile_as_root() {
     assert_eq!(plan.clone_flags, 0x6c02_0000);
     assert_eq!(plan.id_maps, None);
     assert_eq!(plan.cgroup.device_rules.len(), 15);
-    assert_eq!(plan.oom_score_adj, Some(0));
 }
 
 #[test]

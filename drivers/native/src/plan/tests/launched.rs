@@ -22,6 +22,7 @@ fn this_host() -> Host {
         capabilities: facts.capabilities.permitted & facts.capabilities.bounding,
         last_capability: u32::from(facts.capabilities.last),
         initial_user_namespace: facts.user_namespaces.initial,
+        oom_score_adj: 0,
         kcore: Path::new("/proc/kcore").exists(),
         cgroup: HostCgroup {
             v1: facts

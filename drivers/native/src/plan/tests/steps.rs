@@ -211,6 +211,28 @@ fn a_later_value_of_a_variable_takes_its_earlier_ones_place() {
 }
 
 #[test]
+fn a_score_is_written_when_it_changes_and_the_default_only_where_it_can_be_reached() {
+    let written = |wanted, own, host: Host| {
+        let command = command().with_linux(|linux| linux.oom_score_adj = wanted);
+        let host = Host {
+            oom_score_adj: own,
+            ..host
+        };
+        build(&spec(&command), &host).unwrap().oom_score_adj
+    };
+    assert_eq!(written(0, 0, root_host()), None);
+    assert_eq!(written(642, 0, root_host()), Some(642));
+    assert_eq!(written(0, 200, root_host()), Some(0));
+    assert_eq!(written(0, 200, user_host()), None);
+    assert_eq!(
+        written(100, 200, user_host()),
+        Some(100),
+        "asked for: the kernel decides"
+    );
+    assert_eq!(written(0, -5, user_host()), Some(0));
+}
+
+#[test]
 fn slots_of_received_descriptors_come_before_those_that_init_fills() {
     let mut command = command();
     command.mounts = vec![Mount::bind("/data", "/mnt")];
