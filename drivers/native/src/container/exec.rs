@@ -4,14 +4,12 @@ use super::descriptors::{Held, Slots, first_process};
 use super::made::signal_bit;
 use super::run::{Alive, terminal_of};
 use super::watch::Watch;
-use super::{Containers, error, host};
+use super::{Containers, error, host, unless_ended};
 use crate::cgroup::Cgroup;
-use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::launch::{Launch, Limits, Process, Started, launch};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
-use crate::state::{
-    Entry, ExecRecord, LOCK_PATIENCE, Liveness, ProcessId, Record, Status, TerminalRecord,
-};
+use crate::state::{Entry, ExecRecord, LOCK_PATIENCE, ProcessId, Record, Status, TerminalRecord};
 use crate::stdio::{self, HostStdio};
 use crate::{NativeDriver, state};
 use execdriver_core::spec::ExecSpec;
@@ -48,7 +46,8 @@ impl Containers {
             return Err(Error::unsupported(NativeDriver::NAME, operation));
         }
         let container = Arc::new(first_process(&record).ok_or_else(not_running)?);
-        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
+        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
+        let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
         // A process that is born into a frozen cgroup never runs, and its parent waits for it.
         if cgroup.as_ref().is_some_and(Cgroup::is_frozen) {
             return Err(Error::Paused { id: id.to_owned() });
@@ -112,6 +111,12 @@ impl Exec<'_> {
     }
 
     fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
+        let started = self.start(spec, pipes);
+        let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
+        self.attend(started, streams, entered)
+    }
+
+    fn start(&self, spec: &ExecSpec, pipes: Pipes) -> Result<(Started, HostStdio)> {
         let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
         let host = host::host(&self.containers.facts(), self.cgroup.ok_or(""));
         let running = Running {
@@ -136,10 +141,8 @@ impl Exec<'_> {
             status: None,
         };
         let held = slots.open(&plan.fds)?;
-        let started = self.launch(&plan, &held)?;
-        drop(held);
-        drop(child);
-        self.attend(started, streams, entered)
+        // The held ends and the child's go with this call, so that their ends are seen.
+        Ok((self.launch(&plan, &held)?, streams))
     }
 
     fn launch(&self, plan: &Plan, held: &[Held<'_>]) -> Result<Started> {
@@ -168,16 +171,7 @@ impl Exec<'_> {
                 abort: None,
             },
         });
-        started.map_err(|error| self.launch_error(error, plan))
-    }
-
-    fn launch_error(&self, error: LaunchError, plan: &Plan) -> Error {
-        // Whatever step it was: the container has ended underneath it.
-        if self.record.liveness() != Liveness::Alive {
-            let id = self.id.to_owned();
-            return Error::NotRunning { id };
-        }
-        error::launch(error, plan, &self.request.process.entrypoint)
+        started.map_err(|error| error::launch(error, plan, &self.request.process.entrypoint))
     }
 
     fn attend(

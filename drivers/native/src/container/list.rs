@@ -1,6 +1,6 @@
 //! Which containers there are, and which processes are in them.
 
-use super::{Containers, error};
+use super::{Containers, error, unless_ended};
 use crate::cgroup::{Cgroup, pidns};
 use crate::state::Record;
 use execdriver_core::{ContainerInfo, ContainerState, Error, Result};
@@ -30,7 +30,9 @@ impl Containers {
         let not_running = || Error::NotRunning { id: id.to_owned() };
         let init = record.init.as_ref().ok_or_else(not_running)?.pid;
         let found = match &record.cgroup {
-            Some(recorded) => Cgroup::open(recorded)?.pids()?,
+            Some(recorded) => Cgroup::open(recorded)
+                .and_then(|cgroup| cgroup.pids())
+                .map_err(|error| unless_ended(&record, error.into()))?,
             None => match pidns::pids(init) {
                 Ok(pids) => pids,
                 Err(Errno::ESRCH) => return Err(not_running()),

@@ -22,7 +22,7 @@ mod terminals;
 mod watch;
 
 use crate::facts::HostFacts;
-use crate::state::{Entry, Liveness, Record, StateError, Store};
+use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -64,5 +64,18 @@ impl Containers {
             Liveness::Zombie | Liveness::Gone => Err(Error::NotRunning { id: id.to_owned() }),
             Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
         }
+    }
+}
+
+/// What failed in a container that has ended meanwhile failed because of that, whatever step it
+/// was; what a hook returned is the hook's.
+fn unless_ended(record: &Record, error: Error) -> Error {
+    match error {
+        hook @ Error::Hook { .. } => hook,
+        _ if record.init.as_ref().is_none_or(ProcessId::is_ending) => {
+            let id = record.id.clone();
+            Error::NotRunning { id }
+        }
+        other => other,
     }
 }

@@ -41,10 +41,9 @@ impl ProcessId {
     /// # Errors
     /// `ESRCH` when there is none.
     pub(crate) fn of(pid: u32) -> nix::Result<Self> {
-        let (start, _) = start_and_state(pid)?;
         Ok(Self {
             pid,
-            start,
+            start: stat(pid)?.start,
             boot: boot_id()?,
             pid_namespace: own_pid_namespace()?,
         })
@@ -65,11 +64,24 @@ impl ProcessId {
         if !own_pid_namespace().is_ok_and(|own| own == self.pid_namespace) {
             return Liveness::Foreign;
         }
-        match start_and_state(self.pid) {
-            Ok((start, _)) if start != self.start => Liveness::Gone,
-            Ok((_, b'Z' | b'X')) => Liveness::Zombie,
+        match stat(self.pid) {
+            Ok(stat) if stat.start != self.start => Liveness::Gone,
+            Ok(stat) if matches!(stat.state, b'Z' | b'X') => Liveness::Zombie,
             Ok(_) => Liveness::Alive,
             Err(_) => Liveness::Gone,
+        }
+    }
+
+    /// Whether it no longer executes anything. The first process of a pid namespace counts as alive
+    /// while the kernel ends all others there for it: by then nobody can join its namespaces.
+    pub(crate) fn is_ending(&self) -> bool {
+        /// `include/linux/sched.h`, the same since Linux 2.6.
+        const PF_EXITING: u64 = 4;
+        match self.liveness() {
+            // It may be gone since.
+            Liveness::Alive => stat(self.pid).map_or(true, |stat| stat.flags & PF_EXITING != 0),
+            Liveness::Zombie | Liveness::Gone => true,
+            Liveness::Foreign => false,
         }
     }
 
@@ -106,8 +118,18 @@ fn own_pid_namespace() -> nix::Result<u64> {
     Ok(metadata.ino())
 }
 
-/// Field 22 and field 3 of `/proc/<pid>/stat`.
-fn start_and_state(pid: u32) -> nix::Result<(u64, u8)> {
+/// What is read of proc_pid_stat(5).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    /// Field 3.
+    state: u8,
+    /// Field 9: `PF_*` of the kernel.
+    flags: u64,
+    /// Field 22.
+    start: u64,
+}
+
+fn stat(pid: u32) -> nix::Result<Stat> {
     if pid == 0 {
         return Err(Errno::ESRCH);
     }
@@ -117,14 +139,16 @@ fn start_and_state(pid: u32) -> nix::Result<(u64, u8)> {
 }
 
 /// The name in parentheses may hold spaces and parentheses: fields are counted after the last one.
-fn parse_stat(text: &[u8]) -> Option<(u64, u8)> {
+fn parse_stat(text: &[u8]) -> Option<Stat> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
-    let state = *fields.next()?.as_bytes().first()?;
-    // `state` was field 3, so 18 more are skipped to reach field 22.
-    let start = fields.nth(18)?.parse().ok()?;
-    Some((start, state))
+    Some(Stat {
+        state: *fields.next()?.as_bytes().first()?,
+        // Five between fields 3 and 9, twelve between 9 and 22.
+        flags: fields.nth(5)?.parse().ok()?,
+        start: fields.nth(12)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -134,7 +158,8 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let text = b"42 (a) R 1 (b c) S 1 42 42 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2 3\n";
-        assert_eq!(parse_stat(text), Some((98765, b'S')));
+        let stat = parse_stat(text).unwrap();
+        assert_eq!((stat.state, stat.flags, stat.start), (b'S', 4, 98765));
         assert_eq!(parse_stat(b"42 (short) S 1"), None);
         assert_eq!(parse_stat(b"nothing"), None);
     }
@@ -164,10 +189,12 @@ mod tests {
         assert_eq!(id.liveness(), Liveness::Alive);
         assert!(id.open().unwrap().is_some());
         child.kill().unwrap();
+        assert!(!ProcessId::own().unwrap().is_ending());
         while id.liveness() == Liveness::Alive {
             std::thread::yield_now();
         }
         assert_eq!(id.liveness(), Liveness::Zombie);
+        assert!(id.is_ending());
         assert!(id.open().unwrap().is_none());
         child.wait().unwrap();
         assert_eq!(id.liveness(), Liveness::Gone);
