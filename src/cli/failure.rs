@@ -27,6 +27,10 @@ impl Failure {
 
     /// What the parser of the command line says, on one line instead of its paragraphs.
     pub(crate) fn parse(error: &clap::Error) -> Self {
+        if error.kind() == clap::error::ErrorKind::MissingSubcommand {
+            // The parser's own words list the hidden verb too.
+            return Self::message("no verb given, such as run or list (--help tells more)", 2);
+        }
         let text = error.render().to_string();
         let said: Vec<String> = text
             .split("\n\n")

@@ -2,14 +2,14 @@
 
 use crate::failure::{chain, complain};
 use crate::tty;
-use execdriver::{Driver, Error, Signal, Target};
+use execdriver::{ContainerInfo, ContainerState, Driver, Error, Signal, Target};
 use signal_hook::consts::signal as number;
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FORWARDED: [i32; 8] = [
     number::SIGHUP,
@@ -24,6 +24,9 @@ const FORWARDED: [i32; 8] = [
 
 /// How long to wait before a signal is tried again on a container that is not there yet.
 const RETRY: Duration = Duration::from_millis(5);
+
+/// How long a start may take before a signal gives it up.
+const START: Duration = Duration::from_millis(500);
 
 /// The thread; it ends when this is dropped.
 pub(crate) struct Forwarder {
@@ -101,6 +104,7 @@ fn hand_on(driver: &dyn Driver, target: &Target, signal: i32, shared: &Shared) {
     let Ok(signal) = Signal::new(signal) else {
         return;
     };
+    await_start(driver, target.container(), shared);
     while !shared.done.load(Ordering::Acquire) {
         match driver.kill(target, signal) {
             // Not there yet, or no more: then `done` is set soon.
@@ -110,6 +114,21 @@ fn hand_on(driver: &dyn Driver, target: &Target, signal: i32, shared: &Shared) {
                 let number = u8::try_from(signal.number()).unwrap_or(0);
                 return shared.sent.store(number, Ordering::Release);
             }
+        }
+    }
+}
+
+/// Waits until the program runs. A signal that comes earlier gives the start up, also when the
+/// program has just said that it is ready for signals, and its start is not written down yet.
+fn await_start(driver: &dyn Driver, id: &str, shared: &Shared) {
+    let end = Instant::now() + START;
+    while !shared.done.load(Ordering::Acquire) && Instant::now() < end {
+        let starting = |container: &ContainerInfo| {
+            container.id == id && container.state == ContainerState::Starting
+        };
+        match driver.list() {
+            Ok(list) if list.iter().any(starting) => thread::sleep(RETRY),
+            _ => return,
         }
     }
 }

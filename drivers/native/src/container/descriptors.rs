@@ -87,7 +87,7 @@ impl<'a> Slots<'a> {
             JoinFrom::Path(path) => Ok(Held::Owned(namespace_file(field, path)?)),
             JoinFrom::Container(id) => {
                 let invalid = || {
-                    let reason = format!("{id} is not a valid running container to join");
+                    let reason = format!("{id:?} is not a valid running container to join");
                     Error::invalid(format!("{field}.container_id"), reason)
                 };
                 let (_, record) = self.containers.live(id).map_err(|_| invalid())?;

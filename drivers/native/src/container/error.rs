@@ -117,7 +117,15 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
     let invalid = |field: &str| Error::invalid(field, format!("{words}: {cause}"));
     match (op, cause.detail) {
         (_, Detail::UserNotFound) => invalid("process_config.user"),
-        (_, Detail::GroupNotFound) => invalid("process_config.user or group_add"),
+        (Some(Op::Identity { groups, .. }), Detail::GroupNotFound) => {
+            // The index of the group that init gave, or the user's own.
+            let group = usize::try_from(cause.value).ok();
+            let name = group.and_then(|index| groups.iter().nth(index));
+            match name {
+                Some(name) => Error::invalid("group_add", format!("{name:?}: {cause}")),
+                None => invalid("process_config.user"),
+            }
+        }
         (_, Detail::IdOutOfRange) => invalid("process_config.user"),
         // The kernel's words for an id that the user namespace does not map: setresuid(2).
         (Some(Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {

@@ -41,7 +41,7 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
         Some(ephemeral) => overlay(builder, &mut steps, &source, ephemeral)?,
         None => steps.push(
             &Op::Root {
-                path: &c_path("root.path", &source.path)?,
+                path: &c_path("rootfs", &source.path)?,
                 dev: source.dev,
                 ino: source.ino,
                 flags: flags_of(&source, readonly),
@@ -82,7 +82,7 @@ fn overlay(
     let or = |asked: u64, default| if asked == 0 { default } else { asked };
     steps.push(
         &Op::Overlay {
-            lower: &c_path("root.path", &lower.path)?,
+            lower: &c_path("rootfs", &lower.path)?,
             dev: lower.dev,
             ino: lower.ino,
             size: or(ephemeral.size_bytes, EPHEMERAL_BYTES),
@@ -99,7 +99,7 @@ fn overlay(
 }
 
 fn directory(builder: &Builder<'_>, path: &Path) -> Result<Source, PlanError> {
-    let invalid = |reason: String| Err(PlanError::invalid("root.path", reason));
+    let invalid = |reason: String| Err(PlanError::invalid("rootfs", reason));
     if !path.is_absolute() {
         return invalid(format!("got {path:?}, expected an absolute path"));
     }
@@ -107,7 +107,7 @@ fn directory(builder: &Builder<'_>, path: &Path) -> Result<Source, PlanError> {
         .sources
         .file(path)
         .map_err(|errno| PlanError::Host {
-            field: "root.path".to_owned(),
+            field: "rootfs".to_owned(),
             path: path.to_owned(),
             errno,
         })?;
@@ -117,7 +117,7 @@ fn directory(builder: &Builder<'_>, path: &Path) -> Result<Source, PlanError> {
     }
     if source.kind != SourceKind::Directory {
         return Err(PlanError::Host {
-            field: "root.path".to_owned(),
+            field: "rootfs".to_owned(),
             path: path.to_owned(),
             errno: Errno::ENOTDIR,
         });
