@@ -65,7 +65,8 @@ pub(crate) fn attach(
 
 fn report(outcome: execdriver::Result<ExitStatus>) -> Result<ExitCode, Failure> {
     let status = outcome.map_err(Failure::not_run)?;
-    for error in &status.post_stop_errors {
+    let after = status.post_stop_errors.iter().chain(&status.cleanup_error);
+    for error in after {
         complain(&chain(error));
     }
     if status.reason == ExitReason::TimedOut {

@@ -73,6 +73,8 @@ pub struct ExitStatus {
     pub unenforced: Vec<String>,
     /// What PostStop hooks returned, if not `Ok`. They never hide the status.
     pub post_stop_errors: Vec<Arc<Error>>,
+    /// What of the container could not be removed after its end. It never hides the status.
+    pub cleanup_error: Option<Arc<Error>>,
 }
 
 impl ExitStatus {
@@ -91,6 +93,7 @@ impl ExitStatus {
             stream_errors: Vec::new(),
             unenforced: Vec::new(),
             post_stop_errors: Vec::new(),
+            cleanup_error: None,
         }
     }
 

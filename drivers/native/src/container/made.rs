@@ -73,21 +73,17 @@ impl Made {
         Ok(cgroup.restrict_devices(&rules?)?)
     }
 
-    /// Records what an exec has to know of the plan.
-    pub(super) fn record_plan(&self, plan: &Plan) -> Result<()> {
-        self.modify(|record| {
-            record.namespaces = plan.foreign_namespaces();
-            record.denies_setgroups = plan.denies_setgroups();
-        })?;
-        Ok(())
-    }
-
-    /// Records the first process, unless a kill has asked for the start to be given up.
-    pub(super) fn record_init(&self, pid: i32) -> Result<()> {
+    /// Records the first process and what an exec has to know of the plan, unless a kill has asked
+    /// for the start to be given up.
+    pub(super) fn record_init(&self, pid: i32, plan: &Plan) -> Result<()> {
         let init = u32::try_from(pid)
             .ok()
             .and_then(|pid| ProcessId::of(pid).ok());
-        let record = self.modify(|record| record.init = init)?;
+        let record = self.modify(|record| {
+            record.init = init;
+            record.namespaces = plan.foreign_namespaces();
+            record.denies_setgroups = plan.denies_setgroups();
+        })?;
         self.check_not_aborted(&record)
     }
 

@@ -3,7 +3,7 @@
 use super::Containers;
 use super::descriptors::{Held, Slots};
 use super::made::Made;
-use super::watch::{Watch, payload_end};
+use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
 use crate::cgroup::Cgroup;
@@ -11,7 +11,7 @@ use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources};
 use crate::state::TerminalRecord;
-use crate::stdio::{self, HostStdio};
+use crate::stdio::{self, Console, HostStdio};
 use execdriver_core::spec::requested_controls;
 use execdriver_core::{
     Command, Error, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result, RunOptions, Spec,
@@ -88,7 +88,10 @@ impl Run<'_> {
         let mut status = match (lived, cleaned) {
             (Ok(status), Ok(())) => status,
             (Err(error), Ok(())) => return Err(error),
-            (Ok(_), Err(cleanup)) => return Err(cleanup),
+            (Ok(mut status), Err(cleanup)) => {
+                status.cleanup_error = Some(Arc::new(cleanup));
+                status
+            }
             (Err(error), Err(cleanup)) => {
                 return Err(Error::Cleanup {
                     error: Box::new(error),
@@ -117,7 +120,6 @@ impl Run<'_> {
         };
         let plan = Plan::build(self.spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup)?;
-        made.record_plan(&plan)?;
         let (status_read, status_write) = match plan.init {
             true => {
                 let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);
@@ -148,8 +150,7 @@ impl Run<'_> {
         let cgroup = made.cgroup().ok();
         let unified = cgroup.and_then(|cgroup| cgroup.unified_dir());
         let mut place = |process: &Arc<Process>| {
-            let pid = process.pid();
-            made.record_init(pid)?;
+            made.record_init(process.pid(), plan)?;
             Ok(())
         };
         let mut pre_start = |process: &Arc<Process>| {
@@ -220,6 +221,18 @@ impl Run<'_> {
         let ended = watch.await_end()?;
         alive.ended();
         drop(held);
+        self.settle(&ended, console, status_read, plan, made)
+    }
+
+    /// The process is gone: what it left, the rest of its output, what was counted.
+    fn settle(
+        &self,
+        ended: &Ended,
+        console: Console,
+        status_read: Option<OwnedFd>,
+        plan: &Plan,
+        made: &Made,
+    ) -> Result<ExitStatus> {
         if plan.clone_flags & Kind::Pid as u64 == 0 {
             // Nothing else ends what the program leaves behind in a shared pid namespace.
             made.kill_all()?;
