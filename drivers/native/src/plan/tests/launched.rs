@@ -416,3 +416,42 @@ fn every_combination_of_what_can_be_asked_for_starts() {
         assert_eq!(text, "ok\n", "{asked:#b}");
     }
 }
+
+#[test]
+fn links_in_an_image_lead_to_nothing_of_the_host() {
+    if skips() {
+        return;
+    }
+    for path in ["proc", "sys", "dev", "mnt", "tmp"] {
+        let rootfs = rootfs();
+        let outside = rootfs.outside();
+        let _ = std::fs::remove_dir(rootfs.inside(path));
+        rootfs.symlink(outside.to_str().unwrap(), path);
+        let mut command = shell(&rootfs.path(), "echo started; touch /mnt/x /tmp/x /dev/x");
+        command.mounts = vec![
+            Mount::tmpfs("/tmp", ""),
+            Mount::tmpfs("/mnt/deep/er", ""),
+            Mount::bind("/etc/passwd", "/mnt/file"),
+        ];
+        let text = output(&command);
+        if path == "proc" || path == "sys" {
+            let fstype = if path == "sys" { "sysfs" } else { "proc" };
+            let words = format!("mount {fstype} on /{path}");
+            assert!(text.contains(&words), "{path}: {text}");
+        }
+        let left = std::fs::read_dir(&outside).unwrap().count();
+        assert_eq!(left, 0, "{path}: the host's directory was touched");
+    }
+}
+
+#[test]
+fn a_failed_step_is_described_by_its_words() {
+    if skips() {
+        return;
+    }
+    let rootfs = rootfs();
+    std::fs::remove_dir(rootfs.inside("dev")).unwrap();
+    rootfs.write("dev", "a file");
+    let text = output(&shell(&rootfs.path(), "echo started"));
+    assert!(text.contains("mount tmpfs on /dev"), "{text}");
+}
