@@ -1,5 +1,6 @@
 //! Cases 28 to 31 of the contract: host names, and namespaces that are shared.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
 mod support;

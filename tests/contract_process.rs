@@ -1,5 +1,6 @@
 //! Cases 23 to 27 of the contract: the working directory and the environment.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
 mod support;

@@ -1,5 +1,6 @@
 //! Cases 1 to 9 of the contract: how a program ended, and why one could not be executed.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
 mod support;

@@ -1,5 +1,6 @@
 //! Cases 10 to 17 of the contract: bytes in, bytes out, and their ends.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
 mod support;

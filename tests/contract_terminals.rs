@@ -1,5 +1,6 @@
 //! Cases 18 to 22 of the contract: terminals.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
 mod support;

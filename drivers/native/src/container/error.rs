@@ -5,9 +5,13 @@ use crate::cgroup::CgroupError;
 use crate::launch::{LaunchError, ProcessError, StepFailure};
 use crate::plan::Plan;
 use crate::state::StateError;
-use crate::wire::{Detail, Op};
+use crate::wire::{Detail, Op, Strings};
 use execdriver_core::{BoxError, Error};
 use nix::errno::Errno;
+use std::ffi::CStr;
+
+/// `value` of a report about the primary group: see [`Detail`].
+const PRIMARY_GROUP: u64 = u64::MAX;
 
 /// A failure of the driver itself while it did `operation`.
 pub(super) fn driver(operation: impl Into<String>, source: impl Into<BoxError>) -> Error {
@@ -116,17 +120,9 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
     let op = position.and_then(|index| plan.steps.get(index)?.op());
     let invalid = |field: &str| Error::invalid(field, format!("{words}: {cause}"));
     match (op, cause.detail) {
-        (_, Detail::UserNotFound) => invalid("process_config.user"),
-        (Some(Op::Identity { groups, .. }), Detail::GroupNotFound) => {
-            // The index of the group that init gave, or the user's own.
-            let group = usize::try_from(cause.value).ok();
-            let name = group.and_then(|index| groups.iter().nth(index));
-            match name {
-                Some(name) => Error::invalid("group_add", format!("{name:?}: {cause}")),
-                None => invalid("process_config.user"),
-            }
+        (Some(Op::Identity { user, groups, .. }), detail) if is_about_accounts(detail) => {
+            account(user, groups, cause)
         }
-        (_, Detail::IdOutOfRange) => invalid("process_config.user"),
         // The kernel's words for an id that the user namespace does not map: setresuid(2).
         (Some(Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {
             let reason = "the container's user namespace has no such user or group";
@@ -135,6 +131,31 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
         (Some(Op::Exec { .. }), _) => execution(program, cause),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
         _ => setup(&words)(cause),
+    }
+}
+
+fn is_about_accounts(detail: Detail) -> bool {
+    use Detail::{GroupNotFound, IdOutOfRange, UserNotFound};
+    matches!(detail, UserNotFound | GroupNotFound | IdOutOfRange)
+}
+
+/// A user or a group that the container does not know, by the caller's word for it.
+fn account(user: &CStr, groups: Strings<'_>, cause: StepFailure) -> Error {
+    let user = user.to_string_lossy();
+    let (name, group) = user.split_once(':').unwrap_or((&user, ""));
+    let extra = usize::try_from(cause.value)
+        .ok()
+        .and_then(|index| Some((index, groups.iter().nth(index)?)));
+    match extra {
+        Some((index, group)) => Error::invalid(
+            format!("group_add[{index}]"),
+            format!("got {:?}: {cause}", group.to_string_lossy()),
+        ),
+        None => {
+            let its_group = cause.value == PRIMARY_GROUP && !group.is_empty();
+            let got = if its_group { group } else { name };
+            Error::invalid("process_config.user", format!("got {got:?}: {cause}"))
+        }
     }
 }
 
