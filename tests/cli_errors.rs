@@ -1,5 +1,11 @@
 //! Bad input on the command line: the right exit code, one line that names what was wrong, and nothing left.
 #![cfg(all(target_os = "linux", feature = "cli"))]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod cli;
 mod support;

@@ -1,5 +1,11 @@
 //! Exit codes, streams and signals of `run`: what a script relies on.
 #![cfg(all(target_os = "linux", feature = "cli"))]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod cli;
 mod support;

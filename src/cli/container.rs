@@ -193,7 +193,10 @@ impl ContainerArgs {
             }
         }
         // The current directory may lie below /tmp or /run, which are private now: mount it again.
-        if here != "/" && !taken(&here, &command.mounts) {
+        if self.rw && !may_be_shown(&here, true) {
+            return Err(invalid("rw", format!("{here} cannot be made writable")));
+        }
+        if may_be_shown(&here, self.rw) && !taken(&here, &command.mounts) {
             let mount = Mount::bind(&cwd, &here);
             command.mounts.push(Mount {
                 writable: self.rw,
@@ -202,6 +205,18 @@ impl ContainerArgs {
         }
         command.working_dir = workdir.unwrap_or(here);
         Ok(())
+    }
+}
+
+/// Whether the host's directory is mounted at its place again, on the read-only `/` and the private
+/// directories. It never is over one that has to stay private.
+fn may_be_shown(dir: &str, writable: bool) -> bool {
+    let below = |parent: &str| Path::new(dir).starts_with(parent);
+    match dir {
+        "/" => false,
+        "/tmp" | "/run" => writable,
+        "/dev/shm" => false,
+        _ => below("/dev/shm") || !["/dev", "/proc", "/sys"].into_iter().any(below),
     }
 }
 
@@ -286,6 +301,31 @@ fn size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_private_inside_is_never_covered_by_the_current_directory() {
+        for dir in [
+            "/",
+            "/dev",
+            "/dev/net",
+            "/dev/shm",
+            "/proc",
+            "/proc/1",
+            "/sys/fs/cgroup",
+        ] {
+            assert!(!may_be_shown(dir, true), "{dir}");
+        }
+        for dir in [
+            "/home/me",
+            "/tmp/x",
+            "/run/user/9",
+            "/dev/shm/x",
+            "/development",
+        ] {
+            assert!(may_be_shown(dir, false), "{dir}");
+        }
+        assert!(may_be_shown("/tmp", true) && !may_be_shown("/tmp", false));
+    }
 
     #[test]
     fn sizes_have_suffixes_and_bounds() {

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::run::ProcessArgs;
+use crate::run::{self, ProcessArgs};
 use crate::session::{self, Streams};
 use crate::values;
 use execdriver::{ExecRequest, Hooks, RunOptions, Target};
@@ -35,6 +35,10 @@ pub(crate) struct Args {
 pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
     let mut process = args.process.process(&args.program, args.streams)?;
     process.privileged = args.privileged;
+    // Without one of its own an exec has the container's environment.
+    if !process.env.is_empty() {
+        run::complete(&mut process);
+    }
     let exec_id = args.exec_id.clone().unwrap_or_else(session::new_id);
     let mut options = RunOptions::default().die_with_host(true);
     options.timeout = args.timeout;

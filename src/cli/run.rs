@@ -141,6 +141,13 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
 fn from_flags(args: &Args) -> Result<Command, Failure> {
     let id = args.id.clone().unwrap_or_else(session::new_id);
     let mut process = args.process.process(&args.program, args.streams)?;
+    complete(&mut process);
+    args.container
+        .command(id, process, args.process.workdir.clone())
+}
+
+/// Adds what every program needs to an environment that does not have it.
+pub(crate) fn complete(process: &mut ProcessConfig) {
     let has = |name: &str, env: &[String]| env.iter().any(|entry| entry.starts_with(name));
     if !has("PATH=", &process.env) {
         process.env.insert(0, DEFAULT_PATH.to_owned());
@@ -149,8 +156,6 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
         let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".into());
         process.env.push(format!("TERM={term}"));
     }
-    args.container
-        .command(id, process, args.process.workdir.clone())
 }
 
 fn from_file(path: &Path, args: &Args) -> Result<Command, Failure> {
