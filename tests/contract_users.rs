@@ -164,3 +164,27 @@ fn caps_default() {
                 CapBnd 00000000a80425fb\nCapAmb 0000000000000000\n";
     assert_eq!(bench.output(&command), user);
 }
+
+/// What an ordinary user's namespace cannot give is refused by its field, never left out.
+#[test]
+fn an_ordinary_user_has_only_root() {
+    if skip_unless(&[Need::OrdinaryUser, Need::UserNamespaces]) {
+        return;
+    }
+    let bench = Bench::new();
+    for (user, groups) in [
+        ("daemon", vec![]),
+        ("4242", vec![]),
+        ("0:77", vec![]),
+        ("", vec!["audio"]),
+    ] {
+        let (error, text) = refused(bench.try_run(&as_user(&bench, user, &groups)));
+        assert!(
+            matches!(
+                error,
+                Error::InvalidCommand { .. } | Error::Unsupported { .. }
+            ),
+            "{user} {groups:?}: {text}"
+        );
+    }
+}
