@@ -198,16 +198,16 @@ fn host_node(node: &Node) -> Result<Source, Errno> {
     }
 }
 
-/// The lines of `/proc/self/mountinfo`: proc_pid_mountinfo(5).
+/// The lines of the calling thread, which is the one that launches: proc_pid_mountinfo(5).
 fn mount_table() -> String {
-    std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+    std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default()
 }
 
 /// The mount that an open file is on, by the number that the kernel gives for the descriptor: a
 /// longest common prefix would be fooled by a mount that covers another.
 fn mount_of(path: &Path, table: &str) -> Option<SourceMount> {
     let (_, file) = open_path(path).ok()?;
-    let info = format!("/proc/self/fdinfo/{}", file.as_raw_fd());
+    let info = format!("/proc/thread-self/fdinfo/{}", file.as_raw_fd());
     let info = std::fs::read_to_string(info).ok()?;
     let number = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     table

@@ -5,8 +5,8 @@ use crate::facts::HostFacts;
 use crate::launch::{End, Launch, Limits, Started, launch};
 use crate::support::{Need, Rootfs, skip_unless, unique_id};
 use execdriver_core::{
-    CgroupNamespace, Command, Ephemeral, IdMap, Ipc, LinuxCommand, Mount, Network, Pid, Rlimit,
-    Uts, WindowSize,
+    CgroupNamespace, Command, Ephemeral, IdMap, Ipc, LinuxCommand, Mount, Network, Pid,
+    Propagation, Rlimit, Uts, WindowSize,
 };
 use std::fs::File;
 use std::io::{PipeReader, Read};
@@ -454,4 +454,60 @@ fn a_failed_step_is_described_by_its_words() {
     rootfs.write("dev", "a file");
     let text = output(&shell(&rootfs.path(), "echo started"));
     assert!(text.contains("mount tmpfs on /dev"), "{text}");
+}
+
+/// In a mount namespace of its own, so that what it shares is not this machine's.
+#[test]
+fn propagation() {
+    const MARK: &str = "EXECDRIVER_TEST_PRIVATE_MOUNTS";
+    if skip_unless(&[Need::Root, Need::Busybox, Need::Program("unshare")]) {
+        return;
+    }
+    if std::env::var_os(MARK).is_none() {
+        let status = std::process::Command::new("unshare")
+            .args(["--mount", "--propagation", "private"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "plan::tests::launched::propagation"])
+            .env(MARK, "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let rootfs = rootfs();
+    let volume = rootfs.outside();
+    let mount = |args: &[&str]| {
+        let status = std::process::Command::new("mount").args(args).status();
+        assert!(status.unwrap().success(), "mount {args:?}");
+    };
+    let source = volume.to_str().unwrap();
+    let with = |propagation, script: &str| {
+        let mut command = shell(&rootfs.path(), script);
+        command.process.privileged = true;
+        command.mounts = vec![Mount {
+            propagation,
+            ..Mount::bind(&volume, "/mnt")
+        }];
+        output(&command)
+    };
+    let script = "mount -t tmpfs none /mnt/a && echo mounted";
+    // On a private mount propagation would be silently nothing.
+    let refused = with(Propagation::RShared, script);
+    assert!(refused.contains("it is not a shared mount"), "{refused}");
+    mount(&["-t", "tmpfs", "none", source]);
+    mount(&["--make-shared", source]);
+    std::fs::create_dir(volume.join("a")).unwrap();
+    let arrived = || {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        table.contains(&format!(" {source}/a "))
+    };
+    for propagation in [
+        Propagation::Inherited,
+        Propagation::Private,
+        Propagation::RSlave,
+    ] {
+        assert_eq!(with(propagation, script), "mounted\n", "{propagation:?}");
+        assert!(!arrived(), "{propagation:?}");
+    }
+    assert_eq!(with(Propagation::RShared, script), "mounted\n");
+    assert!(arrived());
 }

@@ -45,7 +45,7 @@ fn rootfs_bad() {
     let missing = with("/none", Err(Errno::ENOENT));
     assert_eq!(
         missing,
-        "invalid root.path: /none of the host: No such file or directory"
+        "invalid rootfs: /none of the host: No such file or directory"
     );
     contains(
         &with("rootfs", Ok(directory("/srv/rootfs"))),
