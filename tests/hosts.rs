@@ -205,7 +205,8 @@ fn a_container_outlives_the_thread_that_started_the_one_which_runs_it() {
                 let command = bench.command(&["seq", "sleep", "0.5", ",", "exit", "6"]);
                 let options = RunOptions::default().die_with_host(die_with_host);
                 let (pipes, hooks) = (Pipes::null(), Hooks::none());
-                send.send(bench.driver.run(&command, &options, pipes, &hooks))
+                let status = bench.driver.run(&command, &options, pipes, &hooks);
+                send.send(status).expect("the test waits");
             });
         });
         starter.join().unwrap();
