@@ -49,10 +49,10 @@ pub(super) struct Slots<'a> {
 impl<'a> Slots<'a> {
     /// Opens all of `wanted`.
     pub(super) fn open(&self, wanted: &[FdSlot]) -> Result<Vec<Held<'a>>> {
-        wanted.iter().map(|slot| self.one(slot)).collect()
+        wanted.iter().map(|slot| self.one(slot, wanted)).collect()
     }
 
-    fn one(&self, slot: &FdSlot) -> Result<Held<'a>> {
+    fn one(&self, slot: &FdSlot, all: &[FdSlot]) -> Result<Held<'a>> {
         let stream = |index: usize| {
             let fds = self.stdio.fds().ok_or_else(|| missing(slot))?;
             Ok(Held::Lent(fds[index]))
@@ -61,7 +61,9 @@ impl<'a> Slots<'a> {
             FdSlot::Stdin => stream(0),
             FdSlot::Stdout => stream(1),
             FdSlot::Stderr => stream(2),
-            FdSlot::Namespace { kind, from } => self.namespace(*kind, from),
+            FdSlot::Namespace { kind, from } => {
+                self.namespace(field_of(asked(*kind, from, all)), from)
+            }
             FdSlot::Container => {
                 let process = self.container.ok_or_else(|| missing(slot))?;
                 Ok(Held::Process(Arc::clone(process)))
@@ -81,8 +83,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    fn namespace(&self, kind: Kind, from: &JoinFrom) -> Result<Held<'a>> {
-        let field = field_of(kind);
+    fn namespace(&self, field: &str, from: &JoinFrom) -> Result<Held<'a>> {
         match from {
             JoinFrom::Path(path) => Ok(Held::Owned(namespace_file(field, path)?)),
             JoinFrom::Container(id) => {
@@ -119,6 +120,21 @@ fn namespace_file(field: &str, path: &Path) -> Result<OwnedFd> {
     match fstatfs(&file) {
         Ok(stat) if stat.filesystem_type() == NSFS => Ok(file),
         _ => Err(invalid(format!("{} is not a namespace", path.display()))),
+    }
+}
+
+/// The kind that the caller asked for: an ordinary user joins a container's user namespace only on
+/// the way to another of its namespaces.
+fn asked(kind: Kind, from: &JoinFrom, all: &[FdSlot]) -> Kind {
+    let same = |slot: &FdSlot| match slot {
+        FdSlot::Namespace { kind, from: other } if other == from && *kind != Kind::User => {
+            Some(*kind)
+        }
+        _ => None,
+    };
+    match kind {
+        Kind::User => all.iter().find_map(same).unwrap_or(kind),
+        _ => kind,
     }
 }
 
