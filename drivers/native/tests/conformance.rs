@@ -8,21 +8,18 @@ mod support;
 use execdriver_conformance::{Act, Subject, conformance_suite};
 use execdriver_core::{Command, Driver, Options, ProcessConfig};
 use execdriver_native::NativeDriver;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use support::{Need, Rootfs, skip_unless};
 
-/// One rootfs and one driver root for the whole program.
-struct Native(&'static Rootfs);
+/// A rootfs and a driver root for one test, gone with it.
+struct Native(Rootfs);
 
 impl Native {
     fn new() -> Self {
-        static ROOTFS: OnceLock<Rootfs> = OnceLock::new();
-        Self(ROOTFS.get_or_init(|| {
-            let rootfs = Rootfs::new();
-            rootfs.write("not-executable", "text");
-            rootfs.mode("not-executable", 0o644);
-            rootfs
-        }))
+        let rootfs = Rootfs::new();
+        rootfs.write("not-executable", "text");
+        rootfs.mode("not-executable", 0o644);
+        Self(rootfs)
     }
 
     fn words(act: &Act) -> Vec<String> {
