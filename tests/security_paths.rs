@@ -19,6 +19,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use support::payload;
 
 /// Everything below a directory.
 fn below(dir: &Path) -> Vec<PathBuf> {
@@ -230,11 +231,20 @@ fn a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_progra
     bench.while_running(&sleeper, |_| {
         for number in 0..32 {
             let directory = format!("/proc/self/fd/{number}");
-            for below in ["/proc/self/exe", "/bin/sh", ""] {
+            // From a directory of the host's, and from any below it that init may have had open.
+            let up = format!("/../../../../../../../..{}", payload().display());
+            for below in ["/proc/self/exe", &up, ""] {
                 let program = format!("{directory}{below}");
-                let run = bench.try_run(&bench.command(&[&program]));
+                let words = [&program, "echo", "out of the container"];
+                let run = bench.try_run(&bench.command(&words));
                 not_the_hosts_program(&program, run);
-                not_the_hosts_program(&program, bench.try_exec(&sleeper.id, &[&program]));
+                not_the_hosts_program(&program, bench.try_exec(&sleeper.id, &words));
+                // The same way by an interpreter, which the kernel looks up.
+                bench
+                    .rootfs
+                    .write("bin/script", format!("#!{program} echo\n"));
+                bench.rootfs.mode("bin/script", 0o755);
+                not_the_hosts_program(&program, bench.try_run(&bench.command(&["script"])));
             }
             let command = Command {
                 working_dir: directory.clone(),
@@ -250,7 +260,7 @@ fn a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_progra
 
 fn not_the_hosts_program(program: &str, outcome: execdriver::Result<Outcome>) {
     match outcome {
-        // Init itself by a directory of the container's that it has open; without a plan it does nothing.
+        // Init itself; without a plan it does nothing.
         Ok(outcome) => assert_eq!((outcome.status.code, &*outcome.out), (125, ""), "{program}"),
         Err(error) => assert!(error.exit_code() >= 125, "{program}: {}", chain(&error)),
     }

@@ -11,6 +11,7 @@ use crate::wire::{Detail, Kind, Strings};
 /// Reports EXECUTING and becomes the payload.
 pub(crate) fn exec(init: &mut Init, argv: Strings<'static>, envp: Strings<'static>) -> Done {
     let program = argv.iter().next().ok_or(Failure::of(Detail::BadMessage))?;
+    crate::process::close_leftovers(init)?;
     let arguments = pointers(init, argv.iter())?;
     let home = init.home.filter(|_| {
         envp.iter()

@@ -6,7 +6,7 @@ use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
 use crate::sys::{self, Errno, Fd, fs, process};
-use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE};
+use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD};
 
 /// Enters a cgroup: 0 is whoever writes it, and we have one thread.
 pub(crate) fn place(init: &Init, slot: u16) -> Done {
@@ -98,9 +98,29 @@ pub(crate) fn new_keyring() -> Done {
     }
 }
 
+/// Closes what earlier operations have left open: the socket stays, and what lies in a slot. A path that the container
+/// chooses is looked up from here on, and /proc/self/fd/16/../.. would lead to the host's tree (CVE-2024-21626).
+pub(crate) fn close_leftovers(init: &mut Init) -> Done {
+    (init.root, init.parent, init.terminal, init.sysctls) = (None, None, None, None);
+    init.masks = Default::default();
+    let mut first = SOCKET_FD + 1;
+    loop {
+        let kept = init.slots.iter().copied().filter(|fd| *fd >= first).min();
+        if kept != Some(first) {
+            let last = kept.map_or(u32::MAX, |fd| fd as u32 - 1);
+            fs::close_range(first as u32, last)?;
+        }
+        match kept {
+            Some(fd) => first = fd + 1,
+            None => return Ok(()),
+        }
+    }
+}
+
 /// Changes the working directory and makes sure that it lies below the root: a name like /proc/self/fd/7 could lead to
 /// a directory of the host that was left open (CVE-2024-21626).
-pub(crate) fn enter(path: &CStr) -> Done {
+pub(crate) fn enter(init: &mut Init, path: &CStr) -> Done {
+    close_leftovers(init)?;
     fs::chdir(path)?;
     if path == c"/" || fs::cwd_is_reachable()? {
         Ok(())

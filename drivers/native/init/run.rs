@@ -236,7 +236,7 @@ fn step(init: &mut Init, op: Op<'static>) -> Done {
         Op::Seccomp { flags, program } => Ok(process::seccomp(flags, program)?),
         Op::Reset { flags, umask } => this::reset(flags, umask),
         Op::DieWithHost { signal, slot } => this::die_with_host(init, signal, slot),
-        Op::Cwd { path } => this::enter(path),
+        Op::Cwd { path } => this::enter(init, path),
         Op::Stdio {
             stdin,
             stdout,
