@@ -418,6 +418,21 @@ fn every_combination_of_what_can_be_asked_for_starts() {
 }
 
 #[test]
+fn parameters_of_its_own_namespaces_are_set() {
+    if skips() {
+        return;
+    }
+    let rootfs = rootfs();
+    let script = "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax";
+    let mut command = shell(&rootfs.path(), script);
+    let parameters = [("net.ipv4.ip_forward", "1"), ("kernel.msgmax", "4242")];
+    linux(&mut command).sysctl = parameters
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    assert_eq!(output(&command), "1\n4242\n");
+}
+
+#[test]
 fn links_in_an_image_lead_to_nothing_of_the_host() {
     if skips() {
         return;
