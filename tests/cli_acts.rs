@@ -193,3 +193,41 @@ fn every_verb_has_help_on_standard_output() {
     }
     assert!(!cli.call(&["--help"]).out.contains("__tty-guard"));
 }
+
+#[test]
+fn the_help_shows_examples_under_headings_and_wraps_no_line_badly() {
+    let cli = Cli::new();
+    let help = cli.call(&["run", "--help"]).out;
+    for heading in [
+        "Usage: execdriver run [OPTIONS] [--] PROGRAM",
+        "Process:",
+        "File system:",
+        "Isolation:",
+        "Privileges:",
+        "Global options:",
+        "Examples:",
+        "Exit code:",
+    ] {
+        assert!(help.contains(heading), "{heading}");
+    }
+    for verb in ["run", "exec", "kill", "clean"] {
+        let text = cli.call(&[verb, "--help"]).out;
+        let stray = text.lines().find(|line| {
+            !line.is_empty()
+                && !line.starts_with(' ')
+                && !line.contains(' ')
+                && !line.ends_with([':', '.'])
+        });
+        assert_eq!(stray, None, "{text}");
+    }
+}
+
+#[test]
+fn strict_names_what_the_host_does_not_enforce() {
+    let cli = Cli::new();
+    let done = cli.run(&["--strict", "--", "true"]);
+    if done.code != 0 {
+        done.fails(125, &["strict", "host"]);
+    }
+    assert_eq!(cli.left(), [""; 0]);
+}

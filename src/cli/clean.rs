@@ -5,6 +5,16 @@ use crate::global::Global;
 use execdriver::Driver;
 use std::process::ExitCode;
 
+/// What `clean --help` says last.
+pub(crate) const EXAMPLES: &str = "\
+A container whose `run` ends cleans up after itself; this is for what a killed one left. An id of
+which nothing is left is no error.
+
+Examples:
+  execdriver clean web
+  execdriver clean --all            whatever does not run any more
+  execdriver clean --all --force    whatever there is";
+
 /// Arguments of `clean`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

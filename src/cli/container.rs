@@ -25,7 +25,7 @@ pub(crate) struct ContainerArgs {
     /// Without --rootfs: make the current directory writable
     #[arg(long, conflicts_with = "rootfs", help_heading = "File system")]
     rw: bool,
-    /// Mount a file or directory of the host's [SRC:DST[:ro]]
+    /// Mount a file or directory of the host's [SRC:DST[:ro]; SRC may be relative]
     #[arg(
         short = 'v',
         long = "volume",
@@ -90,7 +90,7 @@ pub(crate) struct ContainerArgs {
     /// Processes can gain no privileges, by set-user-ID programs say
     #[arg(long, help_heading = "Privileges")]
     no_new_privileges: bool,
-    /// docker or strict [default: docker with --rootfs, strict without]
+    /// docker or strict [default: docker with --rootfs or --privileged, else strict]
     #[arg(long, value_name = "NAME", value_parser = profile, help_heading = "Privileges")]
     profile: Option<Profile>,
     /// A resource limit [NAME=SOFT[:HARD]]

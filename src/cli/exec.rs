@@ -9,21 +9,32 @@ use execdriver::{ExecRequest, Hooks, RunOptions, Target};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What `exec --help` says last.
+pub(crate) const EXAMPLES: &str = "\
+Without --env the program has the container's environment, with it PATH and what --env gives.
+
+Examples:
+  execdriver exec -it web -- /bin/sh
+  execdriver exec --user nobody --workdir /tmp web -- id
+
+Exit code: as of `run`; 125 also when the container does not run.";
+
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     streams: Streams,
-    /// The exec's id, for `kill --exec` [default: 12 random digits]
-    #[arg(long)]
+    /// The exec's id, for `kill --exec` [default: 12 random hexadecimal digits]
+    #[arg(long, help_heading = "Process")]
     exec_id: Option<String>,
     #[command(flatten)]
     process: ProcessArgs,
     /// Give the program all capabilities
-    #[arg(long)]
+    #[arg(long, help_heading = "Process")]
     privileged: bool,
     /// End the program after this long: 10s, 1m30s, 500ms
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration,
+          help_heading = "Process")]
     timeout: Option<Duration>,
     /// The container
     id: String,

@@ -5,6 +5,13 @@ use crate::global::Global;
 use execdriver::{Signal, Target};
 use std::process::ExitCode;
 
+/// What `kill --help` says last.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  execdriver kill web             TERM
+  execdriver kill web KILL        by name, with or without SIG, or by number
+  execdriver kill web -s HUP --exec e1";
+
 /// Arguments of `kill`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

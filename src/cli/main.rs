@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 /// Run programs in containers, from one command.
 #[derive(Debug, Parser)]
-#[command(name = "execdriver", version, about, propagate_version = true)]
+#[command(name = "execdriver", version, propagate_version = true)]
 #[command(after_help = AFTER_HELP)]
 struct Cli {
     #[command(flatten)]
@@ -48,11 +48,13 @@ Exit codes of `run` and `exec`: the program's own (128 + n when signal n ended i
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run a program in a new container and wait for its end.
-    #[command(long_about = run::LONG_ABOUT)]
+    #[command(long_about = run::LONG_ABOUT, after_help = run::EXAMPLES, override_usage = run::USAGE)]
     Run(Box<run::Args>),
     /// Run one more program in a running container.
+    #[command(after_help = exec::EXAMPLES)]
     Exec(exec::Args),
     /// Send a signal to a container's first process, or to an exec.
+    #[command(after_help = kill::EXAMPLES)]
     Kill(kill::Args),
     /// List the containers under this root.
     #[command(visible_alias = "ps")]
@@ -61,7 +63,7 @@ enum Verb {
     #[command(visible_alias = "top")]
     Pids(pids::Args),
     /// Remove what containers that are no more have left.
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", after_help = clean::EXAMPLES)]
     Clean(clean::Args),
     /// List the drivers.
     Drivers(drivers::Args),

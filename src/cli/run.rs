@@ -18,31 +18,51 @@ Run a program in a new container and wait for its end.
 
 With --rootfs DIR the directory becomes the container's `/`. Without it the program is one of this
 machine: it sees the host's `/` read-only, and with it EVERY FILE THAT YOU CAN READ, but has its own
-/tmp, /run, /dev and /proc, no network but loopback, no capabilities, and can gain none. The current
-directory is kept at its path, read-only unless --rw.
+/tmp, /run, /dev and /proc. The current directory is kept at its path, read-only unless --rw. Unless
+flags say otherwise it has no network but loopback, no capabilities, and can gain none.
 
-Signals that reach this command are handed on to the program; with -t the window's size follows
-yours. The program's exit code becomes this command's; --timeout answers 124.";
+INT, TERM, HUP, QUIT, USR1, USR2, CONT and WINCH are handed on to the program, except those that
+this command was started to ignore. With -t the size of the program's terminal follows yours, and
+with -it every key, Ctrl-C too, goes to the program.";
+
+/// How it is called.
+pub(crate) const USAGE: &str = "\
+execdriver run [OPTIONS] [--] PROGRAM [ARG]...
+       execdriver run [OPTIONS] --command FILE.json [-- PROGRAM [ARG]...]";
+
+/// What `run --help` says last.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  execdriver run -- sh -c 'echo hello from $(hostname)'   a program of this machine
+  execdriver run --rw -- make                             the same, writing here only
+  execdriver run --rootfs ./alpine -it -- /bin/sh         a shell in a root file system
+  execdriver run --rootfs ./alpine --ephemeral --timeout 10s -v ./in:/in:ro -- /in/job
+  execdriver run --network container:web -- ss -ltn       next to another container
+
+Exit code: the program's own, or 128 + n when signal n ended it; 124 when --timeout ended it; 125
+when it could not be started, 126 when it cannot be executed, 127 when it was not found; 2 for a
+wrong command line.";
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     streams: Streams,
-    /// The container's id [default: 12 random digits]
-    #[arg(long, alias = "name")]
+    /// The container's id [default: 12 random hexadecimal digits]
+    #[arg(long, alias = "name", help_heading = "Process")]
     id: Option<String>,
     #[command(flatten)]
     process: ProcessArgs,
     /// End the program after this long: 10s, 1m30s, 500ms
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration,
+          help_heading = "Process")]
     timeout: Option<Duration>,
-    /// Between TERM and KILL at a timeout
+    /// At a timeout send TERM first, and KILL after this long [default: KILL at once]
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "0s",
-          hide_default_value = true)]
+          hide_default_value = true, help_heading = "Process")]
     kill_grace: Duration,
-    /// Fail when the host cannot enforce one of the defaults
-    #[arg(long)]
+    /// Fail when the host cannot enforce one of the defaults (see `execdriver doctor`)
+    #[arg(long, help_heading = "Privileges")]
     strict: bool,
     /// Read the container from a JSON file (- is standard input); the flags of this verb that
     /// describe the container are not allowed with it
@@ -63,13 +83,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProcessArgs {
     /// Set an environment variable [K=V; K alone takes the value of yours]
-    #[arg(short, long = "env", value_name = "K=V")]
+    #[arg(short, long = "env", value_name = "K=V", help_heading = "Process")]
     env: Vec<String>,
     /// The directory to start in
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Process")]
     pub(crate) workdir: Option<String>,
     /// Who to run as, by name or number [U[:G]]
-    #[arg(short, long, value_name = "U[:G]")]
+    #[arg(short, long, value_name = "U[:G]", help_heading = "Process")]
     user: Option<String>,
 }
 

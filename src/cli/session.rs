@@ -17,10 +17,10 @@ const TIMED_OUT: u8 = 124;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Streams {
     /// Connect standard input
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Process")]
     pub(crate) interactive: bool,
     /// Give the process a terminal
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Process")]
     pub(crate) tty: bool,
 }
 

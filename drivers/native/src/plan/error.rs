@@ -29,7 +29,7 @@ pub(crate) enum PlanError {
     #[error("{0}")]
     Unsupported(String),
     /// Template defaults that this host does not enforce, and the run is strict.
-    #[error("not enforced on this host: {}", .0.join("; "))]
+    #[error("all of the defaults on this host, as `strict` asks: {}", .0.join("; "))]
     Unenforced(Vec<String>),
 }
 
