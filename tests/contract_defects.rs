@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use support::{Need, eventually, skip_unless, unique_id};
+use support::{Need, eventually, skip_unless, unique_id, within};
 
 #[test]
 fn defect_02_every_verb_may_be_called_while_containers_come_and_go() {
@@ -111,7 +111,15 @@ fn defect_03_an_exec_in_a_frozen_container_is_refused_at_once_and_blocks_nobody(
     let (status, ()) = bench.while_running(&command, |init| {
         freeze(&freezer(id));
         let begun = Instant::now();
-        let (error, text) = refused(bench.try_exec(id, &["true"]));
+        let exec = thread::scope(|scope| {
+            let exec = scope.spawn(|| bench.try_exec(id, &["true"]));
+            if !within(Duration::from_secs(5), || exec.is_finished()) {
+                // Nothing else would ever end it.
+                fs::write(freezer(id).join("freezer.state"), "THAWED").unwrap();
+            }
+            exec.join().unwrap()
+        });
+        let (error, text) = refused(exec);
         assert!(matches!(error, Error::Paused { .. }), "{text}");
         assert_eq!(bench.driver.pids(id).unwrap(), [init.pid]);
         let listed = bench.driver.list().unwrap();
@@ -161,7 +169,7 @@ fn defect_05_a_run_ends_although_a_cgroup_below_its_own_is_stuck() {
 #[test]
 fn defect_06_a_kill_during_the_start_gives_the_start_up_and_hits_nobody_else() {
     let bench = Bench::new();
-    let command = bench.command(&["pause"]);
+    let command = bench.command(&["sleep", "5"]);
     let target = Target::from(&command);
     let other = bench.other_driver();
     let hooks = Hooks::none().on_pre_start(|_| Ok(other.kill(&target, Signal::KILL)?));
@@ -171,7 +179,7 @@ fn defect_06_a_kill_during_the_start_gives_the_start_up_and_hits_nobody_else() {
 
     // At any moment of it.
     for delay in 0..60 {
-        let command = bench.command(&["pause"]);
+        let command = bench.command(&["sleep", "5"]);
         let target = Target::from(&command);
         let outcome = thread::scope(|scope| {
             let run = scope.spawn(|| bench.try_run(&command));

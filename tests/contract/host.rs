@@ -60,11 +60,14 @@ pub(crate) fn in_own_mounts(name: &str, test: impl FnOnce()) {
         return test();
     }
     let own = std::env::current_exe().expect("our own path");
+    // In there a directory with a mount below it cannot be removed; out here there is no mount.
+    let temp = tempfile::tempdir().expect("a temporary directory");
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private"])
         .arg(own)
         .args(["--exact", name, "--nocapture"])
         .env(INSIDE, name)
+        .env("TMPDIR", temp.path())
         .output()
         .expect("unshare runs");
     let out = String::from_utf8_lossy(&output.stdout);
