@@ -164,7 +164,7 @@ fn an_unknown_group_is_named() {
         (
             &["--user", "root:strangers"],
             125,
-            &["user", "root:strangers", "group"],
+            &["user", "strangers", "group"],
         ),
     ]);
 }
