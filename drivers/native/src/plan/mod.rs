@@ -269,9 +269,8 @@ impl<'a> Builder<'a> {
         let root = root::plan(self)?;
         mounts::plan(self)?;
         dev::plan(self)?;
-        if wanted.terminal() && !mounts::has(self, Some("devpts"), "/dev/pts") {
-            let reason = "a terminal needs a new devpts on /dev/pts";
-            return Err(PlanError::invalid("process.terminal", reason));
+        if wanted.terminal() {
+            mounts::terminals(self)?;
         }
         wanted.open_terminal(&mut self.mounted)?;
         masks::plan(self)?;

@@ -207,6 +207,28 @@ fn of_namespace(
     }
 }
 
+/// Makes sure that there is a devpts for the terminal. In a /dev that the caller brought it covers
+/// theirs: a terminal is never one of the host's.
+pub(super) fn terminals(builder: &mut Builder<'_>) -> Result<(), PlanError> {
+    let target = Path::new("/dev/pts");
+    if has(builder, Some("devpts"), "/dev/pts") {
+        return Ok(());
+    }
+    if builder.spec.fill_dev {
+        let reason = "a terminal needs a new devpts on /dev/pts";
+        return Err(PlanError::invalid("process.terminal", reason));
+    }
+    let words = ["nosuid", "noexec", "ptmxmode=0666", "mode=0620", "gid=5"].map(str::to_owned);
+    let field = "process.terminal".to_owned();
+    let options = MountOptions::parse(&field, &words)?;
+    let planned = Planned {
+        field,
+        target,
+        options,
+    };
+    devpts(builder, &planned, Path::new("devpts"))
+}
+
 /// Terminals of the container's own. An owner that the user namespace has not is left out: the
 /// kernel answers EINVAL.
 fn devpts(

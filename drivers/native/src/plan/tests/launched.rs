@@ -361,6 +361,30 @@ fn init_stays_as_the_first_process() {
     assert_eq!(output(&command), "2\n\0\u{3}\0\0[Exited(3)]");
 }
 
+/// What the container's terminal shows.
+fn on_terminal(command: &mut Command) -> String {
+    command.process.tty = true;
+    let (started, _) = begin(command, &RunInput::default()).unwrap();
+    let mut master = File::from(started.terminal.unwrap());
+    let mut text = Vec::new();
+    // EIO at its end: that is how a master says that no slave is open any more.
+    let _ = master.read_to_end(&mut text);
+    started.process.wait_until(None).unwrap();
+    started.process.reap().unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_terminal_in_the_callers_dev_is_the_containers_own_too() {
+    if skips() {
+        return;
+    }
+    let rootfs = rootfs();
+    let mut command = shell(&rootfs.path(), "tty; ls /dev/pts");
+    command.mounts = vec![Mount::bind("/dev", "/dev")];
+    assert_eq!(on_terminal(&mut command), "/dev/pts/0\r\n0     ptmx\r\n");
+}
+
 #[test]
 fn a_terminal_is_the_containers_console() {
     if skips() {
@@ -368,19 +392,11 @@ fn a_terminal_is_the_containers_console() {
     }
     let rootfs = rootfs();
     let mut command = shell(&rootfs.path(), "tty; stty size; exit 0");
-    command.process.tty = true;
     command.process.console_size = Some(WindowSize {
         rows: 33,
         columns: 77,
     });
-    let (started, _) = begin(&command, &RunInput::default()).unwrap();
-    let mut master = File::from(started.terminal.unwrap());
-    let mut text = Vec::new();
-    // EIO at its end: that is how a master says that no slave is open any more.
-    let _ = master.read_to_end(&mut text);
-    started.process.wait_until(None).unwrap();
-    started.process.reap().unwrap();
-    assert_eq!(String::from_utf8_lossy(&text), "/dev/console\r\n33 77\r\n");
+    assert_eq!(on_terminal(&mut command), "/dev/console\r\n33 77\r\n");
 }
 
 #[test]
