@@ -17,14 +17,14 @@ pub(crate) struct ContainerArgs {
     rootfs: Option<PathBuf>,
     /// Throw all writes to the root file system away at the end (a tmpfs layer of at most SIZE)
     #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "256m",
-          require_equals = true, value_parser = size, help_heading = "File system")]
+          require_equals = true, value_parser = values::size, help_heading = "File system")]
     ephemeral: Option<u64>,
     /// Mount the root file system read-only
     #[arg(long, help_heading = "File system")]
     read_only: bool,
     /// Without --rootfs: make the current directory writable
     #[arg(long, conflicts_with = "rootfs", help_heading = "File system")]
-    rw: bool,
+    pub(crate) rw: bool,
     /// Mount a file or directory of the host's [SRC:DST[:ro]; SRC may be relative]
     #[arg(
         short = 'v',
@@ -86,13 +86,13 @@ pub(crate) struct ContainerArgs {
     cap_drop: Vec<String>,
     /// All capabilities and devices: no protection of the host
     #[arg(long, help_heading = "Privileges")]
-    privileged: bool,
+    pub(crate) privileged: bool,
     /// Processes can gain no privileges, by set-user-ID programs say
     #[arg(long, help_heading = "Privileges")]
     no_new_privileges: bool,
     /// docker or strict [default: docker with --rootfs or --privileged, else strict]
     #[arg(long, value_name = "NAME", value_parser = profile, help_heading = "Privileges")]
-    profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
     /// A resource limit [NAME=SOFT[:HARD]]
     #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit,
           help_heading = "Privileges")]
@@ -167,57 +167,6 @@ impl ContainerArgs {
             ..LinuxCommand::default()
         })
     }
-
-    /// The host's own `/`, read-only, with private /tmp and /run, and the current directory.
-    fn host_root(
-        &self,
-        command: &mut Command,
-        linux: &mut LinuxCommand,
-        workdir: Option<String>,
-    ) -> Result<(), Failure> {
-        let cwd = std::env::current_dir()
-            .map_err(|error| invalid("current directory", values::reason(&error)))?;
-        let not_unicode = || invalid("current directory", format!("{cwd:?} is not Unicode"));
-        let here = cwd.to_str().ok_or_else(not_unicode)?.to_owned();
-        linux.readonly_rootfs = true;
-        // The strict profile knows no privileged containers.
-        let default = match self.privileged {
-            true => Profile::Docker,
-            false => Profile::Strict,
-        };
-        linux.profile = self.profile.unwrap_or(default);
-        let taken = |path: &str, mounts: &[Mount]| mounts.iter().any(|m| m.destination == path);
-        for (path, options) in [("/tmp", "mode=1777,size=1g"), ("/run", "mode=755,size=64m")] {
-            if Path::new(path).is_dir() && !taken(path, &command.mounts) {
-                command.mounts.push(Mount::tmpfs(path, options));
-            }
-        }
-        // The current directory may lie below /tmp or /run, which are private now: mount it again.
-        if self.rw && !may_be_shown(&here, true) {
-            return Err(invalid("rw", format!("{here} cannot be made writable")));
-        }
-        if may_be_shown(&here, self.rw) && !taken(&here, &command.mounts) {
-            let mount = Mount::bind(&cwd, &here);
-            command.mounts.push(Mount {
-                writable: self.rw,
-                ..mount
-            });
-        }
-        command.working_dir = workdir.unwrap_or(here);
-        Ok(())
-    }
-}
-
-/// Whether the host's directory is mounted at its place again, on the read-only `/` and the private
-/// directories. It never is over one that has to stay private.
-fn may_be_shown(dir: &str, writable: bool) -> bool {
-    let below = |parent: &str| Path::new(dir).starts_with(parent);
-    match dir {
-        "/" => false,
-        "/tmp" | "/run" => writable,
-        "/dev/shm" => false,
-        _ => below("/dev/shm") || !["/dev", "/proc", "/sys"].into_iter().any(below),
-    }
 }
 
 /// The rootfs from `/` on. What its last part is, a link say, is the driver's to judge.
@@ -233,7 +182,7 @@ fn absolute(rootfs: &Path) -> Result<PathBuf, Failure> {
     Ok(parent.canonicalize().map_err(failed)?.join(name))
 }
 
-fn invalid(field: &str, reason: String) -> Failure {
+pub(crate) fn invalid(field: &str, reason: String) -> Failure {
     Failure::not_run(Error::invalid(field, reason))
 }
 
@@ -278,69 +227,5 @@ fn profile(text: &str) -> Result<Profile, String> {
         "docker" => Ok(Profile::Docker),
         "strict" => Ok(Profile::Strict),
         _ => Err(format!("{text:?} is not one of docker, strict")),
-    }
-}
-
-/// A size in bytes, or with a suffix of k, m or g.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size such as 64m or 1g");
-    let lower = text.to_ascii_lowercase();
-    let (digits, factor) = match lower.strip_suffix(['k', 'm', 'g']) {
-        Some(digits) if lower.ends_with('k') => (digits, 1 << 10),
-        Some(digits) if lower.ends_with('m') => (digits, 1 << 20),
-        Some(digits) => (digits, 1 << 30),
-        None => (lower.as_str(), 1),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(factor)
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(wrong)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_private_inside_is_never_covered_by_the_current_directory() {
-        for dir in [
-            "/",
-            "/dev",
-            "/dev/net",
-            "/dev/shm",
-            "/proc",
-            "/proc/1",
-            "/sys/fs/cgroup",
-        ] {
-            assert!(!may_be_shown(dir, true), "{dir}");
-        }
-        for dir in [
-            "/home/me",
-            "/tmp/x",
-            "/run/user/9",
-            "/dev/shm/x",
-            "/development",
-        ] {
-            assert!(may_be_shown(dir, false), "{dir}");
-        }
-        assert!(may_be_shown("/tmp", true) && !may_be_shown("/tmp", false));
-    }
-
-    #[test]
-    fn sizes_have_suffixes_and_bounds() {
-        assert_eq!(size("64m"), Ok(64 << 20));
-        assert_eq!(size("1G"), Ok(1 << 30));
-        for text in [
-            "",
-            "m",
-            "0",
-            "-1",
-            "1t",
-            "99999999999999999999",
-            "18446744073709551615k",
-        ] {
-            assert!(size(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -9,6 +9,7 @@ mod exec;
 mod failure;
 mod forward;
 mod global;
+mod host_root;
 mod kill;
 mod list;
 mod output;

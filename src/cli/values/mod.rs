@@ -3,12 +3,14 @@
 mod device;
 mod duration;
 mod namespace;
+mod size;
 mod ulimit;
 mod volume;
 
 pub(crate) use device::DeviceArg;
 pub(crate) use duration::duration;
 pub(crate) use namespace::Namespace;
+pub(crate) use size::size;
 pub(crate) use ulimit::ulimit;
 pub(crate) use volume::{VolumeArg, tmpfs};
 
