@@ -15,8 +15,12 @@ pub(crate) struct CgroupPlan {
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
 }
 
-/// Decides, and gives a sentence for each of the template's controls that is not in force.
-pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>), PlanError> {
+/// Decides, and gives a sentence for each of the template's controls that is not in force; strict ones are errors.
+pub(super) fn plan(
+    spec: &Spec,
+    host: &Host,
+    strict: bool,
+) -> Result<(CgroupPlan, Vec<String>), PlanError> {
     let mut unenforced = Vec::new();
     let mut missing = |default: TemplateDefault, what: &str, why: String| {
         if spec.defaults.contains(&default) {
@@ -60,6 +64,9 @@ pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>)
     }
     if spec.defaults.contains(&TemplateDefault::AppArmor) {
         unenforced.push("the default AppArmor profile: not in this version".to_owned());
+    }
+    if strict && !unenforced.is_empty() {
+        return Err(PlanError::Unenforced(unenforced));
     }
     Ok((plan, unenforced))
 }

@@ -123,10 +123,7 @@ impl Plan {
         input: &RunInput,
     ) -> Result<Self, PlanError> {
         support::check(spec)?;
-        let (cgroup, unenforced) = cgroup::plan(spec, host)?;
-        if input.strict && !unenforced.is_empty() {
-            return Err(PlanError::Unenforced(unenforced));
-        }
+        let (cgroup, unenforced) = cgroup::plan(spec, host, input.strict)?;
         let process =
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")
