@@ -125,6 +125,13 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn run(cli: &Cli, args: &[&str]) -> Session {
     Session::start(&cli.run_command(args))
 }

@@ -34,8 +34,7 @@ pub(crate) struct Done {
 /// A call that goes on.
 pub(crate) struct Going {
     pub(crate) child: Child,
-    out: JoinHandle<String>,
-    err: JoinHandle<String>,
+    readers: Option<[JoinHandle<String>; 2]>,
 }
 
 impl Cli {
@@ -138,11 +137,21 @@ impl Going {
             }
         };
         let signal = || -status.signal().unwrap_or(0);
+        let readers = self.readers.take().expect("done is called once");
+        let [out, err] = readers.map(|reader| reader.join().expect("a reader"));
         Done {
             code: status.code().unwrap_or_else(signal),
-            out: self.out.join().expect("a reader"),
-            err: self.err.join().expect("a reader"),
+            out,
+            err,
         }
+    }
+}
+
+/// A test that fails leaves nothing: the container ends with its command line.
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -155,7 +164,10 @@ pub(crate) fn start(mut command: Command) -> Going {
         .expect("the binary starts");
     let out = drain(child.stdout.take().expect("a pipe"));
     let err = drain(child.stderr.take().expect("a pipe"));
-    Going { child, out, err }
+    Going {
+        child,
+        readers: Some([out, err]),
+    }
 }
 
 /// Runs it to its end with this input; an empty one is the null device.
