@@ -18,9 +18,9 @@ use execdriver_core::{
     Target,
 };
 use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 impl Containers {
@@ -71,11 +71,10 @@ impl Containers {
     }
 }
 
-/// Unique among this program's execs; the pid makes it so among others'.
+/// An id that no other exec has: RandomState takes its seed from the system's random source.
 fn made_up_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("exec-{}-{number}", std::process::id())
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("exec-{random:016x}")
 }
 
 /// An exec under way.
