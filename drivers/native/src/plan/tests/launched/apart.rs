@@ -1,4 +1,4 @@
-//! Combinations, hostile images, and what travels between host and container.
+//! Init, combinations, hostile images, and what travels between host and container.
 
 use super::*;
 use execdriver_core::Propagation;
@@ -145,4 +145,16 @@ fn propagation() {
     }
     assert_eq!(with(Propagation::RShared, script), "mounted\n");
     assert!(arrived());
+}
+
+#[test]
+fn init_stays_as_the_first_process() {
+    if skips() {
+        return;
+    }
+    let rootfs = rootfs();
+    let mut command = shell(&rootfs.path(), "echo $$; exit 3");
+    linux(&mut command).init = true;
+    // The status comes on the same pipe here: that of exit(3), as wait(2) has it.
+    assert_eq!(output(&command), "2\n\0\u{3}\0\0[Exited(3)]");
 }
