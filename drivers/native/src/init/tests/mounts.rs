@@ -1,15 +1,7 @@
-//! What a container sees: mounts, devices, masks, overlays, the terminal; and what the host does not see.
+//! What a container sees: mounts, devices, masks, the terminal; and what the host does not see.
 
 use super::*;
-use crate::wire::{ROOT_READONLY, ROOT_READONLY_BELOW, TERMINAL_SLOT};
-
-/// Every standard container: with root's devices made, or in a user namespace with the host's bound.
-fn both(test: impl Fn(u64)) {
-    if is_root() {
-        test(USUAL);
-    }
-    test(USUAL | NEW_USER);
-}
+use crate::wire::TERMINAL_SLOT;
 
 #[test]
 fn the_template_is_mounted_with_its_flags() {
@@ -145,15 +137,6 @@ fn a_bind_is_readonly_or_not_and_its_target_is_made() {
     });
 }
 
-/// The host's id of the container's root.
-fn host_root() -> u32 {
-    if is_root() {
-        100_000
-    } else {
-        nix::unistd::getuid().as_raw()
-    }
-}
-
 #[test]
 fn a_source_that_changed_since_the_parent_looked_is_refused() {
     let Some(rootfs) = rootfs(namespaces()) else {
@@ -184,139 +167,6 @@ fn a_source_through_a_link_is_refused() {
     plan.begin();
     plan.source(&rootfs.inside("link"));
     assert_eq!(plan.launch(None).failed().errno, libc::ELOOP);
-}
-
-#[test]
-fn a_root_before_the_host_is_cut_off_is_refused() {
-    let Some(rootfs) = rootfs(namespaces()) else {
-        return;
-    };
-    let mut plan = Plan::new(namespaces());
-    plan.begin();
-    plan.root(&rootfs.path(), 0);
-    assert_eq!(plan.launch(None).failed().errno, libc::EPERM);
-}
-
-#[test]
-fn a_readonly_root_can_still_be_furnished() {
-    both(|namespaces| {
-        let Some(rootfs) = rootfs(namespaces) else {
-            return;
-        };
-        let mut plan = Plan::new(namespaces);
-        plan.begin();
-        let devices = plan.device_sources();
-        let volume = plan.source(&rootfs.outside());
-        plan.cut_off();
-        plan.root(&rootfs.path(), ROOT_READONLY_BELOW);
-        plan.template(&devices);
-        plan.bind(volume, c"/made/here", 0);
-        plan.op(Op::Pivot {});
-        plan.op(Op::RemountReadonly { path: c"/dev" });
-        plan.op(Op::RemountReadonly { path: c"/" });
-        let script = "for f in /x /etc/x /dev/x /sys/x; do busybox touch $f 2>&1; done; busybox touch /made/here/x; \
-            echo x > /dev/null && echo fine";
-        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
-        let refused = ended.output.matches("Read-only file system").count();
-        // In a user namespace the volume is not ours.
-        assert!(refused == 4 && ended.output.contains("fine"), "{ended:?}");
-    });
-}
-
-#[test]
-fn the_hosts_own_root_can_be_the_root() {
-    both(|namespaces| {
-        if rootfs(namespaces).is_none() {
-            return;
-        }
-        let mut plan = Plan::new(namespaces);
-        plan.begin();
-        let devices = plan.device_sources();
-        plan.cut_off();
-        plan.root(Path::new("/"), ROOT_READONLY);
-        plan.template(&devices);
-        plan.mount(c"tmpfs", c"/tmp", &[], NOSUID | NODEV);
-        plan.masks();
-        plan.op(Op::Pivot {});
-        let script = "busybox touch /x 2>&1; busybox touch /tmp/x && busybox ls /tmp; busybox test -e /dev/null && \
-            busybox ls /proc | busybox grep -c '^[0-9]*$'; busybox cat /etc/hostname > /dev/null && echo host";
-        let ended = plan.finish(c"0:0", &["/bin/sh", "-c", script], &["PATH=/bin"]);
-        assert!(
-            ended.output.contains("/x: Read-only file system"),
-            "{ended:?}"
-        );
-        assert!(
-            ended.output.contains("\nx\n") && ended.output.ends_with("host\n"),
-            "{ended:?}"
-        );
-    });
-}
-
-#[test]
-fn an_overlay_takes_the_writes_and_is_bounded() {
-    both(|namespaces| {
-        if skip_unless(&[Need::Overlay]) {
-            return;
-        }
-        let Some(rootfs) = rootfs(namespaces) else {
-            return;
-        };
-        rootfs.mode("", 0o751);
-        let mut plan = Plan::new(namespaces);
-        plan.begin();
-        let devices = plan.device_sources();
-        plan.cut_off();
-        let (path, meta) = (c(rootfs.path()), fs::metadata(rootfs.path()).unwrap());
-        plan.op(Op::Overlay {
-            lower: &path,
-            dev: meta.dev(),
-            ino: meta.ino(),
-            size: 1 << 20,
-            inodes: 100,
-            userxattr: namespaces & NEW_USER != 0,
-        });
-        plan.template(&devices);
-        plan.masks();
-        plan.op(Op::Pivot {});
-        let script = "busybox stat -c %a /; busybox touch /x /etc/new && busybox rm /etc/group && busybox ls /etc; \
-            busybox dd if=/dev/zero of=/big bs=64k count=32 2>&1 | busybox grep -c 'No space left'";
-        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
-        assert_eq!(ended.output, "751\nnew\npasswd\n1\n", "{ended:?}");
-        assert!(!rootfs.inside("x").exists() && rootfs.inside("etc/group").exists());
-    });
-}
-
-#[test]
-fn the_hosts_own_root_can_lie_under_an_overlay() {
-    both(|namespaces| {
-        if skip_unless(&[Need::Overlay]) || rootfs(namespaces).is_none() {
-            return;
-        }
-        let mut plan = Plan::new(namespaces);
-        plan.begin();
-        let devices = plan.device_sources();
-        plan.cut_off();
-        let meta = fs::metadata("/").unwrap();
-        plan.op(Op::Overlay {
-            lower: c"/",
-            dev: meta.dev(),
-            ino: meta.ino(),
-            size: 1 << 20,
-            inodes: 100,
-            userxattr: namespaces & NEW_USER != 0,
-        });
-        plan.template(&devices);
-        plan.op(Op::Pivot {});
-        let script = "busybox cat /etc/passwd > /dev/null && echo read; busybox touch /of-the-container && echo written";
-        let ended = plan.finish(c"0:0", &["/bin/sh", "-c", script], &["PATH=/bin"]);
-        if namespaces & NEW_USER == 0 {
-            assert_eq!(ended.output, "read\nwritten\n", "{ended:?}");
-        } else {
-            // The mounts below / are locked to it, and overlayfs may not look under them.
-            assert_eq!(ended.failed().errno, libc::EINVAL);
-        }
-        assert!(!Path::new("/of-the-container").exists());
-    });
 }
 
 #[test]
@@ -457,95 +307,6 @@ fn group_5_without_a_map_is_refused_by_devpts() {
     plan.root(&rootfs.path(), 0);
     plan.mount(c"devpts", c"/dev/pts", &[(c"gid", c"5")], 0);
     assert_eq!(plan.launch(None).failed().errno, libc::EINVAL);
-}
-
-/// A filter that answers ENOSYS to one system call.
-fn without_call(number: i64) -> Vec<u8> {
-    let word = |code: u16, jumps: [u8; 2], value: u32| {
-        [&code.to_le_bytes()[..], &jumps, &value.to_le_bytes()].concat()
-    };
-    let number = u32::try_from(number).unwrap();
-    let errno = 0x0005_0000 | libc::ENOSYS.cast_unsigned();
-    [
-        word(0x20, [0, 0], 0),
-        word(0x15, [0, 1], number),
-        word(0x06, [0, 0], errno),
-        word(0x06, [0, 0], 0x7fff_0000),
-    ]
-    .concat()
-}
-
-#[test]
-fn a_kernel_without_mount_setattr_still_makes_readonly_what_is_asked() {
-    both(|namespaces| {
-        let Some(rootfs) = rootfs(namespaces) else {
-            return;
-        };
-        let volume = rootfs.outside();
-        fs::write(volume.join("file"), "content").unwrap();
-        std::os::unix::fs::chown(&volume, Some(host_root()), Some(host_root())).unwrap();
-        let mut plan = Plan::new(namespaces);
-        plan.begin();
-        plan.op(Op::Seccomp {
-            flags: 0,
-            program: &without_call(libc::SYS_mount_setattr),
-        });
-        let devices = plan.device_sources();
-        let (read, write) = (plan.source(&volume), plan.source(&volume));
-        let file = plan.source(&volume.join("file"));
-        plan.cut_off();
-        plan.root(&rootfs.path(), ROOT_READONLY_BELOW);
-        plan.template(&devices);
-        plan.bind(read, c"/read", u64::from(RDONLY | NOEXEC));
-        plan.op(Op::Bind {
-            slot: write,
-            target: c"/write",
-            attr_set: 0,
-            attr_clr: 0,
-            propagation: MS_REC_PRIVATE,
-            flags: BIND_CREATE,
-        });
-        plan.bind(file, c"/file", u64::from(RDONLY));
-        plan.masks();
-        plan.op(Op::Pivot {});
-        plan.op(Op::RemountReadonly { path: c"/" });
-        let script = "for f in /x /read/x /file /proc/sys/kernel/core_pattern; do busybox touch $f 2>&1; done; \
-            busybox touch /write/x && echo written; busybox grep -E ' /(read|proc/sys) ' /proc/self/mounts";
-        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
-        assert_eq!(
-            ended.output.matches("Read-only file system").count(),
-            4,
-            "{ended:?}"
-        );
-        assert!(ended.output.contains("written\n"), "{ended:?}");
-        assert!(
-            ended
-                .output
-                .contains("proc ro,nosuid,nodev,noexec,relatime"),
-            "{ended:?}"
-        );
-        assert!(
-            ended.output.contains("/read ext4 ro,noexec") || ended.output.contains("noexec"),
-            "{ended:?}"
-        );
-    });
-}
-
-#[test]
-fn a_kernel_without_mount_setattr_refuses_a_readonly_tree_with_mounts_below() {
-    if rootfs(namespaces()).is_none() {
-        return;
-    }
-    let mut plan = Plan::new(namespaces());
-    plan.begin();
-    plan.op(Op::Seccomp {
-        flags: 0,
-        program: &without_call(libc::SYS_mount_setattr),
-    });
-    plan.cut_off();
-    let op = plan.root(Path::new("/"), ROOT_READONLY);
-    let failed = plan.launch(None).failed();
-    assert_eq!((failed.op, failed.errno), (op, libc::ENOSYS));
 }
 
 #[test]
