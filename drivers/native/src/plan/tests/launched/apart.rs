@@ -94,29 +94,30 @@ fn a_failed_step_is_described_by_its_words() {
 /// In a mount namespace of its own, so that what it shares is not this machine's.
 #[test]
 fn propagation() {
-    const MARK: &str = "EXECDRIVER_TEST_PRIVATE_MOUNTS";
+    const MARK: &str = "EXECDRIVER_TEST_ROOTFS";
     if skip_unless(&[Need::Root, Need::Busybox, Need::Program("unshare")]) {
         return;
     }
-    if std::env::var_os(MARK).is_none() {
+    let Some(rootfs) = std::env::var_os(MARK).map(PathBuf::from) else {
+        // Made out here, where nothing is mounted on it when it is removed.
+        let rootfs = rootfs();
         let status = std::process::Command::new("unshare")
             .args(["--mount", "--propagation", "private"])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "plan::tests::launched::apart::propagation"])
-            .env(MARK, "1")
+            .env(MARK, rootfs.all())
             .status();
         assert!(status.unwrap().success());
         return;
-    }
-    let rootfs = rootfs();
-    let volume = rootfs.outside();
+    };
+    let volume = rootfs.join("outside");
     let mount = |args: &[&str]| {
         let status = std::process::Command::new("mount").args(args).status();
         assert!(status.unwrap().success(), "mount {args:?}");
     };
     let source = volume.to_str().unwrap();
     let with = |propagation, script: &str| {
-        let mut command = shell(&rootfs.path(), script);
+        let mut command = shell(&rootfs.join("rootfs"), script);
         command.process.privileged = true;
         command.mounts = vec![Mount {
             propagation,
