@@ -1,11 +1,15 @@
 //! Where the measured containers live: a root file system, a bundle of it for other runtimes, and the built programs.
 
 use crate::Result;
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+
+/// Where a host keeps what need not outlive it; /run itself is not on a tmpfs everywhere.
+const IN_MEMORY: [&str; 2] = ["/run", "/dev/shm"];
 
 /// A directory on a tmpfs that goes at the end.
 #[derive(Debug)]
@@ -17,9 +21,15 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Result<Self> {
+        let in_memory =
+            |path: &&&str| statfs(**path).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC);
+        let parent = IN_MEMORY
+            .iter()
+            .find(in_memory)
+            .ok_or("neither /run nor /dev/shm is on a tmpfs")?;
         let dir = tempfile::Builder::new()
             .prefix("execdriver-bench-")
-            .tempdir_in("/run")?;
+            .tempdir_in(parent)?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let workspace = package

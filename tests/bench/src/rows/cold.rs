@@ -65,22 +65,15 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     if let Some(crun) = version("crun") {
-        let run = || {
-            oci(
-                place,
-                "crun",
-                &["--cgroup-manager=cgroupfs"],
-                &["--no-new-keyring"],
-            )
-        };
+        let run = || oci(place, "crun", &["--cgroup-manager=cgroupfs"]);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `crun run` ({crun})"),
             target: Some(1.0),
             pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
             did: "A: `execdriver run --no-init --rootfs R -- /bin/true` as a process, start of the process included. B: \
-                  `crun --cgroup-manager=cgroupfs run --no-new-keyring` of a bundle with the same root file system, \
+                  `crun --cgroup-manager=cgroupfs run` of a bundle with the same root file system, \
                   namespaces, mounts, nodes, device rules, masks and capabilities. Neither has a seccomp filter, an init, a \
-                  terminal or a keyring; both make a cgroup in each hierarchy of version 1 and keep state on a tmpfs. \
+                  terminal; both make a session keyring and a cgroup in each hierarchy of version 1, and keep state on a tmpfs. \
                   crun refuses hosts that have version 2 beside version 1, so both run in a mount namespace, made before, \
                   in which it is unmounted."
                 .into(),
@@ -99,7 +92,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         });
     }
     if let Some(runc) = version("runc") {
-        let run = || oci(place, "runc", &[], &["--no-new-keyring"]);
+        let run = || oci(place, "runc", &[]);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `runc run` ({runc})"),
             target: None,
@@ -120,19 +113,13 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn oci(
-    place: &Place,
-    runtime: &str,
-    global: &[&str],
-    flags: &[&str],
-) -> Result<std::time::Duration> {
+fn oci(place: &Place, runtime: &str, global: &[&str]) -> Result<std::time::Duration> {
     let mut command = Command::new(runtime);
     command
         .arg("--root")
         .arg(place.state(runtime))
         .args(global)
-        .arg("run")
-        .args(flags);
+        .arg("run");
     command.arg("--bundle").arg(place.bundle()).arg(ID);
     run(command)
 }
