@@ -94,7 +94,8 @@ pub(crate) fn read(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix::Result
 
 /// Reads an open file to its end, at most `max` bytes; a longer one is `EFBIG`.
 pub(crate) fn read_all(file: File, max: usize) -> nix::Result<Vec<u8>> {
-    let mut text = Vec::new();
+    // Kernel files tell no size: without room the standard library would feel its way by 32 bytes.
+    let mut text = Vec::with_capacity(max.min(4096));
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit).read_to_end(&mut text).map_err(errno)?;
     if text.len() > max {

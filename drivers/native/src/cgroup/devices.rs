@@ -3,9 +3,12 @@
 use super::Cgroup;
 use super::error::CgroupError;
 use crate::at;
+use nix::fcntl::OFlag;
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// One rule of `devices.allow` or `devices.deny`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +132,10 @@ fn lines(rules: &[DeviceRule]) -> Vec<DeviceRule> {
         access: "rwm".to_owned(),
     };
     let rest = rules.iter().flat_map(DeviceRule::split);
-    std::iter::once(deny_all).chain(rest).collect()
+    let mut lines: Vec<_> = std::iter::once(deny_all).chain(rest).collect();
+    // The template begins with the denial, too.
+    lines.dedup();
+    lines
 }
 
 impl Cgroup {
@@ -144,12 +150,22 @@ impl Cgroup {
                 path: "devices".into(),
             });
         };
-        for rule in lines(rules) {
-            at::write(member.dir.as_fd(), rule.file(), rule.to_string().as_bytes())
-                .map_err(CgroupError::io("write a device rule of", &member.path))?;
-        }
-        Ok(())
+        let failed = CgroupError::io("write a device rule of", &member.path);
+        write_rules(member.dir.as_fd(), &lines(rules)).map_err(failed)
     }
+}
+
+/// One call a rule, one descriptor for neighbours of the same file.
+fn write_rules(dir: BorrowedFd<'_>, lines: &[DeviceRule]) -> nix::Result<()> {
+    for same in lines.chunk_by(|a, b| a.allow == b.allow) {
+        let Some(first) = same.first() else { continue };
+        let mut file = File::from(at::open_file(dir, first.file(), OFlag::O_WRONLY)?);
+        for rule in same {
+            file.write_all(rule.to_string().as_bytes())
+                .map_err(at::errno)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

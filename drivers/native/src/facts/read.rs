@@ -3,12 +3,13 @@
 use super::kernel::{Calls, KernelVersion};
 use super::users::{CapabilitySets, UserNamespaces};
 use super::{CgroupAccess, HostFacts};
+use crate::at;
 use crate::cgroup::{Hierarchies, Hierarchy};
 use crate::sys::probe;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat, getegid, geteuid};
-use std::fs::read_to_string;
+use std::fs::File;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -23,6 +24,9 @@ pub(crate) const DEVICES: [(&str, u32, u32); 7] = [
     ("/dev/random", 1, 8),
     ("/dev/fuse", 10, 229),
 ];
+
+/// Far above any of the files that are read here.
+const LONGEST: usize = 1 << 20;
 
 /// What cannot change while a process lives, however its user and its cgroup do.
 struct Constant {
@@ -189,7 +193,11 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
 }
 
 fn text(path: &str) -> String {
-    read_to_string(path).unwrap_or_default()
+    let read = File::open(path).map_err(at::errno);
+    let read = read.and_then(|file| at::read_all(file, LONGEST));
+    read.ok()
+        .and_then(|text| String::from_utf8(text).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

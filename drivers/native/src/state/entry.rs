@@ -229,7 +229,9 @@ fn acquire(mut dir: OwnedFd, deadline: Instant) -> nix::Result<Flock<OwnedFd>> {
 
 fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
     let path = root.join(id).join(STATE);
-    let record: Record = read(dir, STATE, &path, root, id)?;
+    let record: Record = read(dir, STATE, &path, root, id, |record: &Record| {
+        record.version
+    })?;
     if record.id != id {
         let reason = format!("it is the record of {:?}", record.id);
         return Err(StateError::Corrupt { path, reason });
@@ -239,7 +241,10 @@ fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateErr
 
 fn read_exec(dir: impl AsFd, root: &Path, id: &str, exec: &str) -> Result<ExecRecord, StateError> {
     let name = exec_name(exec)?;
-    read(dir, &name, &root.join(id).join(&name), root, exec)
+    let path = root.join(id).join(&name);
+    read(dir, &name, &path, root, exec, |record: &ExecRecord| {
+        record.version
+    })
 }
 
 fn read<T: DeserializeOwned>(
@@ -248,22 +253,27 @@ fn read<T: DeserializeOwned>(
     path: &Path,
     root: &Path,
     id: &str,
+    version: impl Fn(&T) -> u32,
 ) -> Result<T, StateError> {
     let text = dir::read(dir.as_fd(), name, path, MAX_BYTES)?.ok_or_else(|| not_found(root, id))?;
     let corrupt = |error: serde_json::Error| StateError::Corrupt {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    // The version first: another version may well have other fields.
-    let header: Header = serde_json::from_slice(&text).map_err(corrupt)?;
-    if header.version != u64::from(VERSION) {
-        return Err(StateError::Version {
-            path: path.to_owned(),
-            found: header.version,
-            expected: VERSION,
-        });
+    let other = |found: u64| StateError::Version {
+        path: path.to_owned(),
+        found,
+        expected: VERSION,
+    };
+    match serde_json::from_slice(&text) {
+        Ok(record) if version(&record) == VERSION => Ok(record),
+        Ok(record) => Err(other(u64::from(version(&record)))),
+        // Another version may well have other fields: then its number is the reason.
+        Err(error) => match serde_json::from_slice::<Header>(&text) {
+            Ok(header) if header.version != u64::from(VERSION) => Err(other(header.version)),
+            _ => Err(corrupt(error)),
+        },
     }
-    serde_json::from_slice(&text).map_err(corrupt)
 }
 
 #[derive(serde::Deserialize)]

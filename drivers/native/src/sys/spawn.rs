@@ -1,12 +1,14 @@
-//! Starts init: a vfork-style clone3 on a private stack, whose child executes init's program at once.
+//! Starts init: a vfork-style clone3 on a stack of its own, whose child executes init's program at once.
 //!
 //! # Safety
-//! Runs in the host program, on any thread, beside any others. The child shares our memory but not our stack, and this
+//! Runs in the host program, on any thread, beside any others. The child shares our memory but not the frames of our stack, and this
 //! thread sleeps (CLONE_VFORK) until the child has executed init or ended, so that what we lend it outlives its use. All
 //! signals are blocked meanwhile: no handler of the host ever runs in the child (clone(2), CLONE_VM without CLONE_SIGHAND).
 #![allow(unsafe_code)]
 
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -49,9 +51,6 @@ pub(crate) struct Spawned {
 /// Why init did not start; nothing is left.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
-    /// No memory for the child's stack.
-    #[error("cannot map a stack for the first process")]
-    Stack(#[source] Errno),
     /// The clone itself.
     #[error("cannot clone the first process")]
     Clone(#[source] Errno),
@@ -66,9 +65,9 @@ pub(crate) enum SpawnError {
     Exec(#[source] Errno),
 }
 
-/// Starts init. When it returns, init's program has been executed; six system calls, one more each for a lent cgroup's fallback.
+/// Starts init. When it returns, init's program has been executed; three system calls.
 pub(crate) fn spawn(spawn: &Spawn) -> Result<Spawned, SpawnError> {
-    let stack = Stack::map().map_err(SpawnError::Stack)?;
+    let stack = Stack::new();
     let args = ChildArgs {
         socket: spawn.socket.as_raw_fd(),
         program: spawn.program.as_raw_fd(),
@@ -79,7 +78,6 @@ pub(crate) fn spawn(spawn: &Spawn) -> Result<Spawned, SpawnError> {
     let signals = SignalsBlocked::block().map_err(SpawnError::Clone)?;
     let cloned = clone(spawn, &stack, &args);
     drop(signals);
-    drop(stack);
     let spawned = cloned.map_err(SpawnError::Clone)?;
     let errno = args.errno.load(Ordering::Relaxed);
     if errno == 0 {
@@ -128,7 +126,7 @@ fn clone3(spawn: &Spawn, stack: &Stack, child: &ChildArgs) -> Result<Spawned, Er
     };
     let numbers = [(&raw const args) as usize, size_of_val(&args), 0, 0, 0];
     let child = ptr::from_ref(child).cast::<c_void>();
-    // SAFETY: `args` names a mapped stack; CLONE_VFORK makes us sleep until the child needs neither it nor `child`.
+    // SAFETY: `args` names a stack that nobody else uses; CLONE_VFORK makes us sleep until the child needs neither it nor `child`.
     let pid = unsafe { clone_and_call(libc::SYS_clone3, numbers, child_main, child) }?;
     Ok(Spawned {
         pid: pid_number(pid),
@@ -153,7 +151,7 @@ fn clone_legacy(spawn: &Spawn, stack: &Stack, child: &ChildArgs) -> Result<Spawn
         0,
     ];
     let child = ptr::from_ref(child).cast::<c_void>();
-    // SAFETY: the second number is the top of a mapped stack; CLONE_VFORK as above.
+    // SAFETY: the second number is the top of a stack that nobody else uses; CLONE_VFORK as above.
     let pid = unsafe { clone_and_call(libc::SYS_clone, numbers, child_main, child) }?;
     Ok(Spawned {
         pid: pid_number(pid),
@@ -176,55 +174,24 @@ fn pid_number(raw: usize) -> i32 {
     raw as i32
 }
 
-/// The child's stack, with a guard below that turns an overflow into a fault.
-struct Stack {
-    base: *mut c_void,
-}
+/// The child's stack: a part of this thread's, which sleeps until the child needs it no more.
+///
+/// A mapping of its own would take the lock on the host's memory map for writing three times a start, in a queue with
+/// every thread of the host that allocates.
+#[repr(C, align(16))]
+struct Stack(UnsafeCell<MaybeUninit<[u8; Stack::SIZE]>>);
 
 impl Stack {
-    /// Multiples of the largest page size of both architectures, 64 KiB. Untouched pages cost nothing.
-    const GUARD: usize = 64 << 10;
-    const SIZE: usize = 64 << 10;
+    /// The child's few frames take two KiB at most, in an unoptimised build.
+    const SIZE: usize = 16 << 10;
 
-    fn map() -> Result<Stack, Errno> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping at an address that the kernel picks.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                Self::GUARD + Self::SIZE,
-                libc::PROT_NONE,
-                flags,
-                -1,
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(Errno::last());
-        }
-        let stack = Stack { base };
-        // SAFETY: the range lies inside our own mapping, which nobody else uses yet.
-        let result = unsafe {
-            libc::mprotect(
-                stack.bottom() as *mut c_void,
-                Self::SIZE,
-                libc::PROT_READ | libc::PROT_WRITE,
-            )
-        };
-        Errno::result(result)?;
-        Ok(stack)
+    fn new() -> Self {
+        Stack(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
     /// The lowest usable address.
     fn bottom(&self) -> usize {
-        self.base as usize + Self::GUARD
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping; the child has left it, since CLONE_VFORK let us go on.
-        unsafe { libc::munmap(self.base, Self::GUARD + Self::SIZE) };
+        self.0.get() as usize
     }
 }
 
