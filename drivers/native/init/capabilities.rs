@@ -2,7 +2,7 @@
 
 use crate::run::{Done, Failure};
 use crate::sys::abi::{CapData, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP};
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, credentials, process};
 use crate::wire::CAPS_AT_MOST_OWN;
 
 /// Sets as `Caps` lists them, bit n for capability n.
@@ -17,7 +17,7 @@ pub(crate) struct Sets {
 
 /// Drops the bounding set first, which takes CAP_SETPCAP, then the others.
 pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
-    let own = process::capabilities()?;
+    let own = credentials::capabilities()?;
     let permitted = join(own[0].permitted, own[1].permitted);
     if flags & CAPS_AT_MOST_OWN != 0 {
         wanted.effective &= permitted;
@@ -51,7 +51,7 @@ pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
 
 /// Clears the inheritable set, and with it the ambient one.
 pub(crate) fn stop_inheriting() -> Result<(), Failure> {
-    let own = process::capabilities()?;
+    let own = credentials::capabilities()?;
     Ok(set(
         join(own[0].effective, own[1].effective),
         join(own[0].permitted, own[1].permitted),
@@ -65,7 +65,7 @@ fn set(effective: u64, permitted: u64, inheritable: u64) -> crate::sys::Result<(
         permitted: (permitted >> shift) as u32,
         inheritable: (inheritable >> shift) as u32,
     };
-    process::set_capabilities(&[half(0), half(32)])
+    credentials::set_capabilities(&[half(0), half(32)])
 }
 
 fn join(low: u32, high: u32) -> u64 {

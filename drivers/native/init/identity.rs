@@ -8,7 +8,7 @@ use crate::paths::SCOPED;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{O_NOCTTY, O_NONBLOCK, O_RDONLY, PR_SET_KEEPCAPS, S_IFREG};
 use crate::sys::arena::Arena;
-use crate::sys::{Errno, fs, process};
+use crate::sys::{Errno, credentials, fs, process};
 use crate::wire::{
     Detail, IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, Numbers, Strings,
 };
@@ -104,13 +104,13 @@ fn change(wanted: &Wanted<'_>, uid: u32, gid: u32, groups: &[u32]) -> Done {
         }
     }
     if wanted.flags & IDENTITY_KEEP_GROUPS == 0 {
-        process::set_groups(groups)?;
+        credentials::set_groups(groups)?;
     }
-    process::set_gid(gid)?;
+    credentials::set_gid(gid)?;
     if uid != 0 {
         process::prctl(PR_SET_KEEPCAPS, 1, 0)?;
     }
-    Ok(process::set_uid(uid)?)
+    Ok(credentials::set_uid(uid)?)
 }
 
 /// Calls `take` with each line of a file of the container; a missing file has none.

@@ -12,6 +12,7 @@ mod attributes;
 mod capabilities;
 mod decimal;
 mod devices;
+mod dispatch;
 mod entry;
 mod exec;
 mod identity;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
-use crate::sys::{self, Errno, Fd, fs, process};
+use crate::sys::{self, Errno, Fd, credentials, fs, process};
 use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD};
 
 /// Enters a cgroup: 0 is whoever writes it, and we have one thread.
@@ -44,10 +44,10 @@ pub(crate) fn fork(init: &Init) -> Done {
 /// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.
 pub(crate) fn take_root(setgroups: bool) -> Done {
     if setgroups {
-        process::set_groups(&[])?;
+        credentials::set_groups(&[])?;
     }
-    process::set_gid(0)?;
-    process::set_uid(0)?;
+    credentials::set_gid(0)?;
+    credentials::set_uid(0)?;
     capabilities::stop_inheriting()
 }
 

@@ -7,8 +7,8 @@ use crate::decimal::decimal;
 use crate::mounts::READONLY;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
-    AT_FDCWD, CLONE_NEWNS, Errno, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE, MountAttr,
-    O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, ST_RDONLY, Stat,
+    AT_FDCWD, CLONE_NEWNS, Errno, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SLAVE,
+    MountAttr, O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, ST_RDONLY, Stat,
 };
 use crate::sys::{Fd, fs, mount, process};
 use crate::wire::{Detail, ROOT_READONLY, ROOT_READONLY_BELOW};

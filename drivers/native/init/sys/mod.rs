@@ -6,6 +6,7 @@
 
 pub(crate) mod abi;
 pub(crate) mod arena;
+pub(crate) mod credentials;
 pub(crate) mod fs;
 pub(crate) mod mount;
 pub(crate) mod nr;

@@ -1,4 +1,4 @@
-//! Processes: namespaces, identity, capabilities, signals, clone, wait, execute.
+//! Processes: namespaces, limits, signals, clone, wait, execute.
 //!
 //! # Safety
 //! As in the parent module: every pointer comes from a reference that outlives the call. `fork` shares nothing: the copy
@@ -7,10 +7,8 @@
 use core::ffi::CStr;
 use core::ffi::c_char;
 
-use super::abi::{CLONE_PIDFD, CapData, CloneArgs, SIGNALS};
+use super::abi::{CLONE_PIDFD, CloneArgs, SIGNALS};
 use super::{Errno, Fd, Result, arg, call, nr, numbers};
-
-const CAP_VERSION_3: u32 = 0x2008_0522;
 
 /// How a child ended, as `waitid(2)` tells it.
 pub(crate) struct Ended {
@@ -61,84 +59,6 @@ pub(crate) fn unshare(flags: u32) -> Result<()> {
 /// `prctl(2)` with numbers.
 pub(crate) fn prctl(option: usize, second: usize, third: usize) -> Result<usize> {
     numbers(nr::PRCTL, [option, second, third, 0, 0, 0])
-}
-
-/// `setresuid(2)`, all three.
-pub(crate) fn set_uid(uid: u32) -> Result<()> {
-    numbers(
-        nr::SETRESUID,
-        [uid as usize, uid as usize, uid as usize, 0, 0, 0],
-    )
-    .map(drop)
-}
-
-/// `setresgid(2)`, all three.
-pub(crate) fn set_gid(gid: u32) -> Result<()> {
-    numbers(
-        nr::SETRESGID,
-        [gid as usize, gid as usize, gid as usize, 0, 0, 0],
-    )
-    .map(drop)
-}
-
-/// `setgroups(2)`.
-pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
-    // SAFETY: the kernel reads `len` ids.
-    unsafe {
-        call(
-            nr::SETGROUPS,
-            [
-                groups.len(),
-                groups.as_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
-        )
-    }
-    .map(drop)
-}
-
-/// `capget(2)` of ourselves: low and high words.
-pub(crate) fn capabilities() -> Result<[CapData; 2]> {
-    let header = [CAP_VERSION_3, 0];
-    let mut data = [CapData::default(); 2];
-    // SAFETY: the header asks for version 3, which fills two elements.
-    unsafe {
-        call(
-            nr::CAPGET,
-            [
-                header.as_ptr().expose_provenance(),
-                data.as_mut_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
-        )
-    }?;
-    Ok(data)
-}
-
-/// `capset(2)` of ourselves.
-pub(crate) fn set_capabilities(data: &[CapData; 2]) -> Result<()> {
-    let header = [CAP_VERSION_3, 0];
-    // SAFETY: the header says version 3, which reads two elements.
-    unsafe {
-        call(
-            nr::CAPSET,
-            [
-                header.as_ptr().expose_provenance(),
-                data.as_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
-        )
-    }
-    .map(drop)
 }
 
 /// `prlimit(2)` of ourselves: sets a limit when given, returns the one before, soft then hard.

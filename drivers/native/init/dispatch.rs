@@ -1,0 +1,219 @@
+//! The match: which function does each operation.
+
+use crate::run::{Done, Failure, Init};
+use crate::sys::abi::{MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
+use crate::sys::{process, socket};
+use crate::wire::{Detail, Kind, Op};
+use crate::{
+    capabilities, devices, exec, identity, masks, mounts, paths, pid1, process as this, root,
+    stdio, sysctl, terminal,
+};
+
+/// Does one operation.
+pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
+    match op {
+        Op::ReportNs {} => {
+            init.report(Kind::Ns, 0, None)?;
+            init.await_go();
+            Ok(())
+        }
+        Op::Place { slot } => this::place(init, slot),
+        Op::Join { slot, flags } => this::join(init, slot, flags),
+        Op::Fork {} => this::fork(init),
+        Op::TakeRoot { setgroups } => this::take_root(setgroups),
+        Op::Undumpable {} => Ok(process::prctl(PR_SET_DUMPABLE, 0, 0).map(drop)?),
+        Op::Unshare { flags } => Ok(process::unshare(flags)?),
+        Op::LoopbackUp {} => Ok(socket::loopback_up()?),
+        Op::Hostname { name } => Ok(process::set_hostname(name)?),
+        Op::Domainname { name } => Ok(process::set_domainname(name)?),
+        Op::Setsid {
+            controlling_terminal,
+        } => stdio::session(controlling_terminal),
+        Op::Rlimit {
+            resource,
+            soft,
+            hard,
+        } => this::limit(init, resource, soft, hard),
+        Op::SessionKeyring {} => this::new_keyring(),
+        Op::Sysctl { path, value } => sysctl::write(init, path, value),
+        Op::NoNewPrivs {} => Ok(process::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)?),
+        Op::Seccomp { flags, program } => Ok(process::seccomp(flags, program)?),
+        Op::Reset { flags, umask } => this::reset(flags, umask),
+        Op::DieWithHost { signal, slot } => this::die_with_host(init, signal, slot),
+        Op::Cwd { path } => this::enter(init, path),
+        Op::Stdio {
+            stdin,
+            stdout,
+            stderr,
+        } => stdio::stdio(init, [stdin, stdout, stderr]),
+        Op::Identity {
+            flags,
+            user,
+            groups,
+            uid,
+            gid,
+            gids,
+            chown,
+        } => identity::assume(
+            init,
+            &identity::Wanted {
+                flags,
+                user,
+                groups,
+                uid,
+                gid,
+                gids,
+                chown,
+            },
+        ),
+        Op::Caps {
+            flags,
+            bounding,
+            effective,
+            permitted,
+            inheritable,
+            ambient,
+        } => {
+            let sets = capabilities::Sets {
+                bounding,
+                effective,
+                permitted,
+                inheritable,
+                ambient,
+            };
+            capabilities::drop_to(sets, flags)
+        }
+        Op::Pid1 { status } => pid1::stay(init, status),
+        Op::Exec { argv, envp } => exec::exec(init, argv, envp),
+        _ => step_in_files(init, op),
+    }
+}
+
+/// The operations on mounts and files.
+fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
+    match op {
+        Op::Source {
+            slot,
+            path,
+            dev,
+            ino,
+            recursive,
+        } => root::source(init, slot, &root::HostPath { path, dev, ino }, recursive),
+        Op::Borrow { from, slot, path } => root::borrow(init, from, slot, path),
+        Op::Propagation { flags } => root::propagation(init, flags),
+        Op::Root {
+            path,
+            dev,
+            ino,
+            flags,
+        } => root::root(init, &root::HostPath { path, dev, ino }, flags),
+        Op::Overlay {
+            lower,
+            dev,
+            ino,
+            size,
+            inodes,
+            userxattr,
+        } => {
+            let host = root::HostPath {
+                path: lower,
+                dev,
+                ino,
+            };
+            root::overlay(
+                init,
+                &host,
+                &root::Layer {
+                    size,
+                    inodes,
+                    userxattr,
+                },
+            )
+        }
+        Op::MountFs {
+            fstype,
+            target,
+            params,
+            attrs,
+            flags,
+        } => mounts::mount_fs(
+            init,
+            &mounts::NewMount {
+                fstype,
+                target,
+                params,
+                attrs,
+                flags,
+            },
+        ),
+        Op::Bind {
+            slot,
+            target,
+            attr_set,
+            attr_clr,
+            propagation,
+            flags,
+        } => {
+            let attrs = MountAttr {
+                set: attr_set,
+                clr: attr_clr,
+                propagation,
+                userns_fd: 0,
+            };
+            mounts::bind(
+                init,
+                &mounts::Bind {
+                    slot,
+                    target,
+                    attrs,
+                    flags,
+                },
+            )
+        }
+        Op::Device {
+            path,
+            kind,
+            major,
+            minor,
+            mode,
+            uid,
+            gid,
+        } => devices::make_device(
+            init,
+            path,
+            &devices::Node {
+                kind,
+                major,
+                minor,
+                mode,
+                uid,
+                gid,
+            },
+        ),
+        Op::Symlink { target, path } => devices::make_symlink(init, target, path),
+        Op::Mkdir { path, mode } => paths::make_directory(init, path.to_bytes(), mode).map(drop),
+        Op::MaskInit {} => masks::prepare(init),
+        Op::Mask { path } => masks::mask(init, path),
+        Op::ReadonlyPath { path } => mounts::readonly_path(init, path),
+        Op::RemountReadonly { path } => mounts::remount_readonly(init, path),
+        Op::Terminal {
+            rows,
+            cols,
+            uid,
+            gid,
+            console,
+        } => terminal::open(
+            init,
+            &terminal::Wanted {
+                rows,
+                cols,
+                uid,
+                gid,
+                console,
+            },
+        ),
+        Op::Pivot {} => root::pivot(init),
+        // `step` has the others.
+        _ => Err(Failure::of(Detail::BadMessage)),
+    }
+}
