@@ -141,6 +141,8 @@ fn a_process_that_only_has_the_recorded_pid_is_left_alone() {
         .arg("100")
         .spawn()
         .unwrap();
+    // Start times are counted in ticks of 10 ms: the container's is to be another.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     for what in ["start", "boot"] {
         let command = bench.command(&["pause"]);
         let id = &command.id;
