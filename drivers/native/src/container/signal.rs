@@ -19,14 +19,7 @@ impl Containers {
         match target {
             Target::Exec { exec, .. } => kill_exec(&entry, exec, signal),
             Target::Container(_) if record.status == Status::Starting => abort(&entry, signal),
-            Target::Container(id) => {
-                let gone = || Error::NotRunning { id: id.clone() };
-                // Opened before anything is written down: what is gone gets no note.
-                let process = first_process(&record).ok_or_else(gone)?;
-                note(&entry, signal)?;
-                send(&process, signal, id)?;
-                thaw_for_kill(&record, signal)
-            }
+            Target::Container(_) => kill_running(&entry, &record, signal),
         }
     }
 
@@ -94,13 +87,29 @@ fn abort(entry: &Entry, signal: Signal) -> Result<()> {
     if !is_fatal(signal) {
         return Ok(());
     }
-    let record = entry
-        .lock(LOCK_PATIENCE)?
-        .modify(|record| record.aborted = true)?;
+    let record = entry.lock(LOCK_PATIENCE)?.modify(|record| {
+        record.aborted = record.status == Status::Starting;
+    })?;
+    if !record.aborted {
+        // The program began while we waited for the lock: the signal is its own matter now.
+        return kill_running(entry, &record, signal);
+    }
     match first_process(&record) {
         Some(process) => send(&process, Signal::KILL, entry.id()),
         None => Ok(()),
     }
+}
+
+/// Sends a signal to the first process of a container whose program runs.
+fn kill_running(entry: &Entry, record: &Record, signal: Signal) -> Result<()> {
+    let gone = || Error::NotRunning {
+        id: record.id.clone(),
+    };
+    // Opened before anything is written down: what is gone gets no note.
+    let process = first_process(record).ok_or_else(gone)?;
+    note(entry, signal)?;
+    send(&process, signal, &record.id)?;
+    thaw_for_kill(record, signal)
 }
 
 fn kill_exec(entry: &Entry, exec: &str, signal: Signal) -> Result<()> {
