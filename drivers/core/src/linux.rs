@@ -70,6 +70,12 @@ pub struct LinuxCommand {
     pub hostname: String,
     /// The NIS domain name; empty: none.
     pub domainname: String,
+    /// Whether there is a user namespace, and with which ids, when `uid_mappings` and
+    /// `gid_mappings` do not say.
+    pub user_namespace: UserNamespace,
+    /// Shows the root file system's owners through the container's user namespace: what is root's
+    /// on the disk is root's in the container, and no file has to change its owner.
+    pub idmap_rootfs: bool,
 }
 
 impl LinuxCommand {
@@ -94,6 +100,31 @@ impl LinuxCommand {
             .as_ref()
             .map_or(NamespaceMode::Own, CgroupNamespace::mode)
     }
+}
+
+/// Where the ids of a container's user namespace come from.
+///
+/// ```
+/// use execdriver_core::{LinuxCommand, UserNamespace};
+/// let linux = LinuxCommand { user_namespace: UserNamespace::Auto, ..LinuxCommand::default() };
+/// assert!(linux.uid_mappings.is_empty());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserNamespace {
+    /// The mappings, if there are any. Without them an ordinary user's container has the caller as
+    /// its root, with the ids of /etc/subuid and /etc/subgid beside it where it runs as another
+    /// user or with more groups; root's has no user namespace.
+    #[default]
+    #[serde(rename = "")]
+    Unset,
+    /// None: the ids are the host's. An error for an ordinary user.
+    Host,
+    /// One with the ids that /etc/subuid and /etc/subgid give to the caller; an ordinary user is
+    /// the container's root itself. An error when there are none.
+    Auto,
+    /// Likewise, but the caller has the same ids inside as outside.
+    KeepId,
 }
 
 /// The template that a container starts from.

@@ -1,5 +1,6 @@
 //! A mount of the host's, or a tmpfs, in the container.
 
+use crate::IdMap;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,9 @@ pub struct Mount {
     pub data: String,
     /// How mounts below it travel between host and container. Linux only.
     pub propagation: Propagation,
+    /// Shows its files under other owners, with all mounts below it: `mount_setattr(2)`,
+    /// `MOUNT_ATTR_IDMAP`. Linux only; in the JSON unless `None`.
+    pub idmap: Option<MountIdMap>,
 }
 
 impl Mount {
@@ -52,9 +56,60 @@ impl Mount {
         }
     }
 
+    /// The same mount with the owners of its files seen through the container's user namespace:
+    /// what is root's on the host is root's in the container.
+    ///
+    /// ```
+    /// use execdriver_core::Mount;
+    /// let data = Mount::bind("/data", "/mnt").id_mapped();
+    /// assert_eq!(data.idmap.as_ref().map(|map| map.is_own()), Some(true));
+    /// ```
+    #[must_use]
+    pub fn id_mapped(self) -> Self {
+        Self {
+            idmap: Some(MountIdMap::default()),
+            ..self
+        }
+    }
+
     /// Whether the source is the word `tmpfs`.
     pub fn is_tmpfs(&self) -> bool {
         self.source == Path::new("tmpfs")
+    }
+}
+
+/// Whose files those of a mount appear to be. Without ranges: the container's own user namespace
+/// decides, so that the disk's id 0 is the container's root.
+///
+/// ```
+/// use execdriver_core::{IdMap, MountIdMap};
+/// // The disk's user 0 appears as the host's user 1000.
+/// let range = IdMap { container_id: 0, host_id: 1000, size: 1 };
+/// let map = MountIdMap { uid: vec![range], gid: vec![range] };
+/// assert!(!map.is_own());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MountIdMap {
+    /// User ids: `container_id` is the owner on the disk, `host_id` the host's id that it appears
+    /// as, which the container sees through its own user namespace.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::wire::fields::objects"
+    )]
+    pub uid: Vec<IdMap>,
+    /// Group ids, likewise.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::wire::fields::objects"
+    )]
+    pub gid: Vec<IdMap>,
+}
+
+impl MountIdMap {
+    /// Whether it is the container's own user namespace.
+    pub fn is_own(&self) -> bool {
+        self.uid.is_empty() && self.gid.is_empty()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use execdriver_core::{
     CgroupNamespace, Command, Device, DeviceKind, Ephemeral, IdMap, Ipc, Isolation, Landlock,
-    LinuxCommand, LinuxResources, Mount, Network, NetworkInterface, Pid, Platform, PortBinding,
-    ProcessConfig, Profile, Propagation, RemappedRoot, Resources, Rlimit, ThrottleDevice, Uts,
-    WeightDevice, WindowSize, WindowsCommand,
+    LinuxCommand, LinuxResources, Mount, MountIdMap, Network, NetworkInterface, Pid, Platform,
+    PortBinding, ProcessConfig, Profile, Propagation, RemappedRoot, Resources, Rlimit,
+    ThrottleDevice, UserNamespace, Uts, WeightDevice, WindowSize, WindowsCommand,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -31,9 +31,11 @@ fn mount(linux: bool) -> impl Strategy<Value = Mount> {
         Just(Propagation::Shared),
         Just(Propagation::RSlave),
     ];
-    let mount = (path(), text(), any::<bool>(), text(), propagation);
+    let idmap = (id_maps(), id_maps()).prop_map(|(uid, gid)| MountIdMap { uid, gid });
+    let idmap = option::of(idmap);
+    let mount = (path(), text(), any::<bool>(), text(), propagation, idmap);
     mount.prop_map(
-        move |(source, destination, writable, data, propagation)| Mount {
+        move |(source, destination, writable, data, propagation, idmap)| Mount {
             source,
             destination,
             writable,
@@ -43,6 +45,7 @@ fn mount(linux: bool) -> impl Strategy<Value = Mount> {
             } else {
                 Propagation::Inherited
             },
+            idmap: idmap.filter(|_| linux),
         },
     )
 }
@@ -228,9 +231,18 @@ fn additions() -> impl Strategy<Value = LinuxCommand> {
     let bounds = bounds.prop_map(|[size_bytes, inodes]| Ephemeral { size_bytes, inodes });
     let landlock = (texts(), texts()).prop_map(|(read, write)| Landlock { read, write });
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let users = prop::sample::select(vec![
+        UserNamespace::Unset,
+        UserNamespace::Host,
+        UserNamespace::Auto,
+        UserNamespace::KeepId,
+    ]);
+    let users = (users, any::<bool>());
     let rest = (option::of(bounds), option::of(landlock), text(), text());
-    (spaces, flags, rest, btree_map(text(), text(), 0..3)).prop_map(
-        |(spaces, flags, rest, sysctl)| LinuxCommand {
+    (spaces, flags, users, rest, btree_map(text(), text(), 0..3)).prop_map(
+        |(spaces, flags, users, rest, sysctl)| LinuxCommand {
+            user_namespace: users.0,
+            idmap_rootfs: users.1,
             ipc: spaces.0.map(|(host, container_id, path)| Ipc {
                 container_id,
                 host,

@@ -1,25 +1,35 @@
 //! The id ranges of a user namespace: user_namespaces(7).
 
 use super::oci;
-use crate::{Error, IdMap, LinuxCommand, Result};
+use crate::validate::MAX_RANGES;
+use crate::{Error, IdMap, LinuxCommand, Result, UserNamespace};
 use oci_spec::runtime::LinuxIdMapping;
 
-/// The kernel takes no more ranges a map (since Linux 4.15).
-const MAX_RANGES: usize = 340;
-
-/// Whether the command asks for a user namespace: by a remapped root, or by any range.
+/// Whether the command asks for a user namespace: by its name, by a remapped root, or by any
+/// range.
 pub(super) fn wants_user_namespace(linux: &LinuxCommand) -> bool {
+    is_drivers_choice(linux) || has_maps(linux)
+}
+
+/// Whether the ids are those that the host gives to the caller, which only a driver finds out.
+fn is_drivers_choice(linux: &LinuxCommand) -> bool {
+    let choice = linux.user_namespace;
+    matches!(choice, UserNamespace::Auto | UserNamespace::KeepId)
+}
+
+fn has_maps(linux: &LinuxCommand) -> bool {
     let remapped = linux
         .remapped_root
         .is_some_and(|root| root.uid != 0 || root.gid != 0);
     remapped || !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty()
 }
 
-/// The checked maps of user and group ids; empty without a user namespace.
+/// The checked maps of user and group ids; empty without a user namespace, and where the driver
+/// chooses.
 pub(super) fn translate(
     linux: &LinuxCommand,
 ) -> Result<(Vec<LinuxIdMapping>, Vec<LinuxIdMapping>)> {
-    if !wants_user_namespace(linux) {
+    if !has_maps(linux) {
         return Ok((Vec::new(), Vec::new()));
     }
     let root = linux.remapped_root;

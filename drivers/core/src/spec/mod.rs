@@ -27,7 +27,7 @@ pub use requested::{RequestedControl, requested_controls, requested_limits};
 pub use resources::limits;
 pub use user::{IdOrName, MAX_ID, UserText};
 
-use crate::{Ephemeral, Landlock};
+use crate::{Ephemeral, Landlock, UserNamespace};
 use oci_spec::runtime;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,10 @@ pub struct Spec {
     pub seccomp: SeccompChoice,
     /// The paths that the process may use.
     pub landlock: Option<Landlock>,
+    /// Where the ids of a new user namespace come from when the document does not say.
+    pub user_namespace: UserNamespace,
+    /// The root file system's owners are seen through the container's user namespace.
+    pub idmap_rootfs: bool,
 }
 
 /// Which system calls a container may make.
@@ -193,6 +197,8 @@ impl Spec {
             cgroup_parent: String::new(),
             seccomp: SeccompChoice::Unconfined,
             landlock: None,
+            user_namespace: UserNamespace::Unset,
+            idmap_rootfs: false,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::paths::{depth, is_in};
 use super::template::{self, Facts};
-use super::{PropagationDemand, SourcePropagation, tmpfs};
-use crate::{Error, Mount, Propagation, Result, mount::clean_path};
+use super::{PropagationDemand, SourcePropagation, oci, tmpfs};
+use crate::{Error, IdMap, Mount, Propagation, Result, mount::clean_path};
 use oci_spec::runtime;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(super) fn translate(mounts: &[Mount], facts: Facts) -> Result<Mounts> {
             new_tmpfs(index, mount, &destination)?
         } else {
             demands.extend(demand(index, mount));
-            bind(mount, &destination, root_propagation)
+            bind(mount, &destination, root_propagation)?
         });
         taken.insert(destination);
     }
@@ -94,7 +94,7 @@ fn new_tmpfs(index: usize, mount: &Mount, destination: &str) -> Result<runtime::
     Ok(self::mount(destination, "tmpfs", "tmpfs", options))
 }
 
-fn bind(mount: &Mount, destination: &str, root_propagation: &str) -> runtime::Mount {
+fn bind(mount: &Mount, destination: &str, root_propagation: &str) -> Result<runtime::Mount> {
     let mut options = vec!["rbind"];
     // A writable one says nothing: `rw` would lift what the host has made read-only. `rro` makes
     // the mounts below the source read-only too, where `ro` alone would leave them.
@@ -105,7 +105,17 @@ fn bind(mount: &Mount, destination: &str, root_propagation: &str) -> runtime::Mo
     if root_propagation != "rprivate" {
         options.extend(word(mount.propagation));
     }
-    self::mount(destination, "bind", mount.source.clone(), options)
+    // The mounts below it too: a tree of which only the top has other owners is a surprise.
+    options.extend(mount.idmap.as_ref().map(|_| "ridmap"));
+    let mut bound = self::mount(destination, "bind", mount.source.clone(), options);
+    if let Some(map) = mount.idmap.as_ref().filter(|map| !map.is_own()) {
+        let ranges = |ranges: &[IdMap]| ranges.iter().map(oci::id_mapping).collect();
+        let (uids, gids): (Result<_>, Result<_>) = (ranges(&map.uid), ranges(&map.gid));
+        bound
+            .set_uid_mappings(Some(uids?))
+            .set_gid_mappings(Some(gids?));
+    }
+    Ok(bound)
 }
 
 fn demand(index: usize, mount: &Mount) -> Option<PropagationDemand> {

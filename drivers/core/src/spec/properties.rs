@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Command, Device, DeviceKind, IdMap, Ipc, LinuxResources, Mount, Network, Profile, Propagation,
-    Resources, Rlimit, Uts,
+    Command, Device, DeviceKind, IdMap, Ipc, LinuxResources, Mount, MountIdMap, Network, Profile,
+    Propagation, Resources, Rlimit, UserNamespace, Uts,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -47,13 +47,29 @@ fn mount() -> impl Strategy<Value = Mount> {
         Propagation::RShared,
         Propagation::Slave,
     ]);
-    (word(), word(), any::<bool>(), word(), propagation).prop_map(
-        |(source, destination, writable, data, propagation)| Mount {
+    let range = (0..3_u32, any::<u32>(), 0..9_u32);
+    let idmap = option::of(option::of(range));
+    (word(), word(), any::<bool>(), word(), propagation, idmap).prop_map(
+        |(source, destination, writable, data, propagation, idmap)| Mount {
             source: source.into(),
             destination,
             writable,
             data,
             propagation,
+            idmap: idmap.map(|range| {
+                let ranges: Vec<IdMap> = range
+                    .map(|(container_id, host_id, size)| IdMap {
+                        container_id,
+                        host_id,
+                        size,
+                    })
+                    .into_iter()
+                    .collect();
+                MountIdMap {
+                    uid: ranges.clone(),
+                    gid: ranges,
+                }
+            }),
         },
     )
 }
@@ -110,6 +126,15 @@ fn resources() -> impl Strategy<Value = Resources> {
         })
 }
 
+fn user_namespace() -> impl Strategy<Value = UserNamespace> {
+    prop::sample::select(vec![
+        UserNamespace::Unset,
+        UserNamespace::Host,
+        UserNamespace::Auto,
+        UserNamespace::KeepId,
+    ])
+}
+
 prop_compose! {
     fn command()(
         id in prop_oneof![4 => Just("web-1".to_owned()), 1 => word()],
@@ -124,6 +149,7 @@ prop_compose! {
         (host, joined, path, name) in (any::<bool>(), word(), word(), word()),
         range in option::of((0..3_u32, any::<u32>(), 0..9_u32)),
         oom_score_adj in -1100..1100_i32,
+        (user_namespace, idmap_rootfs) in (user_namespace(), any::<bool>()),
     ) -> Command {
         let mut command = Command::linux(id, rootfs, entrypoint);
         command.mounts = mounts;
@@ -150,6 +176,8 @@ prop_compose! {
             linux.uts = host.then(Uts::host);
             linux.hostname = name;
             linux.oom_score_adj = oom_score_adj;
+            linux.user_namespace = user_namespace;
+            linux.idmap_rootfs = idmap_rootfs;
             let maps: Vec<IdMap> = range
                 .map(|(container_id, host_id, size)| IdMap { container_id, host_id, size })
                 .into_iter()

@@ -75,6 +75,8 @@ impl Spec {
         spec.cgroup_parent.clone_from(&linux.cgroup_parent);
         spec.seccomp = seccomp(command, linux);
         spec.landlock.clone_from(&linux.landlock);
+        spec.user_namespace = linux.user_namespace;
+        spec.idmap_rootfs = linux.idmap_rootfs;
         Ok(spec)
     }
 }

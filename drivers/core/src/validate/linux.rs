@@ -2,7 +2,8 @@
 
 use super::{absolute, parts::joined, resources::in_range};
 use crate::{
-    Device, DeviceKind, Error, IdMap, LinuxCommand, NamespaceMode, Result, mount::clean_path,
+    Device, DeviceKind, Error, IdMap, LinuxCommand, NamespaceMode, Result, UserNamespace,
+    mount::clean_path,
 };
 use std::path::Path;
 
@@ -13,6 +14,8 @@ pub(super) const MAJOR_MAX: i64 = (1 << 12) - 1;
 pub(super) const MINOR_MAX: i64 = (1 << 20) - 1;
 /// (uid_t)-1 means "leave as it is" to chown(2) and setresuid(2), so it is nobody's id.
 const NO_ID: u32 = u32::MAX;
+/// The kernel takes no more ranges a map (since Linux 4.15).
+pub(crate) const MAX_RANGES: usize = 340;
 
 pub(super) fn root(rootfs: &Path, working_dir: &str) -> Result<()> {
     absolute("rootfs", &rootfs.to_string_lossy())?;
@@ -36,6 +39,7 @@ pub(super) fn check(linux: &LinuxCommand) -> Result<()> {
         id("remap_root.root_uid", root.uid)?;
         id("remap_root.root_gid", root.gid)?;
     }
+    user_namespace(linux)?;
     for name in linux.sysctl.keys() {
         sysctl(name)?;
     }
@@ -170,9 +174,13 @@ fn permissions(field: &str, device: &Device) -> Result<()> {
     Err(Error::invalid(format!("{field}.permissions"), reason))
 }
 
-/// Refuses empty ranges, ranges beyond 32 bits, and an id that is mapped twice: the kernel's
+/// Refuses more ranges than the kernel takes, empty ranges, ranges beyond 32 bits, and an id that is mapped twice: the kernel's
 /// rules in user_namespaces(7).
-fn id_maps(list: &str, maps: &[IdMap]) -> Result<()> {
+pub(super) fn id_maps(list: &str, maps: &[IdMap]) -> Result<()> {
+    if maps.len() > MAX_RANGES {
+        let reason = format!("got {} ranges, expected at most {MAX_RANGES}", maps.len());
+        return Err(Error::invalid(list, reason));
+    }
     let overlap = |a: u32, b: u32, a_size: u32, b_size: u32| {
         u64::from(a) < u64::from(b) + u64::from(b_size)
             && u64::from(b) < u64::from(a) + u64::from(a_size)
@@ -195,6 +203,25 @@ fn id_maps(list: &str, maps: &[IdMap]) -> Result<()> {
             let reason = format!("it has ids that {list}[{first}] has too");
             return Err(Error::invalid(field, reason));
         }
+    }
+    Ok(())
+}
+
+/// Who asks for the host's ids, or for ids of the driver's choice, does not say which.
+fn user_namespace(linux: &LinuxCommand) -> Result<()> {
+    if linux.user_namespace == UserNamespace::Unset {
+        return Ok(());
+    }
+    let remapped = linux
+        .remapped_root
+        .is_some_and(|root| root.uid != 0 || root.gid != 0);
+    if remapped || !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty() {
+        let reason = "expected none beside remap_root, uidmapping and gidmapping";
+        return Err(Error::invalid("user_namespace", reason));
+    }
+    if linux.user_namespace == UserNamespace::Host && linux.idmap_rootfs {
+        let reason = "expected false: without a user namespace there are no other owners";
+        return Err(Error::invalid("idmap_rootfs", reason));
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ mod nul;
 mod parts;
 mod resources;
 
+pub(crate) use linux::MAX_RANGES;
+
 use crate::{Command, ContainerId, Error, Platform, ProcessConfig, Resources, Result};
 
 impl Command {
@@ -90,6 +92,8 @@ impl Command {
                     "data"
                 } else if mount.propagation != crate::Propagation::default() {
                     "mountpropagation"
+                } else if mount.idmap.is_some() {
+                    "idmap"
                 } else {
                     return None;
                 };

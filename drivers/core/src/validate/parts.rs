@@ -1,7 +1,7 @@
 //! Mounts and network.
 
-use super::absolute;
-use crate::{ContainerId, Error, Mount, Network, Result, mount::clean_path};
+use super::{absolute, linux::id_maps};
+use crate::{ContainerId, Error, Mount, MountIdMap, Network, Result, mount::clean_path};
 use std::collections::HashMap;
 
 pub(super) fn network(network: Option<&Network>) -> Result<()> {
@@ -40,6 +40,9 @@ pub(super) fn linux_mounts(mounts: &[Mount]) -> Result<()> {
                 return Err(Error::invalid(field("data"), reason));
             }
         }
+        if let Some(map) = &mount.idmap {
+            idmap(&field("idmap"), mount, map)?;
+        }
         let destination = clean_path(&mount.destination);
         if destination == "/" {
             let reason = "mounting into / is prohibited";
@@ -50,6 +53,25 @@ pub(super) fn linux_mounts(mounts: &[Mount]) -> Result<()> {
             return Err(Error::invalid(field("destination"), reason));
         }
         seen.add(index, destination, &mount.destination)?;
+    }
+    Ok(())
+}
+
+fn idmap(field: &str, mount: &Mount, map: &MountIdMap) -> Result<()> {
+    if mount.is_tmpfs() {
+        let reason = "a new tmpfs has no owners to map, expected the source to be a path";
+        return Err(Error::invalid(field, reason));
+    }
+    if map.is_own() {
+        return Ok(());
+    }
+    for (name, ranges) in [("uid", &map.uid), ("gid", &map.gid)] {
+        let field = format!("{field}.{name}");
+        if ranges.is_empty() {
+            let reason = "it is empty, expected ranges for users and for groups, or for neither";
+            return Err(Error::invalid(field, reason));
+        }
+        id_maps(&field, ranges)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::parts::{MountKeys, NetworkKeys, Process, ResourcesKeys};
 use super::path_text;
 use crate::{
     CgroupNamespace, Command, Device, Ephemeral, Error, IdMap, Ipc, Isolation, Landlock,
-    LinuxCommand, Pid, Platform, Profile, RemappedRoot, Result, Uts, WindowsCommand,
+    LinuxCommand, Pid, Platform, Profile, RemappedRoot, Result, UserNamespace, Uts, WindowsCommand,
 };
 
 mirror! {
@@ -48,6 +48,8 @@ mirror! {
         Linux landlock: Option<Object<Landlock>>,
         Linux cgroup_namespace: Option<Object<CgroupNamespace>>,
         Linux domainname: String,
+        Linux user_namespace: Word<UserNamespace>,
+        Linux idmap_rootfs: bool,
         Windows first_start: bool,
         Both hostname: String,
         Windows layer_folder: String,
@@ -125,6 +127,9 @@ fn encode_linux(linux: &LinuxCommand) -> CommandKeys {
             .clone()
             .map(|cgroup| Some(Object(cgroup))),
         domainname: text(&linux.domainname),
+        user_namespace: (linux.user_namespace != UserNamespace::default())
+            .then_some(Word(linux.user_namespace)),
+        idmap_rootfs: linux.idmap_rootfs.then_some(true),
         hostname: text(&linux.hostname),
         ..CommandKeys::default()
     }
@@ -242,6 +247,8 @@ fn decode_linux(keys: CommandKeys) -> LinuxCommand {
         cgroup_namespace: keys.cgroup_namespace.flatten().map(|object| object.0),
         hostname: keys.hostname.unwrap_or_default(),
         domainname: keys.domainname.unwrap_or_default(),
+        user_namespace: keys.user_namespace.unwrap_or_default().0,
+        idmap_rootfs: keys.idmap_rootfs.unwrap_or_default(),
     }
 }
 

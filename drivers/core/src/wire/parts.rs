@@ -3,8 +3,8 @@
 use super::mirror::{List, Object, Objects, Word, mirror};
 use super::path_text;
 use crate::{
-    LinuxResources, Mount, Network, NetworkInterface, ProcessConfig, Propagation, Resources,
-    Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
+    LinuxResources, Mount, MountIdMap, Network, NetworkInterface, ProcessConfig, Propagation,
+    Resources, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
 };
 
 mirror! {
@@ -28,6 +28,7 @@ mirror! {
         Both writable: bool,
         Linux data: String,
         Linux mountpropagation: Word<Propagation>,
+        Linux idmap: Option<Object<MountIdMap>>,
     }
 }
 
@@ -114,6 +115,7 @@ impl MountKeys {
             writable: Some(mount.writable),
             data: on(linux, mount.data.clone()),
             mountpropagation: on(linux, Word(mount.propagation)),
+            idmap: mount.idmap.clone().map(|map| Some(Object(map))),
         })
     }
 
@@ -124,6 +126,7 @@ impl MountKeys {
             writable: self.writable.unwrap_or_default(),
             data: self.data.unwrap_or_default(),
             propagation: self.mountpropagation.unwrap_or_default().0,
+            idmap: self.idmap.flatten().map(|object| object.0),
         }
     }
 }

@@ -125,7 +125,10 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
         }
         // The kernel's words for an id that the user namespace does not map: setresuid(2).
         (Some(Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {
-            let reason = "the container's user namespace has no such user or group";
+            let mut reason = "the container's user namespace has no such user or group".to_owned();
+            if let Some(maps) = &plan.id_maps {
+                reason = format!("{reason}: {maps}");
+            }
             Error::invalid("process_config.user", format!("{words}: {reason}"))
         }
         (Some(Op::Exec { .. }), _) => execution(program, cause),

@@ -24,6 +24,8 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
         capabilities: facts.capabilities.permitted & facts.capabilities.bounding,
         last_capability: u32::from(facts.capabilities.last),
         initial_user_namespace: facts.user_namespaces.initial,
+        setgroups_denied: facts.user_namespaces.setgroups_denied,
+        sub_ids: None,
         oom_score_adj: own_oom_score_adj(),
         kcore: Path::new("/proc/kcore").exists(),
         cgroup: HostCgroup {

@@ -7,9 +7,9 @@ use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
 use crate::cgroup::Cgroup;
-use crate::facts::HostFacts;
+use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
-use crate::plan::{Plan, RunInput, Sources};
+use crate::plan::{Plan, RunInput, Sources, asks_sub_ids};
 use crate::state::TerminalRecord;
 use crate::stdio::{self, Console, HostStdio};
 use execdriver_core::spec::requested_controls;
@@ -109,7 +109,10 @@ impl Run<'_> {
     fn live(&self, facts: &HostFacts, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
         let tty = self.command.process.tty;
         let (child, streams) = stdio::prepare(pipes, tty)?;
-        let host = host::host(facts, made.cgroup());
+        let mut host = host::host(facts, made.cgroup());
+        if asks_sub_ids(self.spec, &host) {
+            host.sub_ids = Some(SubIds::read(facts.euid));
+        }
         let sources = Sources::resolve(self.spec, &host);
         let entries = made
             .cgroup()

@@ -7,9 +7,11 @@
 pub(crate) mod doctor;
 mod kernel;
 mod read;
+mod subids;
 mod users;
 
 pub(crate) use kernel::{Calls, KernelVersion};
+pub(crate) use subids::{SubIds, SubRange};
 pub(crate) use users::{CapabilitySets, UserNamespaces};
 
 use crate::cgroup::Hierarchies;

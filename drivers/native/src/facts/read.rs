@@ -79,6 +79,7 @@ impl HostFacts {
         facts.egid = getegid().as_raw();
         facts.capabilities = CapabilitySets::parse(&text("/proc/self/status"), &last);
         facts.user_namespaces.initial = in_initial_namespace();
+        facts.user_namespaces.setgroups_denied = setgroups_denied();
         facts.cgroups.refresh(&text("/proc/self/cgroup"));
         facts
     }
@@ -140,7 +141,13 @@ fn user_namespaces() -> UserNamespaces {
         apparmor_restricted: setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
             == Some(1),
         initial: in_initial_namespace(),
+        setgroups_denied: setgroups_denied(),
     }
+}
+
+/// In the first user namespace it never is.
+fn setgroups_denied() -> bool {
+    text("/proc/self/setgroups").trim() == "deny"
 }
 
 fn in_initial_namespace() -> bool {

@@ -21,6 +21,8 @@ pub(crate) struct UserNamespaces {
     pub(crate) apparmor_restricted: bool,
     /// Whether we are in the first user namespace of the machine.
     pub(crate) initial: bool,
+    /// Whether ours denies `setgroups(2)`, as one does whose maps an ordinary user wrote.
+    pub(crate) setgroups_denied: bool,
 }
 
 /// CAP_SYS_ADMIN.
@@ -103,6 +105,7 @@ mod tests {
             unprivileged_allowed: true,
             apparmor_restricted: false,
             initial: true,
+            setgroups_denied: false,
         };
         assert_eq!(free.forbidden(false), None);
         let none = UserNamespaces {

@@ -105,7 +105,7 @@ impl<'a> Attempt<'a> {
             self.dir = Some(ProcessDir::open(&self.process)?);
         }
         if let (Some(dir), Some(maps)) = (&self.dir, maps) {
-            idmap::write(dir, maps)?;
+            idmap::write(dir, self.process.pid(), maps)?;
         }
         self.place()?;
         if let (Some(dir), Some(value)) = (&self.dir, oom) {

@@ -1,5 +1,9 @@
 //! The id maps of a new user namespace, written from outside while its first process waits.
 
+use std::fmt;
+use std::path::PathBuf;
+
+use super::idhelper::{Helper, IdHelpers};
 use super::procfs::{ProcessDir, ProcfsError};
 
 /// `size` ids from `inside` on are the host's from `outside` on.
@@ -22,6 +26,26 @@ pub(crate) struct IdMaps {
     pub(crate) gids: Vec<IdRange>,
     /// Forbid `setgroups(2)`: without CAP_SETGID the kernel demands it before the group map (user_namespaces(7)).
     pub(crate) deny_setgroups: bool,
+    /// Who writes the maps when we may not.
+    pub(crate) helpers: Option<IdHelpers>,
+}
+
+impl fmt::Display for IdMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uids, gids) = (one_line(&self.uids), one_line(&self.gids));
+        write!(f, "its users are \"{uids}\", its groups \"{gids}\"")
+    }
+}
+
+/// A map as the kernel shows it, its lines separated by commas.
+pub(crate) fn one_line(map: &[IdRange]) -> String {
+    lines(map).join(", ")
+}
+
+fn lines(map: &[IdRange]) -> Vec<String> {
+    map.iter()
+        .map(|range| format!("{} {} {}", range.inside, range.outside, range.size))
+        .collect()
 }
 
 /// Why a map was not written.
@@ -52,18 +76,62 @@ pub(crate) enum IdMapError {
         #[source]
         source: ProcfsError,
     },
+    /// A helper did not write it.
+    #[error("{}: {reason}", .program.display())]
+    Helper {
+        /// newuidmap or newgidmap.
+        program: PathBuf,
+        /// What it said.
+        reason: String,
+    },
 }
 
 const MAX_RANGES: usize = 340;
 const MAX_BYTES: usize = 4096;
 
-/// Writes setgroups, gid_map and uid_map; three system calls each.
-pub(crate) fn write(dir: &ProcessDir, maps: &IdMaps) -> Result<(), IdMapError> {
+/// Writes setgroups, gid_map and uid_map of the process `pid`, whose directory is `dir`; three system calls each, or two
+/// programs.
+pub(crate) fn write(dir: &ProcessDir, pid: i32, maps: &IdMaps) -> Result<(), IdMapError> {
+    if let Some(helpers) = &maps.helpers {
+        return by_helpers(helpers, dir, pid, maps);
+    }
     if maps.deny_setgroups {
         put(dir, "setgroups", "deny")?;
     }
     put(dir, "gid_map", &text("gid_map", &maps.gids)?)?;
     put(dir, "uid_map", &text("uid_map", &maps.uids)?)
+}
+
+fn by_helpers(
+    helpers: &IdHelpers,
+    dir: &ProcessDir,
+    pid: i32,
+    maps: &IdMaps,
+) -> Result<(), IdMapError> {
+    text("gid_map", &maps.gids)?;
+    text("uid_map", &maps.uids)?;
+    // Each is some milliseconds of looking up its caller's name: both at once.
+    let groups = Helper::start(&helpers.newgidmap, pid, &maps.gids)?;
+    let users = Helper::start(&helpers.newuidmap, pid, &maps.uids);
+    groups.finish()?;
+    users?.finish()?;
+    // The word of a program is good, the kernel's is better: its status may have been reaped by other code of the host.
+    for (file, program) in [
+        ("gid_map", &helpers.newgidmap),
+        ("uid_map", &helpers.newuidmap),
+    ] {
+        let written = dir.read(file, 1).map_err(|source| IdMapError::Write {
+            map: file.to_owned(),
+            source,
+        })?;
+        if written.is_empty() {
+            return Err(IdMapError::Helper {
+                program: program.clone(),
+                reason: format!("it left {file} empty"),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn put(dir: &ProcessDir, file: &'static str, content: &str) -> Result<(), IdMapError> {
@@ -81,11 +149,7 @@ fn text(file: &'static str, ranges: &[IdRange]) -> Result<String, IdMapError> {
             ranges: ranges.len(),
         });
     }
-    let lines: Vec<String> = ranges
-        .iter()
-        .map(|range| format!("{} {} {}", range.inside, range.outside, range.size))
-        .collect();
-    let text = lines.join("\n");
+    let text = lines(ranges).join("\n");
     if text.len() >= MAX_BYTES {
         return Err(IdMapError::Length {
             file,

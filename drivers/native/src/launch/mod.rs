@@ -12,6 +12,7 @@ use std::sync::Arc;
 mod attempt;
 mod channel;
 mod error;
+mod idhelper;
 mod idmap;
 mod memfd;
 mod process;
@@ -21,7 +22,8 @@ mod tests;
 
 pub(crate) use channel::{ChannelError, Limits};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
-pub(crate) use idmap::{IdMaps, IdRange};
+pub(crate) use idhelper::IdHelpers;
+pub(crate) use idmap::{IdMaps, IdRange, one_line};
 pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
 
 use crate::sys::spawn::{Spawn, spawn};

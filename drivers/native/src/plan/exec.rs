@@ -30,7 +30,10 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         support::check_process(&exec.process)?;
         let foreign = running.namespaces.contains(&Kind::User);
-        let setgroups = !(foreign && running.denies_setgroups);
+        let setgroups = match foreign {
+            true => !running.denies_setgroups,
+            false => !host.setgroups_denied,
+        };
         let wanted = Wanted {
             process: &exec.process,
             user: &exec.user,

@@ -1,5 +1,6 @@
 //! The facts of the host that plans depend on, as a value.
 
+use crate::facts::SubIds;
 use std::path::PathBuf;
 
 /// What the host program is and what its host has. Everything that a plan needs to know of the
@@ -16,6 +17,10 @@ pub(crate) struct Host {
     pub(crate) last_capability: u32,
     /// Whether the user namespace is the first one, where device nodes can be made.
     pub(crate) initial_user_namespace: bool,
+    /// Whether that user namespace denies `setgroups(2)` to everybody in it.
+    pub(crate) setgroups_denied: bool,
+    /// What /etc/subuid and /etc/subgid give to the caller; read when a plan depends on it.
+    pub(crate) sub_ids: Option<SubIds>,
     /// The host program's own `oom_score_adj`, which its children start with.
     pub(crate) oom_score_adj: i32,
     /// Whether the kernel has `/proc/kcore`.

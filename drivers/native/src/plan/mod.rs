@@ -12,6 +12,7 @@ pub(crate) mod encode;
 mod error;
 pub(crate) mod exec;
 mod host;
+mod idmaps;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -30,6 +31,7 @@ pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
 #[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use host::{Hierarchy, Host, HostCgroup, OwnCgroup};
+pub(crate) use idmaps::asks_sub_ids;
 pub(crate) use namespaces::JoinFrom;
 #[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use sources::{Source, Sources};

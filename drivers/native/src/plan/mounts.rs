@@ -240,7 +240,7 @@ fn devpts(
     if let Some(maps) = &builder.namespaces.maps {
         let mapped = |map, value: &Option<String>| {
             let id = value.as_deref().and_then(|value| value.parse().ok());
-            id.is_none_or(|id| super::namespaces::is_mapped(map, id))
+            id.is_none_or(|id| super::idmaps::is_mapped(map, id))
         };
         options.params.retain(|(key, value)| match key.as_str() {
             "gid" => mapped(&maps.gids, value),

@@ -1,12 +1,12 @@
 //! Which namespaces a container creates, which it joins, and who its root is on the host.
 
 use super::steps::Steps;
-use super::{FdSlot, Host, PlanError};
-use crate::launch::{IdMaps, IdRange};
+use super::{FdSlot, Host, PlanError, idmaps};
+use crate::launch::IdMaps;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
-use execdriver_core::Spec;
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind};
+use execdriver_core::{Spec, UserNamespace};
+use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::path::PathBuf;
 
 /// Whose namespace is joined.
@@ -27,6 +27,9 @@ pub(super) struct Namespaces {
     joined: Vec<(Kind, JoinFrom)>,
     /// Present with a new user namespace.
     pub(super) maps: Option<IdMaps>,
+    /// The host program's own user namespace denies `setgroups`, as that of an unprivileged
+    /// `unshare -r` does.
+    outer_denies_setgroups: bool,
 }
 
 /// A namespace's `CLONE_NEW*` bit.
@@ -66,6 +69,7 @@ impl Namespaces {
             created,
             joined,
             maps: None,
+            outer_denies_setgroups: host.setgroups_denied,
         };
         namespaces.check(spec)?;
         namespaces.decide_user(spec, host)?;
@@ -96,7 +100,7 @@ impl Namespaces {
     pub(super) fn setgroups(&self) -> bool {
         match &self.maps {
             Some(maps) => !maps.deny_setgroups,
-            None => !self.joins(Kind::User),
+            None => !self.joins(Kind::User) && !self.outer_denies_setgroups,
         }
     }
 
@@ -214,8 +218,13 @@ impl Namespaces {
             return Ok(());
         }
         if self.creates(Kind::User) {
-            self.maps = Some(asked_maps(spec, host)?);
+            self.maps = Some(idmaps::decide(spec, host)?);
         } else if !host.is_root() {
+            if spec.user_namespace == UserNamespace::Host {
+                return Err(PlanError::unsupported(
+                    "user_namespace host: an ordinary user makes no other namespaces without a user namespace",
+                ));
+            }
             match self.container_joined() {
                 // Its namespaces belong to its user namespace, and only from within can they be
                 // entered.
@@ -226,7 +235,7 @@ impl Namespaces {
                 }
                 None => {
                     self.created |= flag(Kind::User);
-                    self.maps = Some(own_maps(host));
+                    self.maps = Some(idmaps::decide(spec, host)?);
                 }
             }
         }
@@ -258,72 +267,6 @@ fn listed(spec: &Spec) -> impl Iterator<Item = (Kind, Option<JoinFrom>)> {
         let path = namespace.path().clone();
         (namespace.typ(), path.map(JoinFrom::Path))
     })
-}
-
-/// The maps of the document, as far as the caller may write them.
-fn asked_maps(spec: &Spec, host: &Host) -> Result<IdMaps, PlanError> {
-    let linux = spec.oci.linux().as_ref();
-    let ranges = |map: Option<&Option<Vec<LinuxIdMapping>>>| -> Vec<IdRange> {
-        let map = map.and_then(Option::as_deref).unwrap_or_default();
-        map.iter().map(range).collect()
-    };
-    let uids = ranges(linux.map(|linux| linux.uid_mappings()));
-    let gids = ranges(linux.map(|linux| linux.gid_mappings()));
-    if !host.is_root() {
-        let own = own_maps(host);
-        let asks_nothing = uids.is_empty() && gids.is_empty();
-        if asks_nothing || (uids == own.uids && gids == own.gids) {
-            return Ok(own);
-        }
-        return Err(PlanError::unsupported(format!(
-            "id mappings of an ordinary user other than 0 to its own {}:{}",
-            host.uid, host.gid
-        )));
-    }
-    for (field, map) in [("linux.uidMappings", &uids), ("linux.gidMappings", &gids)] {
-        if !is_mapped(map, 0) {
-            let reason = "got no range with containerID 0, expected one: set-up runs as root";
-            return Err(PlanError::invalid(field, reason));
-        }
-    }
-    Ok(IdMaps {
-        uids,
-        gids,
-        deny_setgroups: false,
-    })
-}
-
-/// The one map that an ordinary user may write: root of the container is the user itself.
-fn own_maps(host: &Host) -> IdMaps {
-    let own = |outside| {
-        vec![IdRange {
-            inside: 0,
-            outside,
-            size: 1,
-        }]
-    };
-    IdMaps {
-        uids: own(host.uid),
-        gids: own(host.gid),
-        // Else it could leave a group that a file denies access to (CVE-2014-8989).
-        deny_setgroups: true,
-    }
-}
-
-/// Whether the container's `id` is in the map.
-pub(super) fn is_mapped(map: &[IdRange], id: u32) -> bool {
-    map.iter().any(|range| {
-        id.checked_sub(range.inside)
-            .is_some_and(|offset| offset < range.size)
-    })
-}
-
-fn range(mapping: &LinuxIdMapping) -> IdRange {
-    IdRange {
-        inside: mapping.container_id(),
-        outside: mapping.host_id(),
-        size: mapping.size(),
-    }
 }
 
 /// The namespace in words.

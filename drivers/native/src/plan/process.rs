@@ -1,9 +1,9 @@
 //! The process: its limits, identity, capabilities, directory, streams, and its program.
 
-use super::namespaces::is_mapped;
+use super::idmaps::is_mapped;
 use super::steps::{Steps, c_string, container_path};
 use super::{FdSlot, Host, PlanError, RunInput, caps, slot};
-use crate::launch::IdMaps;
+use crate::launch::{IdMaps, one_line};
 use crate::plan::encode::{PackedNumbers, PackedStrings};
 use crate::wire::{
     IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
@@ -250,11 +250,14 @@ impl Wanted<'_> {
         if is_mapped(map, id) {
             return Ok(());
         }
-        let reason = if self.host.is_root() {
-            format!("{what} {id} is in no range of the id mappings")
-        } else {
-            format!("an ordinary user's container has only {what} 0, got {id}")
-        };
+        let mut reason = format!(
+            "{what} {id} is not in the container's id map \"{}\"",
+            one_line(map)
+        );
+        let ids = self.host.sub_ids.as_ref().filter(|_| !self.host.is_root());
+        if let Some((missing, mend)) = ids.and_then(|ids| ids.missing(false)) {
+            reason = format!("{reason}, an ordinary user's own: {missing} ({mend})");
+        }
         Err(PlanError::invalid(field, reason))
     }
 

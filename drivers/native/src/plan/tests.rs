@@ -23,6 +23,8 @@ pub(super) fn root_host() -> Host {
         capabilities: u64::MAX >> 23,
         last_capability: 40,
         initial_user_namespace: true,
+        setgroups_denied: false,
+        sub_ids: None,
         oom_score_adj: 0,
         kcore: true,
         cgroup: HostCgroup {

@@ -24,6 +24,7 @@ pub(super) fn own_maps() -> IdMaps {
         uids: single(0, nix::unistd::geteuid().as_raw()),
         gids: single(0, nix::unistd::getegid().as_raw()),
         deny_setgroups: true,
+        helpers: None,
     }
 }
 

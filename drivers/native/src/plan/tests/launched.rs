@@ -24,6 +24,8 @@ fn this_host() -> Host {
         capabilities: facts.capabilities.permitted & facts.capabilities.bounding,
         last_capability: u32::from(facts.capabilities.last),
         initial_user_namespace: facts.user_namespaces.initial,
+        setgroups_denied: facts.user_namespaces.setgroups_denied,
+        sub_ids: None,
         oom_score_adj: 0,
         kcore: Path::new("/proc/kcore").exists(),
         cgroup: HostCgroup {

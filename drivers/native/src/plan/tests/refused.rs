@@ -152,7 +152,7 @@ fn ids_that_an_ordinary_user_has_not_are_refused() {
     let host = user_host();
     for user in ["1", "0:5", "root:1"] {
         let text = of_command(&host, |command| command.process.user = user.to_owned());
-        contains(&text, "an ordinary user's container has only");
+        contains(&text, "is not in the container's id map \"0 1000 1\"");
     }
     let text = of_command(&host, |command| {
         command.as_linux_mut().unwrap().group_add = vec!["audio".to_owned()];
