@@ -11,6 +11,7 @@
 //! Host programs normally depend on the `execdriver` package, which re-exports all of this.
 #![forbid(unsafe_code)]
 
+pub mod attributes;
 pub mod capabilities;
 pub mod command;
 pub mod console;
@@ -20,6 +21,7 @@ pub mod error;
 pub mod exit;
 pub mod hooks;
 pub mod id;
+pub mod landlock;
 pub mod linux;
 pub mod mount;
 pub mod namespaces;
@@ -38,6 +40,10 @@ mod validate;
 pub mod windows;
 mod wire;
 
+pub use attributes::{
+    IoClass, IoPriority, MemoryMode, MemoryPolicy, Personality, ProcessAttributes, Scheduler,
+    SchedulerPolicy, Securebit, TimeOffset, TimeOffsets,
+};
 pub use capabilities::{Capabilities, Control, Enforcement};
 pub use command::{Command, Platform};
 pub use console::{StdConsole, StreamError};
@@ -47,7 +53,8 @@ pub use error::{BoxError, Error, Result};
 pub use exit::{ExitReason, ExitStatus};
 pub use hooks::{Hook, HookContext, Hooks, OomEvent, OomEvents};
 pub use id::ContainerId;
-pub use linux::{Ephemeral, IdMap, Landlock, LinuxCommand, Profile, RemappedRoot, UserNamespace};
+pub use landlock::Landlock;
+pub use linux::{Ephemeral, IdMap, LinuxCommand, Profile, RemappedRoot, UserNamespace};
 pub use mount::{Mount, MountIdMap, Propagation};
 pub use namespaces::{CgroupNamespace, Ipc, NamespaceMode, Pid, Uts};
 pub use network::{Network, NetworkInterface, PortBinding};

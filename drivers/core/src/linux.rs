@@ -1,6 +1,8 @@
 //! The part of a command that only Linux knows.
 
-use crate::{CgroupNamespace, Device, Ipc, NamespaceMode, Pid, Uts};
+use crate::{
+    CgroupNamespace, Device, Ipc, Landlock, NamespaceMode, Pid, ProcessAttributes, TimeOffsets, Uts,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -62,7 +64,7 @@ pub struct LinuxCommand {
     pub ephemeral: Option<Ephemeral>,
     /// Kernel parameters of the container's namespaces: `net.ipv4.ip_forward` = `1`.
     pub sysctl: BTreeMap<String, String>,
-    /// Restricts the process to these paths, whatever its user may do.
+    /// Restricts the process to these paths and ports, whatever its user may do.
     pub landlock: Option<Landlock>,
     /// `None`: a cgroup namespace of its own.
     pub cgroup_namespace: Option<CgroupNamespace>,
@@ -76,6 +78,10 @@ pub struct LinuxCommand {
     /// Shows the root file system's owners through the container's user namespace: what is root's
     /// on the disk is root's in the container, and no file has to change its owner.
     pub idmap_rootfs: bool,
+    /// `Some`: a time namespace of its own with these offsets. `None`: the host's.
+    pub time_offsets: Option<TimeOffsets>,
+    /// How the process is scheduled, and what else the kernel keeps for each process.
+    pub attributes: ProcessAttributes,
 }
 
 impl LinuxCommand {
@@ -146,24 +152,6 @@ pub struct Ephemeral {
     pub size_bytes: u64,
     /// The most files and directories; 0: the driver's default.
     pub inodes: u64,
-}
-
-/// The paths of the container that its process may use: landlock(7).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Landlock {
-    /// Paths to read and execute, with everything below them.
-    #[serde(
-        serialize_with = "crate::wire::fields::null_if_empty",
-        deserialize_with = "crate::wire::fields::list"
-    )]
-    pub read: Vec<String>,
-    /// Paths to write too, with everything below them.
-    #[serde(
-        serialize_with = "crate::wire::fields::null_if_empty",
-        deserialize_with = "crate::wire::fields::list"
-    )]
-    pub write: Vec<String>,
 }
 
 /// The host's ids of the container's root.

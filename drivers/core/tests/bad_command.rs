@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use execdriver_core::{
-    CgroupNamespace, Command, Device, DeviceKind, Error, IdMap, Ipc, Landlock, LinuxCommand,
-    LinuxResources, Mount, Network, NetworkInterface, Pid, ProcessConfig, Propagation,
-    RemappedRoot, Resources, Uts,
+    CgroupNamespace, Command, Device, DeviceKind, Error, IdMap, Ipc, LinuxCommand, LinuxResources,
+    Mount, Network, NetworkInterface, Pid, ProcessConfig, Propagation, RemappedRoot, Resources,
+    Uts,
 };
 
 /// The field and the reason of an `InvalidCommand`.
@@ -115,14 +115,6 @@ fn relative_paths_are_refused() {
     assert_eq!(
         after_linux(|linux| linux.pid = Some(Pid::at_path("x"))),
         "pid.path"
-    );
-    let landlock = Landlock {
-        read: vec!["/".into()],
-        write: vec!["tmp".into()],
-    };
-    assert_eq!(
-        after_linux(|linux| linux.landlock = Some(landlock)),
-        "landlock.write[0]"
     );
 }
 

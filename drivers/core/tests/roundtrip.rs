@@ -1,10 +1,13 @@
 //! Whatever a command holds is read back as it was written, on either platform.
 
+#[path = "roundtrip/attributes.rs"]
+mod attributes;
+
 use execdriver_core::{
-    CgroupNamespace, Command, Device, DeviceKind, Ephemeral, IdMap, Ipc, Isolation, Landlock,
-    LinuxCommand, LinuxResources, Mount, MountIdMap, Network, NetworkInterface, Pid, Platform,
-    PortBinding, ProcessConfig, Profile, Propagation, RemappedRoot, Resources, Rlimit,
-    ThrottleDevice, UserNamespace, Uts, WeightDevice, WindowSize, WindowsCommand,
+    CgroupNamespace, Command, Device, DeviceKind, Ephemeral, IdMap, Ipc, Isolation, LinuxCommand,
+    LinuxResources, Mount, MountIdMap, Network, NetworkInterface, Pid, Platform, PortBinding,
+    ProcessConfig, Profile, Propagation, RemappedRoot, Resources, Rlimit, ThrottleDevice,
+    UserNamespace, Uts, WeightDevice, WindowSize, WindowsCommand,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -229,7 +232,6 @@ fn additions() -> impl Strategy<Value = LinuxCommand> {
     let spaces = (namespace(), namespace(), namespace(), namespace());
     let bounds = any::<[u64; 2]>();
     let bounds = bounds.prop_map(|[size_bytes, inodes]| Ephemeral { size_bytes, inodes });
-    let landlock = (texts(), texts()).prop_map(|(read, write)| Landlock { read, write });
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let users = prop::sample::select(vec![
         UserNamespace::Unset,
@@ -238,46 +240,65 @@ fn additions() -> impl Strategy<Value = LinuxCommand> {
         UserNamespace::KeepId,
     ]);
     let users = (users, any::<bool>());
-    let rest = (option::of(bounds), option::of(landlock), text(), text());
-    (spaces, flags, users, rest, btree_map(text(), text(), 0..3)).prop_map(
-        |(spaces, flags, users, rest, sysctl)| LinuxCommand {
-            user_namespace: users.0,
-            idmap_rootfs: users.1,
-            ipc: spaces.0.map(|(host, container_id, path)| Ipc {
-                container_id,
-                host,
-                path,
-            }),
-            pid: spaces.1.map(|(host, container_id, path)| Pid {
-                container_id,
-                host,
-                path,
-            }),
-            uts: spaces.2.map(|(host, container_id, path)| Uts {
-                container_id,
-                host,
-                path,
-            }),
-            cgroup_namespace: spaces.3.map(|(host, container_id, path)| CgroupNamespace {
-                container_id,
-                host,
-                path,
-            }),
-            no_new_privileges: flags.0,
-            init: flags.1,
-            profile: if flags.2 {
-                Profile::Strict
-            } else {
-                Profile::Docker
-            },
-            ephemeral: rest.0,
-            landlock: rest.1,
-            hostname: rest.2,
-            domainname: rest.3,
-            sysctl,
-            ..LinuxCommand::default()
-        },
+    let process = (
+        attributes::attributes(),
+        option::of(attributes::time_offsets()),
+    );
+    let rest = (
+        option::of(bounds),
+        option::of(attributes::landlock()),
+        text(),
+        text(),
+    );
+    (
+        spaces,
+        flags,
+        users,
+        rest,
+        process,
+        btree_map(text(), text(), 0..3),
     )
+        .prop_map(
+            |(spaces, flags, users, rest, process, sysctl)| LinuxCommand {
+                user_namespace: users.0,
+                idmap_rootfs: users.1,
+                ipc: spaces.0.map(|(host, container_id, path)| Ipc {
+                    container_id,
+                    host,
+                    path,
+                }),
+                pid: spaces.1.map(|(host, container_id, path)| Pid {
+                    container_id,
+                    host,
+                    path,
+                }),
+                uts: spaces.2.map(|(host, container_id, path)| Uts {
+                    container_id,
+                    host,
+                    path,
+                }),
+                cgroup_namespace: spaces.3.map(|(host, container_id, path)| CgroupNamespace {
+                    container_id,
+                    host,
+                    path,
+                }),
+                no_new_privileges: flags.0,
+                init: flags.1,
+                profile: if flags.2 {
+                    Profile::Strict
+                } else {
+                    Profile::Docker
+                },
+                ephemeral: rest.0,
+                landlock: rest.1,
+                hostname: rest.2,
+                domainname: rest.3,
+                attributes: process.0,
+                time_offsets: process.1,
+                sysctl,
+                ..LinuxCommand::default()
+            },
+        )
 }
 
 fn windows() -> impl Strategy<Value = WindowsCommand> {

@@ -1,7 +1,7 @@
 //! One more process for a running container: what it inherits, and what is its own.
 
 use super::process::{directory, words};
-use super::{Spec, User, capabilities, environment, user};
+use super::{ProcessControls, Spec, User, capabilities, environment, user};
 use crate::{Error, ExecRequest, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct ExecDefaults {
     pub process: Process,
     /// Who it runs as.
     pub user: User,
+    /// What OCI's process has no field for.
+    #[serde(default)]
+    pub controls: ProcessControls,
 }
 
 /// A process to put into a running container.
@@ -36,6 +39,8 @@ pub struct ExecSpec {
     pub user: User,
     /// Capabilities that were asked for by name: a host without one of them is an error.
     pub named_capabilities: Capabilities,
+    /// What OCI's process has no field for: the container's.
+    pub controls: ProcessControls,
 }
 
 impl Spec {
@@ -44,6 +49,7 @@ impl Spec {
         ExecDefaults {
             process: self.oci.process().clone().unwrap_or_default(),
             user: self.user.clone(),
+            controls: self.exec_controls(),
         }
     }
 
@@ -61,7 +67,8 @@ impl ExecDefaults {
     ///
     /// Its environment is its own if it has one, else the container's; so are directory, user and
     /// capabilities. A privileged one has every capability, for itself alone. Limits of setrlimit,
-    /// `oom_score_adj`, `no_new_privileges`, profile and label are always the container's.
+    /// `oom_score_adj`, `no_new_privileges`, profile, label, Landlock rules, scheduling and the other
+    /// attributes of processes are always the container's.
     ///
     /// # Errors
     /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
@@ -83,6 +90,7 @@ impl ExecDefaults {
             process,
             user: self.user(request)?,
             named_capabilities,
+            controls: self.controls.clone(),
         })
     }
 

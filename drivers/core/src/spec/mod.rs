@@ -3,6 +3,7 @@
 //! `Command -> Spec` is pure data to data: it touches nothing, so it behaves the same on every
 //! host, and drivers share it. Facts of the host enter one step later, in the driver's plan.
 
+mod attributes;
 mod capabilities;
 mod devices;
 mod environment;
@@ -14,6 +15,7 @@ mod namespaces;
 mod oci;
 mod paths;
 mod process;
+mod ranges;
 mod requested;
 mod resources;
 mod template;
@@ -21,13 +23,15 @@ mod tmpfs;
 mod translate;
 mod user;
 
+pub use attributes::ProcessControls;
 pub use capabilities::capability_mask;
 pub use exec::{ExecDefaults, ExecSpec};
+pub use ranges::{RANGES_END, number_ranges};
 pub use requested::{RequestedControl, requested_controls, requested_limits};
 pub use resources::limits;
 pub use user::{IdOrName, MAX_ID, UserText};
 
-use crate::{Ephemeral, Landlock, UserNamespace};
+use crate::{Ephemeral, Landlock, Securebit, UserNamespace};
 use oci_spec::runtime;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -79,12 +83,19 @@ pub struct Spec {
     pub cgroup_parent: String,
     /// Which seccomp filter. `oci.linux.seccomp` wins over it.
     pub seccomp: SeccompChoice,
-    /// The paths that the process may use.
+    /// The paths and ports that the process may use.
     pub landlock: Option<Landlock>,
     /// Where the ids of a new user namespace come from when the document does not say.
     pub user_namespace: UserNamespace,
     /// The root file system's owners are seen through the container's user namespace.
     pub idmap_rootfs: bool,
+    /// The processors that the first process runs on, as `0-3`; empty: all. OCI has a field for
+    /// execs alone, which wins there.
+    pub cpus: String,
+    /// Whether hardware threads are shared within the container alone.
+    pub core_scheduling: bool,
+    /// How user id 0 and capabilities belong together.
+    pub securebits: Vec<Securebit>,
 }
 
 /// Which system calls a container may make.
@@ -199,6 +210,9 @@ impl Spec {
             landlock: None,
             user_namespace: UserNamespace::Unset,
             idmap_rootfs: false,
+            cpus: String::new(),
+            core_scheduling: false,
+            securebits: Vec::new(),
         }
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn translate(
             }),
         }
     }
+    if linux.time_offsets.is_some() {
+        namespaces.push(own(Type::Time));
+    }
     if idmap::wants_user_namespace(linux) {
         namespaces.push(own(Type::User));
     }

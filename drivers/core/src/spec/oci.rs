@@ -1,11 +1,13 @@
 //! Makes the OCI types that have a builder but no setters.
 
-use crate::{Error, IdMap, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize};
+use crate::{
+    Error, IdMap, IoClass, IoPriority, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
+};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Box as ConsoleSize, BoxBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxThrottleDevice,
-    LinuxThrottleDeviceBuilder, LinuxWeightDevice, LinuxWeightDeviceBuilder, PosixRlimit,
-    PosixRlimitBuilder, PosixRlimitType,
+    Box as ConsoleSize, BoxBuilder, IOPriorityClass, LinuxIOPriority, LinuxIOPriorityBuilder,
+    LinuxIdMapping, LinuxIdMappingBuilder, LinuxThrottleDevice, LinuxThrottleDeviceBuilder,
+    LinuxWeightDevice, LinuxWeightDeviceBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
 };
 
 pub(super) fn id_mapping(range: &IdMap) -> Result<LinuxIdMapping> {
@@ -27,6 +29,16 @@ pub(super) fn rlimit(kind: PosixRlimitType, limit: &Rlimit) -> Result<PosixRlimi
 pub(super) fn console_size(size: WindowSize) -> Result<ConsoleSize> {
     let builder = BoxBuilder::default().height(u64::from(size.rows));
     built(builder.width(u64::from(size.columns)).build())
+}
+
+pub(super) fn io_priority(wanted: IoPriority) -> Result<LinuxIOPriority> {
+    let class = match wanted.class {
+        IoClass::Realtime => IOPriorityClass::IoprioClassRt,
+        IoClass::BestEffort => IOPriorityClass::IoprioClassBe,
+        IoClass::Idle => IOPriorityClass::IoprioClassIdle,
+    };
+    let builder = LinuxIOPriorityBuilder::default().class(class);
+    built(builder.priority(i64::from(wanted.level)).build())
 }
 
 pub(super) fn weight_device(device: &WeightDevice) -> Result<LinuxWeightDevice> {

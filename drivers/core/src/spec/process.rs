@@ -1,6 +1,6 @@
 //! The process part of a container: arguments, directory, terminal, limits.
 
-use super::{capabilities, environment, oci};
+use super::{attributes, capabilities, environment, oci};
 use crate::{Command, LinuxCommand, ProcessConfig, Profile, Result};
 use oci_spec::runtime::{self, Capabilities, PosixRlimit, PosixRlimitType, Process};
 use std::path::PathBuf;
@@ -46,7 +46,21 @@ pub(super) fn translate(
             linux.no_new_privileges || linux.profile == Profile::Strict,
         ))
         .set_apparmor_profile(unless_empty(&linux.apparmor_profile))
-        .set_selinux_label(unless_empty(&command.process_label));
+        .set_selinux_label(unless_empty(&command.process_label))
+        .set_scheduler(
+            linux
+                .attributes
+                .scheduler
+                .as_ref()
+                .map(attributes::scheduler),
+        )
+        .set_io_priority(
+            linux
+                .attributes
+                .io_priority
+                .map(oci::io_priority)
+                .transpose()?,
+        );
     Ok(process)
 }
 

@@ -58,6 +58,22 @@ pub fn requested_controls(command: &Command) -> Vec<RequestedControl> {
         let asked = !profile.is_empty() && profile != "unconfined";
         ask("seccomp_profile", String::new(), asked);
         ask("landlock", String::new(), linux.landlock.is_some());
+        ask("time_offsets", String::new(), linux.time_offsets.is_some());
+        let attributes = &linux.attributes;
+        for (field, asked) in [
+            ("attributes.scheduler", attributes.scheduler.is_some()),
+            ("attributes.io_priority", attributes.io_priority.is_some()),
+            ("attributes.cpus", !attributes.cpus.is_empty()),
+            (
+                "attributes.memory_policy",
+                attributes.memory_policy.is_some(),
+            ),
+            ("attributes.core_scheduling", attributes.core_scheduling),
+            ("attributes.personality", attributes.personality.is_some()),
+            ("attributes.securebits", !attributes.securebits.is_empty()),
+        ] {
+            ask(field, String::new(), asked);
+        }
         let keys: Vec<&str> = linux.sysctl.keys().map(String::as_str).collect();
         ask("sysctl", keys.join(" "), !keys.is_empty());
     }

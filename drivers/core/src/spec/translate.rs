@@ -3,8 +3,8 @@
 use super::mounts::{self, Mounts};
 use super::template::{Facts, Shm, TTY_GROUP};
 use super::{
-    SeccompChoice, Spec, TemplateDefault, capabilities, devices, environment, idmap, masks,
-    namespaces, process, resources, user,
+    SeccompChoice, Spec, TemplateDefault, attributes, capabilities, devices, environment, idmap,
+    masks, namespaces, process, resources, user,
 };
 use crate::mount::clean_path;
 use crate::{Command, Error, LinuxCommand, NamespaceMode, Profile, Result};
@@ -77,6 +77,9 @@ impl Spec {
         spec.landlock.clone_from(&linux.landlock);
         spec.user_namespace = linux.user_namespace;
         spec.idmap_rootfs = linux.idmap_rootfs;
+        spec.cpus.clone_from(&linux.attributes.cpus);
+        spec.core_scheduling = linux.attributes.core_scheduling;
+        spec.securebits.clone_from(&linux.attributes.securebits);
         Ok(spec)
     }
 }
@@ -141,6 +144,15 @@ fn linux_part(
         .set_masked_paths(Some(masks::masked(privileged)))
         .set_readonly_paths(Some(masks::read_only(privileged, linux.readonly_rootfs)))
         .set_mount_label(process::unless_empty(&command.mount_label))
+        .set_personality(linux.attributes.personality.map(attributes::personality))
+        .set_memory_policy(
+            linux
+                .attributes
+                .memory_policy
+                .as_ref()
+                .map(attributes::memory),
+        )
+        .set_time_offsets(linux.time_offsets.as_ref().map(attributes::time))
         .set_sysctl(
             Some(linux.sysctl.clone().into_iter().collect()).filter(|_| !linux.sysctl.is_empty()),
         );

@@ -1,6 +1,6 @@
 //! What only a Linux command has.
 
-use super::{absolute, parts::joined, resources::in_range};
+use super::{absolute, attributes, parts::joined, resources::in_range};
 use crate::{
     Device, DeviceKind, Error, IdMap, LinuxCommand, NamespaceMode, Result, UserNamespace,
     mount::clean_path,
@@ -44,13 +44,12 @@ pub(super) fn check(linux: &LinuxCommand) -> Result<()> {
         sysctl(name)?;
     }
     if let Some(landlock) = &linux.landlock {
-        for (key, paths) in [("read", &landlock.read), ("write", &landlock.write)] {
-            for (index, path) in paths.iter().enumerate() {
-                absolute(&format!("landlock.{key}[{index}]"), path)?;
-            }
-        }
+        attributes::landlock(landlock)?;
     }
-    Ok(())
+    if let Some(offsets) = &linux.time_offsets {
+        attributes::time(offsets)?;
+    }
+    attributes::attributes(&linux.attributes, linux.init)
 }
 
 fn namespaces(linux: &LinuxCommand) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What can be said against a command without looking at a host.
 
+mod attributes;
 mod linux;
 mod nul;
 mod parts;

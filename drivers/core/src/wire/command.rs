@@ -5,7 +5,8 @@ use super::parts::{MountKeys, NetworkKeys, Process, ResourcesKeys};
 use super::path_text;
 use crate::{
     CgroupNamespace, Command, Device, Ephemeral, Error, IdMap, Ipc, Isolation, Landlock,
-    LinuxCommand, Pid, Platform, Profile, RemappedRoot, Result, UserNamespace, Uts, WindowsCommand,
+    LinuxCommand, Pid, Platform, ProcessAttributes, Profile, RemappedRoot, Result, TimeOffsets,
+    UserNamespace, Uts, WindowsCommand,
 };
 
 mirror! {
@@ -50,6 +51,8 @@ mirror! {
         Linux domainname: String,
         Linux user_namespace: Word<UserNamespace>,
         Linux idmap_rootfs: bool,
+        Linux time_offsets: Option<Object<TimeOffsets>>,
+        Linux attributes: Object<ProcessAttributes>,
         Windows first_start: bool,
         Both hostname: String,
         Windows layer_folder: String,
@@ -130,6 +133,9 @@ fn encode_linux(linux: &LinuxCommand) -> CommandKeys {
         user_namespace: (linux.user_namespace != UserNamespace::default())
             .then_some(Word(linux.user_namespace)),
         idmap_rootfs: linux.idmap_rootfs.then_some(true),
+        time_offsets: linux.time_offsets.map(|offsets| Some(Object(offsets))),
+        attributes: (linux.attributes != ProcessAttributes::default())
+            .then(|| Object(linux.attributes.clone())),
         hostname: text(&linux.hostname),
         ..CommandKeys::default()
     }
@@ -249,6 +255,8 @@ fn decode_linux(keys: CommandKeys) -> LinuxCommand {
         domainname: keys.domainname.unwrap_or_default(),
         user_namespace: keys.user_namespace.unwrap_or_default().0,
         idmap_rootfs: keys.idmap_rootfs.unwrap_or_default(),
+        time_offsets: keys.time_offsets.flatten().map(|object| object.0),
+        attributes: keys.attributes.unwrap_or_default().0,
     }
 }
 

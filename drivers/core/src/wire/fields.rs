@@ -1,6 +1,6 @@
 //! Strict readers, and Go's nil, for fields of types that are (de)serialised as they are.
 
-use super::mirror::{List, Map, Object, Objects};
+use super::mirror::{List, Map, Object, Objects, Word};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,45 @@ where
     T: Deserialize<'de>,
 {
     Object::deserialize(deserializer).map(|object| object.0)
+}
+
+/// Reads an object or `null`, never an array.
+pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let object = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(object.map(|object| object.0))
+}
+
+/// Reads one of an enum's words, never an object.
+pub(crate) fn word<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Word::deserialize(deserializer).map(|word| word.0)
+}
+
+/// Reads one of an enum's words or `null`.
+pub(crate) fn optional_word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let word = Option::<Word<T>>::deserialize(deserializer)?;
+    Ok(word.map(|word| word.0))
+}
+
+/// Reads a list of words.
+pub(crate) fn words<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let words: List<Word<T>> = List::deserialize(deserializer)?;
+    Ok(words.0.into_iter().map(|word| word.0).collect())
 }
 
 /// Reads a list of plain values.
