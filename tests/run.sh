@@ -3,14 +3,14 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user examples
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user examples vm
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows features root user examples)
+readonly STAGES=(tools fmt clippy docs windows features root user examples vm)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
@@ -40,6 +40,9 @@ stage_tools() {
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
     command -v setpriv >/dev/null || packages+=(util-linux)
     command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
+    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+    command -v cpio >/dev/null || packages+=(cpio)
+    [ -x /usr/sbin/modprobe ] || packages+=(kmod)
     if [ ${#packages[@]} = 0 ]; then
         echo "every Debian package is there"
     elif is_root && command -v apt-get >/dev/null; then
@@ -54,7 +57,7 @@ stage_tools() {
     for component in rustfmt clippy; do
         cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component"
     done
-    build_payload
+    stage_payload
 }
 
 has_target() { [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
@@ -67,7 +70,7 @@ add_target() {
 }
 
 # One static payload for every test; tests/support/payload.rs builds the same when it is called without this script.
-build_payload() {
+stage_payload() {
     local triple
     triple=$(uname -m)-unknown-linux-musl
     has_target "$triple" || triple=$(uname -m)-unknown-linux-gnu
@@ -118,11 +121,17 @@ stage_root() {
 stage_user() {
     export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
     is_root || { cargo test --workspace --no-fail-fast "$@"; return; }
-    local list=$SCRATCH/tests
-    cargo test --workspace --no-run --quiet --message-format=json |
-        sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}' >"$list"
-    [ -s "$list" ] || { echo "cargo named no test program"; return 1; }
-    as_user bash -c "$(declare -f run_listed); run_listed" <"$list"
+    test_programs >"$SCRATCH/tests"
+    as_user bash -c "$(declare -f run_listed); run_listed" <"$SCRATCH/tests"
+}
+
+# "package directory TAB program" of each test program, for those who run them without cargo.
+test_programs() {
+    local found
+    found=$(cargo test --workspace --no-run --quiet --message-format=json |
+        sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}')
+    [ -n "$found" ] || { echo "cargo named no test program" >&2; return 1; }
+    echo "$found"
 }
 
 # Runs a command as an ordinary user: the caller, or the test user when the caller is root.
@@ -186,6 +195,22 @@ promises() {
     "$TARGET/release/examples/judge" "$(command -v sort)" docs/examples/judge/cases
 }
 
+# Whatever touches a kernel, once more in a virtual machine with Debian's kernel and cgroup v2 alone.
+stage_vm() {
+    if ! command -v qemu-system-x86_64 >/dev/null; then
+        skip_stage "no qemu-system-x86_64"
+        return
+    fi
+    # What has no kernel below it (core, the fake, the architecture) would say the same there.
+    test_programs | grep -E "^$TOP(/drivers/native)?	" |
+        grep -vE '/(architecture|support_itself|execdriver|judge)-[^/]*$' >"$SCRATCH/vm"
+    local user bad=0
+    for user in --root --user; do
+        tests/vm/run.sh "$user" --minutes "$LIMIT" --list "$SCRATCH/vm" || bad=1
+    done
+    return $bad
+}
+
 # --- running and counting ------------------------------------------------------------------------------------------
 
 # Shows what a person wants to see of a long log while it grows.
@@ -225,7 +250,7 @@ run_stage() {
     passed=$((passed > other ? passed - other : 0))
     is_root || skipped=$((skipped + other))
     [ "$code" != 124 ] || echo "    the stage hung: ended after $LIMIT minutes"
-    if [[ $name == root || $name == user ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+    if [[ $name == root || $name == user || $name == vm ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi
