@@ -28,6 +28,7 @@ pub mod namespaces;
 pub mod network;
 pub mod options;
 pub mod pipes;
+pub mod pressure;
 pub mod process;
 pub mod resources;
 pub mod signal;
@@ -60,14 +61,15 @@ pub use namespaces::{CgroupNamespace, Ipc, NamespaceMode, Pid, Uts};
 pub use network::{Network, NetworkInterface, PortBinding};
 pub use options::Options;
 pub use pipes::{Capture, Pipes, Stdio};
+pub use pressure::{Percent, Pressure, PressureData};
 pub use process::ProcessConfig;
 pub use resources::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
 pub use signal::Signal;
 pub use spec::Spec;
 pub use stage::HookStage;
 pub use stats::{
-    BlkioEntry, BlkioStats, CgroupStats, CpuStats, CpuUsage, HugetlbStats, MemoryData, MemoryStats,
-    NetworkStats, PidsStats, ResourceStats, ThrottlingData,
+    BlkioEntry, BlkioStats, CgroupStats, CpuStats, CpuUsage, HugetlbStats, MemoryData,
+    MemoryEvents, MemoryStats, NetworkStats, PidsStats, ResourceStats, ThrottlingData,
 };
 pub use terminal::{Terminal, WindowSize};
 pub use timestamp::{InvalidTimestamp, Timestamp};

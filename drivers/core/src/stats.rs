@@ -1,7 +1,7 @@
 //! What a container has used, in the original's JSON.
 
-use crate::Timestamp;
 use crate::wire::fields::is_default;
+use crate::{Pressure, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResourceStats {
-    /// Network interfaces; a driver leaves them to its host.
+    /// The interfaces of the container's own network namespace; none when it has none of its own.
     pub interfaces: Vec<NetworkStats>,
     /// What the cgroup counted. `None`: nothing to read; the key is absent.
     pub cgroup: Option<CgroupStats>,
@@ -87,6 +87,10 @@ pub struct CpuStats {
     /// How often the quota stopped it.
     #[serde(deserialize_with = "crate::wire::fields::object")]
     pub throttling_data: ThrottlingData,
+    /// How long it was waited for. Not in the original; in the JSON unless zero.
+    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "crate::wire::fields::object")]
+    pub psi: Pressure,
 }
 
 /// Processor time used, nanoseconds.
@@ -141,6 +145,14 @@ pub struct MemoryStats {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(deserialize_with = "crate::wire::fields::map")]
     pub stats: BTreeMap<String, u64>,
+    /// What happened at its limits. Not in the original; in the JSON unless zero.
+    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "crate::wire::fields::object")]
+    pub events: MemoryEvents,
+    /// How long it was waited for. Not in the original; in the JSON unless zero.
+    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "crate::wire::fields::object")]
+    pub psi: Pressure,
 }
 
 /// One kind of memory.
@@ -157,6 +169,33 @@ pub struct MemoryData {
     pub failcnt: u64,
 }
 
+/// What happened at the limits of memory, counted since the cgroup exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryEvents {
+    /// Reclaimed although below the protected amount (cgroup v2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub low: u64,
+    /// Throttled above `memory.high` (cgroup v2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub high: u64,
+    /// About to go over the limit (cgroup v2; see `failcnt` for v1).
+    #[serde(skip_serializing_if = "is_default")]
+    pub max: u64,
+    /// At the limit with nothing left to reclaim (cgroup v2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub oom: u64,
+    /// Processes that the kernel killed for want of memory.
+    #[serde(skip_serializing_if = "is_default")]
+    pub oom_kill: u64,
+    /// Whole groups that it killed (cgroup v2, Linux 5.17).
+    #[serde(skip_serializing_if = "is_default")]
+    pub oom_group_kill: u64,
+    /// Whether processes wait for memory just now (cgroup v1 with `oom_kill_disable`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub under_oom: bool,
+}
+
 /// Processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -167,6 +206,9 @@ pub struct PidsStats {
     /// How many at most; 0: unlimited.
     #[serde(skip_serializing_if = "is_default")]
     pub limit: u64,
+    /// The most so far (Linux 6.11, or 6.6 on cgroup v2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub peak: u64,
 }
 
 /// Block devices, by operation.
@@ -205,6 +247,10 @@ pub struct BlkioStats {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "crate::wire::fields::objects")]
     pub sectors_recursive: Vec<BlkioEntry>,
+    /// How long it was waited for. Not in the original; in the JSON unless zero.
+    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "crate::wire::fields::object")]
+    pub psi: Pressure,
 }
 
 /// One counter of one device and operation.

@@ -26,7 +26,7 @@ pub struct NativeDriver {
 }
 
 /// What the trait has and this driver does.
-const OPERATIONS: [&str; 9] = [
+const OPERATIONS: [&str; 10] = [
     "run",
     "exec",
     "kill",
@@ -35,11 +35,12 @@ const OPERATIONS: [&str; 9] = [
     "terminate",
     "clean",
     "list",
+    "stats",
     "hooks",
 ];
 
 /// What comes later.
-const LATER: [&str; 4] = ["pause", "unpause", "stats", "update"];
+const LATER: [&str; 3] = ["pause", "unpause", "update"];
 
 impl NativeDriver {
     /// The name that it is registered under.
@@ -141,7 +142,7 @@ impl Driver for NativeDriver {
     }
 
     fn stats(&self, id: &str) -> Result<ResourceStats> {
-        self.not_yet(id, "stats")
+        self.containers.stats(id)
     }
 
     fn update(&self, id: &str, _: &Resources) -> Result<()> {

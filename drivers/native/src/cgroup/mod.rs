@@ -21,6 +21,7 @@ mod kill;
 mod path;
 pub(crate) mod pidns;
 mod remove;
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -17,6 +17,7 @@ mod list;
 mod made;
 mod run;
 mod signal;
+mod stats;
 mod stop;
 mod terminals;
 mod watch;
@@ -35,6 +36,8 @@ pub(crate) struct Containers {
     terminals: Terminals,
     /// Read by the first start: the other verbs need none.
     facts: OnceLock<HostFacts>,
+    /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
+    page_sizes: OnceLock<Vec<String>>,
 }
 
 impl Containers {
@@ -44,6 +47,7 @@ impl Containers {
             store: Store::open(root)?,
             terminals: Terminals::default(),
             facts: OnceLock::new(),
+            page_sizes: OnceLock::new(),
         })
     }
 
