@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Path(&'static str),
     /// A kernel of at least this version.
     Kernel(u32, u32),
+    /// The file system of temporary files lets owners be mapped.
+    MappedOwners,
 }
 
 /// True when something is missing, after saying so on stderr; the test then returns.
@@ -73,6 +75,7 @@ fn has(need: Need) -> bool {
         Need::Program(name) => in_path(name),
         Need::Path(path) => Path::new(path).exists(),
         Need::Kernel(major, minor) => kernel() >= (major, minor),
+        Need::MappedOwners => mapped_owners(),
     }
 }
 
@@ -111,6 +114,17 @@ fn in_path(name: &str) -> bool {
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .any(|dir| dir.join(name).exists())
+}
+
+/// Those that can in Linux 5.12 to 5.15; a tmpfs can since 6.3, an overlay never.
+fn mapped_owners() -> bool {
+    let dir = std::env::temp_dir();
+    let stat = nix::sys::statfs::statfs(&dir);
+    let known = [0xef53, 0x5846_5342, 0x9123_683e, 0x4d44];
+    stat.is_ok_and(|stat| {
+        let magic = stat.filesystem_type().0;
+        known.contains(&magic) || (magic == 0x0102_1994 && kernel() >= (6, 3))
+    })
 }
 
 fn kernel() -> (u32, u32) {

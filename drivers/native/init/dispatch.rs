@@ -100,6 +100,10 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
             recursive,
         } => root::source(init, slot, &root::HostPath { path, dev, ino }, recursive),
         Op::Borrow { from, slot, path } => root::borrow(init, from, slot, path),
+        Op::TakeTree { slot } => {
+            init.given_tree = Some(init.take_slot(slot)?);
+            Ok(())
+        }
         Op::Propagation { flags } => root::propagation(init, flags),
         Op::Root {
             path,

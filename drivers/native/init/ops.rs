@@ -327,6 +327,11 @@ ops! { 'a;
         /// A version 1 cgroup's `tasks`, open for writing.
         slot: u16,
     }
+    /// Takes the tree of a slot for the `Root` or `Overlay` that follows, in place of a clone of the host's.
+    TakeTree = 60 {
+        /// A received `open_tree(2)` descriptor of the same directory.
+        slot: u16,
+    }
     /// Writes a file below /proc/sys through a procfs of our own.
     Sysctl = 38 {
         /// Relative to /proc/sys, with slashes.

@@ -72,10 +72,22 @@ pub(crate) fn propagation(init: &mut Init, flags: u64) -> Done {
     Ok(())
 }
 
+/// The tree that the parent gave, which must be of the same directory, or a clone of the host's.
+fn tree_of(init: &mut Init, host: &HostPath<'_>) -> Result<(Fd, Stat), Failure> {
+    let Some(tree) = init.given_tree.take() else {
+        let (fd, stat) = host.open(O_DIRECTORY)?;
+        return Ok((mount::clone_tree(fd.raw(), true)?, stat));
+    };
+    let stat = fs::stat(tree.raw())?;
+    match (stat.dev, stat.ino) == (host.dev, host.ino) {
+        true => Ok((tree, stat)),
+        false => Err(Failure::of(Detail::SourceChanged)),
+    }
+}
+
 /// Attaches a clone of the tree at a host path over `/`.
 pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
-    let (fd, _) = host.open(O_DIRECTORY)?;
-    let tree = mount::clone_tree(fd.raw(), true)?;
+    let (tree, _) = tree_of(init, host)?;
     let mut pending = Pending::default();
     if flags & (ROOT_READONLY | ROOT_READONLY_BELOW) != 0 {
         let writable = fs::statfs(tree.raw())?.flags & ST_RDONLY == 0;
@@ -115,8 +127,7 @@ pub(crate) struct Layer {
 /// Stacks an overlay: a bounded tmpfs over `/` holds the upper and work directories and the lower tree's mount point,
 /// so that overlayfs gets three short relative names whatever the host's path looks like.
 pub(crate) fn overlay(init: &mut Init, host: &HostPath<'_>, layer: &Layer) -> Done {
-    let (fd, stat) = host.open(O_DIRECTORY)?;
-    let lower = mount::clone_tree(fd.raw(), true)?;
+    let (lower, stat) = tree_of(init, host)?;
     let memory = mount::fsopen(c"tmpfs")?;
     mount::fsconfig(&memory, c"size", Some(decimal(layer.size, &mut [0; 21])))?;
     mount::fsconfig(

@@ -58,6 +58,8 @@ pub(crate) struct Init {
     op: u32,
     /// The container's root; the working directory stands for it after joining a mount namespace.
     pub(crate) root: Option<Fd>,
+    /// A tree that the parent has cloned for the root.
+    pub(crate) given_tree: Option<Fd>,
     /// Whether mounts that we make stay invisible to the host.
     pub(crate) host_is_cut_off: bool,
     /// The directory of the last device or link, by its path.
@@ -161,6 +163,7 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         slots,
         op: 0,
         root: None,
+        given_tree: None,
         host_is_cut_off: false,
         parent: None,
         masks: masks::Masks::default(),

@@ -1,6 +1,7 @@
 //! The descriptors that a plan wants init to have, opened in the order of their slots.
 
 use super::Containers;
+use super::mapped::IdNamespaces;
 use crate::launch::Process;
 use crate::plan::{FdSlot, JoinFrom};
 use crate::state::{Liveness, Record, Status};
@@ -44,6 +45,7 @@ pub(super) struct Slots<'a> {
     pub(super) entries: &'a [OwnedFd],
     /// The write end of the pipe for the program's wait status.
     pub(super) status: Option<&'a OwnedFd>,
+    pub(super) id_namespaces: IdNamespaces,
 }
 
 impl<'a> Slots<'a> {
@@ -77,6 +79,7 @@ impl<'a> Slots<'a> {
                 let own = Process::open(pid).map_err(super::error::process("open this process"))?;
                 Ok(Held::Process(Arc::new(own)))
             }
+            FdSlot::Mapped(tree) => Ok(Held::Owned(self.id_namespaces.tree(tree)?)),
             FdSlot::Status => Ok(Held::Lent(
                 self.status.ok_or_else(|| missing(slot))?.as_fd(),
             )),

@@ -2,6 +2,7 @@
 
 use super::descriptors::{Held, Slots, first_process};
 use super::made::signal_bit;
+use super::mapped::IdNamespaces;
 use super::run::{Alive, terminal_of};
 use super::watch::Watch;
 use super::{Containers, error, host, unless_ended};
@@ -138,6 +139,7 @@ impl Exec<'_> {
             container: Some(self.container),
             entries: &entries,
             status: None,
+            id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.

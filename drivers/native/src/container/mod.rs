@@ -15,6 +15,7 @@ mod exec;
 mod host;
 mod list;
 mod made;
+mod mapped;
 mod run;
 mod signal;
 mod stats;

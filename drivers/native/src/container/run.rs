@@ -3,6 +3,7 @@
 use super::Containers;
 use super::descriptors::{Held, Slots};
 use super::made::Made;
+use super::mapped::IdNamespaces;
 use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
@@ -139,6 +140,7 @@ impl Run<'_> {
             container: None,
             entries: &entries,
             status: status_write.as_ref(),
+            id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
         let started = self.launch(&plan, made, &held)?;

@@ -315,7 +315,7 @@ impl Drop for Attempt<'_> {
 }
 
 /// Kills and reaps; how it ended, unless other code of the host reaped it.
-fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
+pub(super) fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
     // A process that has ended already keeps its status.
     let _ = process.signal(libc::SIGKILL);
     match process.wait_until(Some(Instant::now() + KILL_PATIENCE)) {

@@ -14,6 +14,7 @@ mod channel;
 mod error;
 mod idhelper;
 mod idmap;
+mod idns;
 mod memfd;
 mod process;
 mod procfs;
@@ -24,6 +25,7 @@ pub(crate) use channel::{ChannelError, Limits};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
 pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line};
+pub(crate) use idns::id_namespace;
 pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
 
 use crate::sys::spawn::{Spawn, spawn};

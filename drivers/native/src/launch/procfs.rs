@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{read, write};
@@ -110,6 +110,13 @@ impl ProcessDir {
             read(&file, &mut buffer).map_err(|source| self.failed("read", name, source))?;
         buffer.truncate(length);
         Ok(buffer)
+    }
+
+    /// Opens its user namespace: a link of the kernel's own making, to be followed.
+    pub(crate) fn user_namespace(&self) -> Result<OwnedFd, ProcfsError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        openat(&self.dir, c"ns/user", flags, Mode::empty())
+            .map_err(|source| self.failed("open", "ns/user", source))
     }
 
     /// Device and inode of the program that the process executes.

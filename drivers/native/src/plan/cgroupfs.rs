@@ -60,6 +60,7 @@ fn hierarchies(
         field: planned.field.clone(),
         target: planned.target,
         options: outer,
+        mapped: None,
     };
     let attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     mount_fs(builder, &outer, "tmpfs", Path::new("cgroup"), attrs, 0)?;
@@ -138,6 +139,7 @@ fn hosts(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanErr
         field: planned.field.clone(),
         target: planned.target,
         options,
+        mapped: None,
     };
     bind(builder, &planned, &source)
 }
@@ -148,6 +150,7 @@ fn bare<'a>(planned: &Planned<'_>, target: &'a Path) -> Planned<'a> {
         field: planned.field.clone(),
         target,
         options: MountOptions::default(),
+        mapped: None,
     }
 }
 

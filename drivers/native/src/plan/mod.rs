@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod exec;
 mod host;
 mod idmaps;
+mod mapped;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -32,9 +33,10 @@ pub(crate) use error::PlanError;
 #[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use host::{Hierarchy, Host, HostCgroup, OwnCgroup};
 pub(crate) use idmaps::asks_sub_ids;
+pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::JoinFrom;
 #[allow(unused_imports, reason = "until the driver calls it")]
-pub(crate) use sources::{Source, Sources};
+pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
 use crate::launch::IdMaps;
@@ -96,6 +98,8 @@ pub(crate) enum FdSlot {
     CgroupEntry(u16),
     /// A pidfd of the host program.
     HostProcess,
+    /// A tree of the host whose owners the parent has mapped.
+    Mapped(Box<MappedTree>),
     /// The write end of a pipe for the program's wait status, when init stays.
     Status,
 }
@@ -139,6 +143,7 @@ impl Plan {
             Some(id) => Some(slot(&mut fds, shm_of(id))?),
             None => None,
         };
+        let mapped = mapped::plan(spec, host, sources, &namespaces, &mut fds)?;
         let mut builder = Builder::new(spec, host, sources, &namespaces);
         let wanted = process::Wanted {
             process,
@@ -157,6 +162,7 @@ impl Plan {
         wanted.plan(&mut running, &mut fds)?;
         builder.first_slot(fds.len())?;
         builder.shm_from = shm;
+        builder.mapped = mapped;
         let mut steps = builder.file_systems(&wanted)?;
         system::plan(spec, &namespaces, &mut steps.after)?;
         let slots = builder.next_slot;
@@ -230,6 +236,7 @@ struct Builder<'a> {
     next_slot: u16,
     /// The slot of the container whose shared memory is seen.
     shm_from: Option<u16>,
+    mapped: mapped::Mapped,
 }
 
 /// The steps of file systems: before the process's own set-up, and after the pivot.
@@ -255,6 +262,7 @@ impl<'a> Builder<'a> {
             late: Steps::default(),
             next_slot: 0,
             shm_from: None,
+            mapped: mapped::Mapped::default(),
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Planned<'a> {
     pub(super) target: &'a Path,
     /// Its words.
     pub(super) options: MountOptions,
+    /// The slot of its source, when the parent has cloned it.
+    pub(super) mapped: Option<u16>,
 }
 
 /// Whether the mount shows something of the host rather than a new file system.
@@ -50,12 +52,14 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     for demand in &spec.demands {
         check_propagation(builder.sources, demand)?;
     }
-    for mount in spec.oci.mounts().as_deref().unwrap_or_default() {
+    let mounts = spec.oci.mounts().as_deref().unwrap_or_default();
+    for (index, mount) in mounts.iter().enumerate() {
         let field = format!("mounts[{:?}]", mount.destination());
         let words = mount.options().as_deref().unwrap_or_default();
         let planned = Planned {
             options: MountOptions::parse(&field, words)?,
             target: mount.destination(),
+            mapped: builder.mapped.mounts.get(&index).copied(),
             field,
         };
         check(&planned, mount)?;
@@ -73,13 +77,6 @@ fn check(planned: &Planned<'_>, mount: &Mount) -> Result<(), PlanError> {
     let Planned { field, target, .. } = planned;
     let destination = format!("{field}.destination");
     container_path(&destination, target)?;
-    for map in [mount.uid_mappings(), mount.gid_mappings()] {
-        if map.as_ref().is_some_and(|map| !map.is_empty()) {
-            return Err(PlanError::unsupported(format!(
-                "id-mapped mounts ({field})"
-            )));
-        }
-    }
     let parts = cleaned(target);
     let Some((first, rest)) = parts.split_first() else {
         return Err(PlanError::invalid(
@@ -194,6 +191,7 @@ fn of_namespace(
                 field: planned.field.clone(),
                 target: planned.target,
                 options: standing_in,
+                mapped: None,
             };
             bind(builder, &planned, &source)
         }
@@ -225,6 +223,7 @@ pub(super) fn terminals(builder: &mut Builder<'_>) -> Result<(), PlanError> {
         field,
         target,
         options,
+        mapped: None,
     };
     devpts(builder, &planned, Path::new("devpts"))
 }
@@ -256,6 +255,7 @@ fn devpts(
         field: planned.field.clone(),
         target: planned.target,
         options,
+        mapped: None,
     };
     let set = planned.options.set;
     mount_fs(builder, &planned, "devpts", source, set, 0)

@@ -18,6 +18,8 @@ pub(super) struct MountOptions {
     pub(super) bind: bool,
     /// With the mounts below the source.
     pub(super) recursive: bool,
+    /// Owners are mapped, those of the mounts below the source too or not.
+    pub(super) idmap: Option<bool>,
     /// `MS_PRIVATE` and so on, with `MS_REC` or not.
     pub(super) propagation: Option<u64>,
     /// Parameters of the file system: a key, or a key with a value.
@@ -33,6 +35,9 @@ enum Word {
     Atime(u64),
     Bind {
         recursive: bool,
+    },
+    Idmap {
+        below: bool,
     },
     Propagation(u64),
     /// A flag of the whole file system, not of one mount of it.
@@ -115,8 +120,8 @@ const WORDS: &[(&str, Word)] = &[
     ("remount", Word::Unsupported),
     ("tmpcopyup", Word::Unsupported),
     ("copy-symlink", Word::Unsupported),
-    ("idmap", Word::Unsupported),
-    ("ridmap", Word::Unsupported),
+    ("idmap", Word::Idmap { below: false }),
+    ("ridmap", Word::Idmap { below: true }),
 ];
 
 impl MountOptions {
@@ -160,6 +165,7 @@ impl MountOptions {
                 self.bind = true;
                 self.recursive = recursive;
             }
+            Word::Idmap { below } => self.idmap = Some(below),
             Word::Propagation(kind) => self.propagation = Some(kind),
             Word::Superblock => self.param(text),
             Word::Nothing => {}
@@ -214,7 +220,7 @@ mod tests {
 
     #[test]
     fn options_that_would_be_ignored_are_refused() {
-        for word in ["remount", "tmpcopyup", "idmap", "copy-symlink"] {
+        for word in ["remount", "tmpcopyup", "copy-symlink"] {
             let error = MountOptions::parse("mounts", &[word.to_owned()]).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }

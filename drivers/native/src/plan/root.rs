@@ -37,6 +37,12 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
         words,
     );
     let source = directory(builder, root.path())?;
+    if let Some(slot) = builder.mapped.root {
+        steps.push(
+            &Op::TakeTree { slot },
+            "take the root that has its owners mapped",
+        );
+    }
     match &builder.spec.ephemeral {
         Some(ephemeral) => overlay(builder, &mut steps, &source, ephemeral)?,
         None => steps.push(

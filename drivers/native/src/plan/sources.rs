@@ -215,6 +215,18 @@ fn mount_of(path: &Path, table: &str) -> Option<SourceMount> {
         .find_map(|line| parse_mount(line, number.trim()))
 }
 
+/// The type of the file system that a path is on.
+pub(crate) fn file_system(path: &Path) -> Option<String> {
+    let (_, file) = open_path(path).ok()?;
+    let info = format!("/proc/thread-self/fdinfo/{}", file.as_raw_fd());
+    let info = std::fs::read_to_string(info).ok()?;
+    let number = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
+    let table = mount_table();
+    let same = |line: &&str| line.split(' ').next() == Some(number.trim());
+    let (_, rest) = table.lines().find(same)?.split_once(" - ")?;
+    rest.split(' ').next().map(str::to_owned)
+}
+
 fn parse_mount(line: &str, number: &str) -> Option<SourceMount> {
     let mut fields = line.split(' ');
     if fields.next() != Some(number) {

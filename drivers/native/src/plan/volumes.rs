@@ -30,7 +30,10 @@ pub(super) fn bind(
     }
     // In a user namespace the kernel refuses to show what a mount below the source covers.
     let recursive = options.recursive || foreign;
-    let slot = builder.open(field, source, recursive)?;
+    let slot = match planned.mapped {
+        Some(slot) => slot,
+        None => builder.open(field, source, recursive)?,
+    };
     let words = format!(
         "bind {} on {}",
         source.path.display(),
