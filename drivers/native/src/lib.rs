@@ -18,6 +18,8 @@ mod init_parts;
 mod launch;
 #[allow(dead_code, reason = "the launch that uses it comes next")]
 mod plan;
+#[allow(dead_code, unused_imports, reason = "until the plan takes it up")]
+mod seccomp;
 #[allow(
     dead_code,
     unused_imports,

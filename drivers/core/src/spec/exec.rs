@@ -1,9 +1,9 @@
 //! One more process for a running container: what it inherits, and what is its own.
 
 use super::process::{directory, words};
-use super::{ProcessControls, Spec, User, capabilities, environment, user};
+use super::{ProcessControls, SeccompChoice, Spec, User, capabilities, environment, user};
 use crate::{Error, ExecRequest, Result};
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
 /// What an exec takes from its container: written to the container's state, so that every
@@ -27,6 +27,12 @@ pub struct ExecDefaults {
     /// What OCI's process has no field for.
     #[serde(default)]
     pub controls: ProcessControls,
+    /// The container's filter of system calls: an exec has the same, a privileged one too.
+    #[serde(default)]
+    pub seccomp: SeccompChoice,
+    /// A filter that wins over `seccomp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seccomp_filter: Option<LinuxSeccomp>,
 }
 
 /// A process to put into a running container.
@@ -50,6 +56,8 @@ impl Spec {
             process: self.oci.process().clone().unwrap_or_default(),
             user: self.user.clone(),
             controls: self.exec_controls(),
+            seccomp: self.seccomp.clone(),
+            seccomp_filter: self.oci.linux().as_ref().and_then(|l| l.seccomp().clone()),
         }
     }
 

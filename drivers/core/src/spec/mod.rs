@@ -18,6 +18,7 @@ mod process;
 mod ranges;
 mod requested;
 mod resources;
+mod seccomp;
 mod template;
 mod tmpfs;
 mod translate;
@@ -29,6 +30,9 @@ pub use exec::{ExecDefaults, ExecSpec};
 pub use ranges::{RANGES_END, number_ranges};
 pub use requested::{RequestedControl, requested_controls, requested_limits};
 pub use resources::limits;
+pub use seccomp::{
+    SeccompError, SeccompPolicy, SeccompTarget, docker_profile, seccomp_profile, strict_profile,
+};
 pub use user::{IdOrName, MAX_ID, UserText};
 
 use crate::{Ephemeral, Landlock, Securebit, UserNamespace};
@@ -99,14 +103,17 @@ pub struct Spec {
 }
 
 /// Which system calls a container may make.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case")]
 pub enum SeccompChoice {
     /// All of them.
     #[default]
     Unconfined,
-    /// Those of the default profile, which is a [`TemplateDefault`].
+    /// Those of [`docker_profile`], which is a [`TemplateDefault`].
     Default,
+    /// Those of [`strict_profile`], which is a [`TemplateDefault`].
+    Strict,
     /// Those of this profile: JSON in Docker's format.
     Profile(String),
 }

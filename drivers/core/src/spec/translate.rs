@@ -174,8 +174,12 @@ fn cgroups_path(parent: &str, id: &str) -> Option<PathBuf> {
 
 fn seccomp(command: &Command, linux: &LinuxCommand) -> SeccompChoice {
     match linux.seccomp_profile.as_str() {
-        "" if !command.process.privileged => SeccompChoice::Default,
-        "" | "unconfined" => SeccompChoice::Unconfined,
+        "" if command.process.privileged => SeccompChoice::Unconfined,
+        "" => match linux.profile {
+            Profile::Docker => SeccompChoice::Default,
+            Profile::Strict => SeccompChoice::Strict,
+        },
+        "unconfined" => SeccompChoice::Unconfined,
         profile => SeccompChoice::Profile(profile.to_owned()),
     }
 }
@@ -191,7 +195,10 @@ fn defaults(command: &Command, linux: &LinuxCommand) -> Vec<TemplateDefault> {
         (TemplateDefault::DeviceRules, !privileged),
         (
             TemplateDefault::Seccomp,
-            seccomp(command, linux) == SeccompChoice::Default,
+            matches!(
+                seccomp(command, linux),
+                SeccompChoice::Default | SeccompChoice::Strict
+            ),
         ),
         (
             TemplateDefault::AppArmor,
