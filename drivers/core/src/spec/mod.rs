@@ -194,6 +194,11 @@ pub enum TemplateDefault {
 }
 
 impl Spec {
+    /// The document's limits, device rules among them.
+    pub fn limits(&self) -> Option<&runtime::LinuxResources> {
+        self.oci.linux().as_ref()?.resources().as_ref()
+    }
+
     /// A container from an OCI document alone.
     pub fn from_oci(id: impl Into<String>, oci: runtime::Spec) -> Self {
         let brings_dev = oci.mounts().iter().flatten().any(|mount| {

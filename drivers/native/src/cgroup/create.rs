@@ -1,9 +1,9 @@
 //! Makes a container's cgroup in every mounted hierarchy, or in none.
 
-use super::detect::{Hierarchies, Hierarchy, is_cgroup};
+use super::detect::{Hierarchies, Hierarchy, Layout, Version, is_cgroup};
 use super::error::CgroupError;
 use super::path::CgroupPath;
-use super::{Cgroup, Member};
+use super::{Cgroup, Member, subtree, walk};
 use crate::at;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -21,19 +21,27 @@ struct Place {
 
 impl Cgroup {
     /// Makes the cgroup at `place` in every hierarchy of the host. A hierarchy that this user may
-    /// not change is left out (ask [`Cgroup::has`] before relying on a controller).
+    /// not change is left out (ask [`Cgroup::has`] before relying on a controller). Of version 2's
+    /// controllers it has the `needed` ones, as far as they can be had, and on a host without
+    /// version 1 all of the usual.
     ///
     /// # Errors
     /// `Unavailable` when no hierarchy would have us, `InUse` when the name is taken. On every
     /// error what was made is removed again.
-    pub(crate) fn create(host: &Hierarchies, place: &CgroupPath) -> Result<Self, CgroupError> {
+    pub(crate) fn create(
+        host: &Hierarchies,
+        place: &CgroupPath,
+        needed: &[String],
+    ) -> Result<Self, CgroupError> {
         let mut cgroup = Self {
             members: Vec::new(),
             made_parents: Vec::new(),
+            refused: Vec::new(),
         };
+        let wanted = wanted(host, needed);
         let mut refusal = None;
         for hierarchy in &host.list {
-            match cgroup.create_in(hierarchy, place, host.verify) {
+            match cgroup.create_in(hierarchy, place, host.verify, &wanted) {
                 Ok(()) => {}
                 Err(error) if is_refusal(&error) => refusal = refusal.or(Some(error)),
                 Err(error) => {
@@ -54,10 +62,11 @@ impl Cgroup {
         hierarchy: &Hierarchy,
         place: &CgroupPath,
         verify: bool,
+        wanted: &[String],
     ) -> Result<(), CgroupError> {
         let mut attempt = 1;
         loop {
-            match self.try_create_in(hierarchy, place, verify) {
+            match self.try_create_in(hierarchy, place, verify, wanted) {
                 Err(CgroupError::Io {
                     source: Errno::ENOENT | Errno::ENODEV,
                     ..
@@ -72,10 +81,16 @@ impl Cgroup {
         hierarchy: &Hierarchy,
         place: &CgroupPath,
         verify: bool,
+        wanted: &[String],
     ) -> Result<(), CgroupError> {
+        let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
         let mut here = base(hierarchy, place, verify)?;
+        let mut refused = Vec::new();
         for name in place.parents() {
+            if unified {
+                refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
+            }
             let (below, made) = enter_or_make(&here, name)?;
             if made && !place.keeps_parents() {
                 self.made_parents.push(below.path.clone());
@@ -84,6 +99,10 @@ impl Cgroup {
                 inherit_cpuset(&here, &below)?;
             }
             here = below;
+        }
+        if unified {
+            refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
+            self.refused = refused;
         }
         let leaf = make_leaf(&here, place.leaf())?;
         let ready = (|| {
@@ -167,13 +186,31 @@ fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
         Err(Errno::EEXIST) => match at::remove_dir(parent.dir.as_fd(), name) {
             Ok(()) | Err(Errno::ENOENT) => at::make_dir(parent.dir.as_fd(), name, 0o755)
                 .map_err(CgroupError::io("make", &path))?,
-            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(CgroupError::InUse { path }),
+            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(in_use(parent, name, path)),
             Err(errno) => return Err(CgroupError::io("replace", path)(errno)),
         },
         Err(errno) => return Err(CgroupError::io("make", path)(errno)),
     }
     let dir = at::open_dir(parent.dir.as_fd(), name).map_err(CgroupError::io("open", &path))?;
     Ok(Place { dir, path })
+}
+
+/// Whose it is, as far as one of its processes tells.
+fn in_use(parent: &Place, name: &OsStr, path: PathBuf) -> CgroupError {
+    let pids = at::open_dir(parent.dir.as_fd(), name).and_then(|dir| walk::pids(dir.as_fd()));
+    let by = pids.ok().and_then(|found| found.pids.first().copied());
+    CgroupError::InUse { path, by }
+}
+
+/// The controllers of version 2 to ask for: on a host with version 1 only what is needed, since the
+/// rest is in use there.
+fn wanted(host: &Hierarchies, needed: &[String]) -> Vec<String> {
+    let mut wanted = needed.to_vec();
+    if host.layout() == Layout::Unified {
+        let usual = subtree::USUAL.map(str::to_owned);
+        wanted.extend(usual.into_iter().filter(|name| !needed.contains(name)));
+    }
+    wanted
 }
 
 /// A new version 1 cpuset has no cpus and no memory nodes, and takes no process until it has.

@@ -15,10 +15,15 @@ pub(crate) enum CgroupError {
     InvalidPath { path: String, reason: &'static str },
     /// Another driver root, or another program, has processes in a cgroup of this name.
     #[error(
-        "the cgroup {} exists and is in use (choose another id or cgroup_parent)",
-        path.display()
+        "the cgroup {} is in use{}: a container of this id runs under another driver root, or another \
+         program made it (choose another id or cgroup_parent)",
+        path.display(), by.map(|pid| format!(" by process {pid}")).unwrap_or_default()
     )]
-    InUse { path: PathBuf },
+    InUse {
+        path: PathBuf,
+        /// One of its processes, as we see it.
+        by: Option<u32>,
+    },
     #[error("{} is not a cgroup", path.display())]
     NotACgroup { path: PathBuf },
     #[error("cannot {action} the cgroup {}", path.display())]
@@ -28,6 +33,32 @@ pub(crate) enum CgroupError {
         #[source]
         source: Errno,
     },
+    /// The kernel does not take the value.
+    #[error("the kernel refuses {value:?} for {}", file.display())]
+    Limit {
+        field: String,
+        value: String,
+        file: PathBuf,
+        #[source]
+        source: Errno,
+    },
+    /// The kernel took another value instead.
+    #[error("{field}: got {wanted}, of which the kernel makes {found}")]
+    Bent {
+        field: String,
+        wanted: String,
+        found: String,
+    },
+    /// The container uses more already.
+    #[error("{field}: got {wanted}, below the {used} that are in use")]
+    BelowUse {
+        field: String,
+        wanted: u64,
+        used: u64,
+    },
+    /// The kernel has no such limit.
+    #[error("{field}: {reason}")]
+    NoLimit { field: String, reason: String },
     #[error("invalid device rule {rule:?}: {reason}")]
     InvalidDeviceRule { rule: String, reason: &'static str },
     /// Uninterruptible sleep, or processes that are not ours to kill.

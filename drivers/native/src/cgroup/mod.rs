@@ -8,24 +8,28 @@
 //! Where the host lets us make none ([`CgroupError::Unavailable`]), [`pidns`] finds and ends the
 //! processes of a container by its pid namespace.
 //!
-//! Rooms left: limits and statistics go beside [`Counters`], a systemd manager beside `create`,
+//! Rooms left: statistics go beside [`Counters`], a systemd manager beside `create`,
 //! freezing beside `kill` (which freezes already), the device program of version 2 beside
 //! [`devices`].
 
+mod apply;
 mod counters;
 mod create;
 mod detect;
 pub(crate) mod devices;
 mod error;
 mod kill;
+pub(crate) mod limits;
 mod path;
 pub(crate) mod pidns;
 mod remove;
 pub(crate) mod stats;
+mod subtree;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub(crate) use apply::Changed;
 pub(crate) use counters::Counters;
 pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
@@ -47,6 +51,8 @@ pub(crate) struct Cgroup {
     members: Vec<Member>,
     /// Parents that were made on the way, outermost first.
     made_parents: Vec<PathBuf>,
+    /// Controllers of version 2 that it could not be given, and why; known to who made it.
+    refused: Vec<(String, String)>,
 }
 
 /// The cgroup in one hierarchy.
@@ -81,6 +87,7 @@ impl Cgroup {
         Ok(Self {
             members,
             made_parents,
+            refused: Vec::new(),
         })
     }
 

@@ -20,7 +20,7 @@ fn host() -> Hierarchies {
 
 fn create(parent: &str, stem: &str) -> Cgroup {
     let place = CgroupPath::new(parent, &unique_id(stem)).unwrap();
-    Cgroup::create(&host(), &place).unwrap()
+    Cgroup::create(&host(), &place, &[]).unwrap()
 }
 
 fn paths(cgroup: &Cgroup) -> Vec<PathBuf> {
@@ -66,7 +66,7 @@ fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are
         verify: false,
     };
     let place = CgroupPath::new("../jobs", "c1").unwrap();
-    let cgroup = Cgroup::create(&host, &place).unwrap();
+    let cgroup = Cgroup::create(&host, &place, &[]).unwrap();
     assert!(root.join("unified/jobs/c1").is_dir());
     assert!(cgroup.unified_dir().is_some() && !cgroup.has("cpuset"));
     cgroup.remove(PATIENCE).unwrap();
@@ -74,13 +74,13 @@ fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are
 
     // A plain directory has no cpuset files to inherit into: it fails, and takes all back.
     host.list.push(hierarchy(Version::V1, "cpuset", "/own"));
-    let error = Cgroup::create(&host, &place).unwrap_err().to_string();
+    let error = Cgroup::create(&host, &place, &[]).unwrap_err().to_string();
     assert!(error.contains("cpuset/own/jobs"), "{error}");
     assert!(!root.join("unified/jobs").exists());
 
     // The real check takes a plain directory for what it is.
     host.verify = true;
-    let error = Cgroup::create(&host, &place).unwrap_err();
+    let error = Cgroup::create(&host, &place, &[]).unwrap_err();
     assert!(matches!(error, CgroupError::NotACgroup { .. }), "{error}");
 }
 
@@ -88,12 +88,12 @@ fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are
 fn where_a_user_may_make_none_the_error_says_why_and_what_to_do() {
     let bare = Hierarchies::detect("", "");
     let place = CgroupPath::new("", "c1").unwrap();
-    let error = Cgroup::create(&bare, &place).unwrap_err().to_string();
+    let error = Cgroup::create(&bare, &place, &[]).unwrap_err().to_string();
     assert!(error.contains("mount -t cgroup2"), "{error}");
     if skip_unless(&[Need::OrdinaryUser]) {
         return;
     }
-    match Cgroup::create(&host(), &place) {
+    match Cgroup::create(&host(), &place, &[]) {
         Err(error @ CgroupError::Unavailable { .. }) => {
             assert!(
                 error.to_string().contains("start the host program"),
@@ -166,16 +166,16 @@ fn a_name_in_use_is_refused_and_what_a_crash_left_empty_is_replaced() {
         return;
     }
     let place = CgroupPath::new("", &unique_id("used")).unwrap();
-    let first = Cgroup::create(&host(), &place).unwrap();
+    let first = Cgroup::create(&host(), &place, &[]).unwrap();
     let mut child = spawn("exec sleep 60");
     first.place(child.id(), false).unwrap();
-    let error = Cgroup::create(&host(), &place).unwrap_err();
+    let error = Cgroup::create(&host(), &place, &[]).unwrap_err();
     assert!(matches!(error, CgroupError::InUse { .. }), "{error}");
     assert_eq!(first.pids().unwrap().pids, [child.id()]);
     first.kill_all(PATIENCE).unwrap();
     child.wait().unwrap();
     drop(first); // A crash: nothing was removed.
-    let second = Cgroup::create(&host(), &place).unwrap();
+    let second = Cgroup::create(&host(), &place, &[]).unwrap();
     second.destroy(PATIENCE).unwrap();
 }
 
@@ -208,7 +208,7 @@ fn parents_that_we_made_go_with_the_last_container_and_others_stay() {
         fs::remove_dir(path).unwrap();
     }
     let kept = CgroupPath::new(&outer, "four").unwrap().keeping_parents();
-    let four = Cgroup::create(&host(), &kept).unwrap();
+    let four = Cgroup::create(&host(), &kept, &[]).unwrap();
     four.destroy(PATIENCE).unwrap();
     for path in &made {
         fs::remove_dir(path).unwrap();
@@ -278,7 +278,7 @@ fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
     });
     let (parent, id) = (unique_id("back"), unique_id("back"));
     let place = CgroupPath::new(&parent, &id).unwrap();
-    let error = Cgroup::create(&host, &place).unwrap_err();
+    let error = Cgroup::create(&host, &place, &[]).unwrap_err();
     assert!(matches!(error, CgroupError::NotACgroup { .. }), "{error}");
     for hierarchy in &host.list {
         assert!(!hierarchy.own_directory().unwrap().join(&parent).exists());

@@ -73,15 +73,44 @@ impl From<CgroupError> for Error {
             CgroupError::InvalidDeviceRule { rule, reason } => {
                 Error::invalid("allowed_devices", format!("{rule}: {reason}"))
             }
-            CgroupError::Unavailable { .. } => {
+            CgroupError::Unavailable { .. } | CgroupError::NoLimit { .. } => {
                 Error::unsupported(NativeDriver::NAME, error.to_string())
             }
+            CgroupError::Limit {
+                ref field, source, ..
+            } if is_about_the_value(source) => {
+                Error::invalid(field, format!("{error}: {}", source.desc()))
+            }
+            CgroupError::Bent {
+                field,
+                wanted,
+                found,
+            } => Error::invalid(
+                field,
+                format!("got {wanted}, of which the kernel makes {found}"),
+            ),
+            CgroupError::BelowUse {
+                field,
+                wanted,
+                used,
+            } => {
+                let reason = format!("got {wanted}, below the {used} that the container uses");
+                Error::invalid(field, reason)
+            }
+            CgroupError::Limit { .. } => driver("set the container's limits", error),
             CgroupError::InUse { .. }
             | CgroupError::NotACgroup { .. }
             | CgroupError::Io { .. }
             | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
         }
     }
+}
+
+/// The kernel's words for a value that it does not take, or not here: a device that is not there,
+/// a processor that the machine or the parent cgroup has not, a weight without its scheduler.
+fn is_about_the_value(errno: Errno) -> bool {
+    use Errno::{EBUSY, EINVAL, ENODEV, ENOSPC, ENXIO, EOPNOTSUPP, ERANGE};
+    [EBUSY, EINVAL, ENODEV, ENOSPC, ENXIO, EOPNOTSUPP, ERANGE].contains(&errno)
 }
 
 /// A failed launch of the program `program` by `plan`.

@@ -118,7 +118,7 @@ impl Exec<'_> {
 
     fn start(&self, spec: &ExecSpec, pipes: Pipes) -> Result<(Started, HostStdio)> {
         let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
-        let host = host::host(&self.containers.facts(), self.cgroup.ok_or(""));
+        let host = host::host(&self.containers.facts(), self.cgroup.ok_or(""), false);
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,

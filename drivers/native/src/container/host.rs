@@ -1,12 +1,14 @@
 //! The facts of the host in the form that plans are built from.
 
+use crate::cgroup::limits::Available;
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
 use crate::plan::{Hierarchy, Host, HostCgroup, OwnCgroup};
 use std::path::Path;
 
-/// `cgroup` is the container's own; an error says why it has none.
-pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
+/// `cgroup` is the container's own; an error says why it has none. `limited`: whether any limit was
+/// asked for.
+pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bool) -> Host {
     let version = |wanted| {
         facts
             .cgroups
@@ -34,6 +36,10 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>) -> Host {
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
                     device_rules: cgroup.has("devices"),
+                    available: match limited {
+                        true => cgroup.available(),
+                        false => Available::default(),
+                    },
                 },
                 Err(reason) => OwnCgroup::None {
                     reason: reason.to_owned(),

@@ -2,6 +2,7 @@
 
 use super::error;
 use crate::cgroup::devices::DeviceRule;
+use crate::cgroup::limits;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
@@ -36,7 +37,8 @@ impl Made {
             no_cgroup: String::new(),
             cleaned: false,
         };
-        match Cgroup::create(&facts.cgroups, &place(spec, facts)?) {
+        let needed = spec.limits().map(limits::needed).unwrap_or_default();
+        match Cgroup::create(&facts.cgroups, &place(spec, facts)?, &needed) {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 made.cgroup = Some(cgroup);
@@ -57,9 +59,13 @@ impl Made {
 
     /// Puts the plan's controls in force.
     pub(super) fn restrict(&self, plan: &CgroupPlan) -> Result<()> {
-        let (Some(cgroup), false) = (&self.cgroup, plan.device_rules.is_empty()) else {
+        let Some(cgroup) = &self.cgroup else {
             return Ok(());
         };
+        cgroup.limit(&plan.limits)?;
+        if plan.device_rules.is_empty() {
+            return Ok(());
+        }
         let rules: Result<Vec<DeviceRule>, CgroupError> = plan
             .device_rules
             .iter()
@@ -180,6 +186,14 @@ fn describe(record: &mut Record, spec: &Spec) {
         record.rootfs = root.path().to_string_lossy().into_owned();
     }
     record.defaults = Some(defaults);
+    record.limits = spec
+        .limits()
+        .filter(|limits| limits::asks(limits))
+        .map(|limits| {
+            let mut limits = limits.clone();
+            limits.set_devices(None);
+            limits
+        });
 }
 
 /// An absolute parent for root, as the original's `/docker`; below our own cgroup for others, who

@@ -7,7 +7,7 @@ use super::mapped::IdNamespaces;
 use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources, asks_sub_ids};
@@ -56,7 +56,7 @@ impl Containers {
 fn refuse_unsupported(command: &Command) -> Result<()> {
     let mut asked = requested_controls(command);
     // These are done, and the plan judges each.
-    asked.retain(|control| control.field != "sysctl");
+    asked.retain(|control| control.field != "sysctl" && !control.field.starts_with("resources."));
     if asked.is_empty() {
         return Ok(());
     }
@@ -110,7 +110,8 @@ impl Run<'_> {
     fn live(&self, facts: &HostFacts, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
         let tty = self.command.process.tty;
         let (child, streams) = stdio::prepare(pipes, tty)?;
-        let mut host = host::host(facts, made.cgroup());
+        let limited = self.spec.limits().is_some_and(limits::asks);
+        let mut host = host::host(facts, made.cgroup(), limited);
         if asks_sub_ids(self.spec, &host) {
             host.sub_ids = Some(SubIds::read(facts.euid));
         }

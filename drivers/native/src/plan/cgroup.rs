@@ -3,16 +3,19 @@
 use super::host::OwnCgroup;
 use super::steps::Steps;
 use super::{FdSlot, Host, PlanError, slot};
+use crate::cgroup::limits::{Available, Purpose, Setting, settings};
 use crate::wire::Op;
 use execdriver_core::Spec;
 use execdriver_core::spec::{SeccompChoice, TemplateDefault};
-use oci_spec::runtime::LinuxDeviceCgroup;
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
 
 /// What to do in the container's cgroup.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CgroupPlan {
     /// Device rules, the first one first; none when they are not enforced.
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
+    /// Limits, in the order in which they are written.
+    pub(crate) limits: Vec<Setting>,
 }
 
 /// Decides, and gives a sentence for each of the template's controls that is not in force; strict ones are errors.
@@ -34,15 +37,19 @@ pub(super) fn plan(
     let restricts = rules.iter().any(|rule| !rule.allow());
     let mut plan = CgroupPlan::default();
     match &host.cgroup.own {
-        OwnCgroup::Made { device_rules: true } => plan.device_rules = rules,
+        OwnCgroup::Made {
+            device_rules: true, ..
+        } => plan.device_rules = rules,
         OwnCgroup::Made {
             device_rules: false,
+            ..
         } if restricts => {
             let why = "cgroup version 2 has no device controller of this version of the driver";
             missing(TemplateDefault::DeviceRules, "device rules", why.to_owned())?;
         }
         OwnCgroup::Made {
             device_rules: false,
+            ..
         } => {}
         OwnCgroup::None { reason } => {
             missing(
@@ -56,9 +63,7 @@ pub(super) fn plan(
             }
         }
     }
-    if spec.defaults.contains(&TemplateDefault::PidsLimit) {
-        unenforced.push("the bound on processes: not in this version".to_owned());
-    }
+    limits(spec, host, &mut plan, &mut unenforced)?;
     if spec.seccomp == SeccompChoice::Default {
         unenforced.push("the default seccomp filter: not in this version".to_owned());
     }
@@ -69,6 +74,36 @@ pub(super) fn plan(
         return Err(PlanError::Unenforced(unenforced));
     }
     Ok((plan, unenforced))
+}
+
+/// The limits. That on processes may be the template's own, which is reported where it cannot be.
+fn limits(
+    spec: &Spec,
+    host: &Host,
+    plan: &mut CgroupPlan,
+    unenforced: &mut Vec<String>,
+) -> Result<(), PlanError> {
+    let nothing = LinuxResources::default();
+    let mut asked = spec.limits().unwrap_or(&nothing).clone();
+    let have = match &host.cgroup.own {
+        OwnCgroup::Made { available, .. } => available.clone(),
+        OwnCgroup::None { reason } => Available {
+            otherwise: reason.clone(),
+            ..Available::default()
+        },
+    };
+    let settings = |asked: &LinuxResources| settings(asked, &nothing, &have, Purpose::Create);
+    let mut default = LinuxResources::default();
+    if spec.defaults.contains(&TemplateDefault::PidsLimit) {
+        default.set_pids(*asked.pids());
+        asked.set_pids(None);
+    }
+    plan.limits = settings(&asked)?;
+    match settings(&default) {
+        Ok(bound) => plan.limits.extend(bound),
+        Err(error) => unenforced.push(format!("the bound on processes: {error}")),
+    }
+    Ok(())
 }
 
 /// Init's first steps: everything after them is accounted for, and PreStart finds it in its place.
@@ -86,8 +121,8 @@ pub(super) fn enter(
 }
 
 fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
-    let linux = spec.oci.linux().as_ref();
-    let resources = linux.and_then(|linux| linux.resources().as_ref());
-    let rules = resources.and_then(|resources| resources.devices().as_ref());
+    let rules = spec
+        .limits()
+        .and_then(|resources| resources.devices().as_ref());
     rules.cloned().unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Why a plan cannot be built, before anything was touched.
 
+use crate::cgroup::limits::LimitError;
 use execdriver_core::Error;
 use nix::errno::Errno;
 use std::path::PathBuf;
@@ -45,6 +46,15 @@ impl PlanError {
     /// An [`PlanError::Unsupported`].
     pub(super) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported(what.into())
+    }
+}
+
+impl From<LimitError> for PlanError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Invalid { field, reason } => Self::Invalid { field, reason },
+            LimitError::Unsupported { .. } => Self::Unsupported(error.to_string()),
+        }
     }
 }
 

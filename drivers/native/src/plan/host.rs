@@ -1,5 +1,6 @@
 //! The facts of the host that plans depend on, as a value.
 
+use crate::cgroup::limits::Available;
 use crate::facts::SubIds;
 use std::path::PathBuf;
 
@@ -52,6 +53,8 @@ pub(crate) enum OwnCgroup {
     Made {
         /// Whether device rules are enforced in it.
         device_rules: bool,
+        /// What it has for limits; nothing when none were asked for.
+        available: Available,
     },
 }
 

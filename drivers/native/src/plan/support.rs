@@ -5,15 +5,15 @@
 
 use super::PlanError;
 use execdriver_core::Spec;
-use execdriver_core::spec::{SeccompChoice, TemplateDefault};
-use oci_spec::runtime::{Hooks, Linux, LinuxResources, Process};
+use execdriver_core::spec::SeccompChoice;
+use oci_spec::runtime::{Hooks, Linux, Process};
 
 /// Fails on the first thing that is not done.
 pub(super) fn check(spec: &Spec) -> Result<(), PlanError> {
     let mut refused = Refused::default();
     document(spec, &mut refused);
     if let Some(linux) = spec.oci.linux() {
-        linux_part(spec, linux, &mut refused);
+        linux_part(linux, &mut refused);
     }
     if let Some(process) = spec.oci.process() {
         process_part(process, &mut refused);
@@ -82,7 +82,7 @@ fn has_hooks(hooks: &Hooks) -> bool {
     .any(|hooks| !hooks.is_empty())
 }
 
-fn linux_part(spec: &Spec, linux: &Linux, refused: &mut Refused) {
+fn linux_part(linux: &Linux, refused: &mut Refused) {
     let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let devices = linux.net_devices().as_ref();
     refused.refuse(
@@ -99,55 +99,6 @@ fn linux_part(spec: &Spec, linux: &Linux, refused: &mut Refused) {
         offsets.is_some_and(|all| !all.is_empty()),
         "linux.timeOffsets",
     );
-    if let Some(resources) = linux.resources() {
-        limits(spec, resources, refused);
-    }
-}
-
-/// Limits. The template's bound on processes is a default, which is reported instead.
-fn limits(spec: &Spec, resources: &LinuxResources, refused: &mut Refused) {
-    let templates = spec.defaults.contains(&TemplateDefault::PidsLimit);
-    let pids = resources
-        .pids()
-        .as_ref()
-        .is_some_and(|pids| pids.limit() > 0);
-    refused.refuse(pids && !templates, "resources.pids_limit");
-    let asked = |json: serde_json::Result<serde_json::Value>| json.is_ok_and(|json| asks(&json));
-    refused.refuse(
-        asked(serde_json::to_value(resources.memory())),
-        "memory limits",
-    );
-    refused.refuse(asked(serde_json::to_value(resources.cpu())), "cpu limits");
-    refused.refuse(
-        asked(serde_json::to_value(resources.block_io())),
-        "block I/O limits",
-    );
-    refused.refuse(
-        asked(serde_json::to_value(resources.hugepage_limits())),
-        "huge page limits",
-    );
-    refused.refuse(
-        asked(serde_json::to_value(resources.network())),
-        "network classes",
-    );
-    refused.refuse(asked(serde_json::to_value(resources.rdma())), "rdma limits");
-    refused.refuse(
-        asked(serde_json::to_value(resources.unified())),
-        "linux.resources.unified",
-    );
-}
-
-/// Whether any limit is in there: absent, false, empty and -1 ("unlimited") ask for nothing.
-fn asks(json: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match json {
-        Value::Null => false,
-        Value::Bool(asked) => *asked,
-        Value::Number(number) => number.as_i64() != Some(-1),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(fields) => fields.values().any(asks),
-    }
 }
 
 fn process_part(process: &Process, refused: &mut Refused) {

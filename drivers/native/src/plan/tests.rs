@@ -34,7 +34,16 @@ pub(super) fn root_host() -> Host {
                 hierarchy("systemd", &["name=systemd"]),
             ],
             v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
-            own: OwnCgroup::Made { device_rules: true },
+            own: OwnCgroup::Made {
+                device_rules: true,
+                available: crate::cgroup::limits::Available {
+                    v1: ["cpu", "cpuset", "memory", "pids"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    otherwise: "it is not mounted".to_owned(),
+                    ..Default::default()
+                },
+            },
         },
     }
 }

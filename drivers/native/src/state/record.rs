@@ -3,7 +3,7 @@
 use super::process::{Liveness, ProcessId};
 use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
-use oci_spec::runtime::LinuxNamespaceType;
+use oci_spec::runtime::{LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,6 +35,9 @@ pub(crate) struct Record {
     pub(crate) namespaces: Vec<NamespaceRecord>,
     /// Whether its user namespace denies `setgroups`.
     pub(crate) denies_setgroups: bool,
+    /// The limits in force, those of later updates included; without device rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<LinuxResources>,
     /// What an exec inherits: environment, cwd, user, capabilities, rlimits, no_new_privs.
     pub(crate) defaults: Option<ExecDefaults>,
     /// The signals that drivers sent to the first process: bit n - 1 is signal n.
@@ -123,6 +126,7 @@ impl Record {
             cgroup: None,
             namespaces: Vec::new(),
             denies_setgroups: false,
+            limits: None,
             defaults: None,
             signals: 0,
             terminal: None,

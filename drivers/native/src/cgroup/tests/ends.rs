@@ -42,7 +42,7 @@ fn a_version_2_host_needs_nothing_of_version_1_and_not_even_cgroup_kill() {
     }
     let place = CgroupPath::new(&unique_id("two"), &unique_id("two")).unwrap();
     for whole in [true, false] {
-        let cgroup = Cgroup::create(&host, &place).unwrap();
+        let cgroup = Cgroup::create(&host, &place, &[]).unwrap();
         let mut child =
             spawn("b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; sleep 0.1; b");
         cgroup.place(child.id(), false).unwrap();

@@ -1,0 +1,85 @@
+//! Version 2: a cgroup's children have the controllers that it enables for them.
+//!
+//! That is refused to a cgroup that has processes of its own, the root excepted ("no internal
+//! processes", the kernel's `Documentation/admin-guide/cgroup-v2.rst`).
+
+use crate::at;
+use nix::errno::Errno;
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+/// What containers are given wherever it can be had: limits come with an update too, and without
+/// the controller nothing is counted.
+pub(super) const USUAL: [&str; 6] = ["cpuset", "cpu", "io", "memory", "pids", "hugetlb"];
+
+const CONTROL: &str = "cgroup.subtree_control";
+
+/// Enables those of `wanted` for the children of `dir` that it has itself; why not, for each that
+/// could not be.
+pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec<(String, String)> {
+    let words = |file: &str| {
+        let text = at::read(dir, OsStr::new(file), 4096).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let enabled = words(CONTROL);
+    let missing: Vec<&String> = wanted
+        .iter()
+        .filter(|name| !enabled.contains(name))
+        .collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let own = words("cgroup.controllers");
+    let (there, absent): (Vec<&String>, Vec<&String>) =
+        missing.into_iter().partition(|name| own.contains(name));
+    let write = |names: &[&String]| {
+        let text: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
+        at::write(dir, OsStr::new(CONTROL), text.join(" ").as_bytes())
+    };
+    let mut refused: Vec<(String, String)> = absent
+        .into_iter()
+        .map(|name| (name.clone(), absence(path, &own)))
+        .collect();
+    // All at once or, since one refusal refuses all, one by one.
+    if !there.is_empty() && write(&there).is_err() {
+        for name in there {
+            if let Err(errno) = write(&[name]) {
+                refused.push((name.clone(), refusal(path, errno)));
+            }
+        }
+    }
+    refused
+}
+
+fn absence(path: &Path, own: &[String]) -> String {
+    let list = if own.is_empty() {
+        "nothing".to_owned()
+    } else {
+        own.join(" ")
+    };
+    format!(
+        "cgroup.controllers of {} has {list} (enable it in the cgroup.subtree_control of its parents; the root has what \
+         the kernel has and no version 1 hierarchy holds)",
+        path.display()
+    )
+}
+
+fn refusal(path: &Path, errno: Errno) -> String {
+    let path = path.display();
+    match errno {
+        Errno::EBUSY => format!(
+            "{path} has processes of its own, and in cgroup version 2 only the leaves may (start the host program in \
+             a cgroup below it, or name a cgroup_parent without processes)"
+        ),
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => format!(
+            "no write access to {path}/{CONTROL} (start the host program with `systemd-run --user --scope -p \
+             Delegate=yes`, or as root)"
+        ),
+        Errno::EOPNOTSUPP => format!("{path} is in threaded mode (name another cgroup_parent)"),
+        errno => format!("{path}/{CONTROL}: {}", errno.desc()),
+    }
+}
