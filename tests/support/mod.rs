@@ -20,7 +20,7 @@ mod payload;
 mod rootfs;
 
 pub(crate) use baseline::{Baseline, alone, among};
-pub(crate) use needs::{Need, is_root, skip_unless};
+pub(crate) use needs::{Need, has, is_root, skip_unless};
 pub(crate) use payload::{applets, payload};
 pub(crate) use rootfs::Rootfs;
 

@@ -21,6 +21,8 @@ pub(crate) enum Need {
     CgroupV1(&'static str),
     /// The unified hierarchy is mounted at /sys/fs/cgroup.
     CgroupV2,
+    /// Cgroups with a memory controller, of either version.
+    Cgroups,
     /// Debian's busybox-static.
     Busybox,
     /// A program in PATH.
@@ -62,7 +64,8 @@ pub(crate) fn is_root() -> bool {
     uids.and_then(|line| line.split_whitespace().nth(1)) == Some("0")
 }
 
-fn has(need: Need) -> bool {
+/// Whether this machine and user have it.
+pub(crate) fn has(need: Need) -> bool {
     match need {
         Need::Root => is_root(),
         Need::OrdinaryUser => !is_root(),
@@ -71,6 +74,11 @@ fn has(need: Need) -> bool {
         Need::Overlay => rootless_overlay(),
         Need::CgroupV1(controller) => cgroup_v1(controller),
         Need::CgroupV2 => Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+        Need::Cgroups => {
+            let unified = "/sys/fs/cgroup/cgroup.controllers";
+            let unified = std::fs::read_to_string(unified).unwrap_or_default();
+            unified.split_ascii_whitespace().any(|one| one == "memory") || cgroup_v1("memory")
+        }
         Need::Busybox => Path::new("/bin/busybox").exists(),
         Need::Program(name) => in_path(name),
         Need::Path(path) => Path::new(path).exists(),

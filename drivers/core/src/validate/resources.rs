@@ -25,7 +25,7 @@ pub(super) fn check(resources: &Resources, is_linux: bool) -> Result<()> {
     } else {
         WINDOWS_CPU_SHARES
     };
-    unless_zero("resources.cpu_shares", resources.cpu_shares, shares)?;
+    cpu_shares(resources.cpu_shares, shares)?;
     unless_zero(
         "resources.blkio_weight",
         resources.blkio_weight.into(),
@@ -35,6 +35,18 @@ pub(super) fn check(resources: &Resources, is_linux: bool) -> Result<()> {
         Some(linux) => check_linux(linux, resources.memory),
         None => Ok(()),
     }
+}
+
+/// In the words that the original's users know.
+fn cpu_shares(got: i64, (least, most): (i64, i64)) -> Result<()> {
+    let bound = match got {
+        0 => return Ok(()),
+        got if got < least => format!("the minimum allowed cpu-shares is {least}"),
+        got if got > most => format!("the maximum allowed cpu-shares is {most}"),
+        _ => return Ok(()),
+    };
+    let reason = format!("got {got}, expected {least} to {most} ({bound})");
+    Err(Error::invalid("resources.cpu_shares", reason))
 }
 
 fn check_linux(linux: &LinuxResources, memory: i64) -> Result<()> {
@@ -47,12 +59,13 @@ fn check_linux(linux: &LinuxResources, memory: i64) -> Result<()> {
         return Err(Error::invalid("resources.memory_swap", reason));
     }
     in_range("resources.kernel_memory", linux.kernel_memory, -1, i64::MAX)?;
-    in_range(
-        "resources.memory_swappiness",
-        linux.memory_swappiness,
-        -1,
-        100,
-    )?;
+    if !(-1..=100).contains(&linux.memory_swappiness) {
+        let got = linux.memory_swappiness;
+        let reason = format!(
+            "got {got}, expected -1 to 100 (valid memory swappiness range is 0-100; -1 leaves it)"
+        );
+        return Err(Error::invalid("resources.memory_swappiness", reason));
+    }
     in_range("resources.pids_limit", linux.pids_limit, -1, i64::MAX)?;
     unless_zero("resources.cpu_period", linux.cpu_period, CPU_PERIOD)?;
     if linux.cpu_quota != -1 {
