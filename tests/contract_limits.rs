@@ -72,6 +72,29 @@ fn cgroup_parent() {
     let command = command.with_linux(|linux| linux.cgroup_parent = "a\nb".to_owned());
     let (error, text) = refused(bench.try_run(&command));
     assert!(matches!(error, Error::InvalidCommand { .. }), "{text}");
+    assert_no_trace(&bench, &command.id);
+}
+
+#[test]
+fn an_id_that_another_driver_root_runs_is_refused_and_the_error_says_whose_it_is() {
+    if skip_unless(LIMITS) {
+        return;
+    }
+    let (bench, elsewhere) = (Bench::new(), Bench::new());
+    let command = bench.command(&["pause"]);
+    let (status, ()) = bench.while_running(&command, |init| {
+        let mut same = elsewhere.command(&["true"]);
+        same.id.clone_from(&command.id);
+        let (_, text) = refused(elsewhere.try_run(&same));
+        let by = format!("in use by process {}", init.pid);
+        assert!(
+            text.contains(&by) && text.contains("another driver root"),
+            "{text}"
+        );
+        assert!(!host::state_dir(&elsewhere, &command.id).exists());
+        assert_eq!(bench.driver.pids(&command.id).unwrap(), [init.pid]);
+    });
+    assert_eq!(status.signal, Some(Signal::KILL));
 }
 
 #[test]

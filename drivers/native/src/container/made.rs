@@ -27,6 +27,8 @@ pub(super) struct Made {
 impl Made {
     /// Takes the id and makes the cgroup.
     pub(super) fn begin(store: &Store, spec: &Spec, facts: &HostFacts) -> Result<Self> {
+        let place = place(spec, facts)?;
+        let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Record::starting(&spec.id, parent);
         describe(&mut record, spec);
@@ -37,19 +39,21 @@ impl Made {
             no_cgroup: String::new(),
             cleaned: false,
         };
-        let needed = spec.limits().map(limits::needed).unwrap_or_default();
-        match Cgroup::create(&facts.cgroups, &place(spec, facts)?, &needed) {
+        let taken = match Cgroup::create(&facts.cgroups, &place, &needed) {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 made.cgroup = Some(cgroup);
-                locked.write(&record)?;
+                locked.write(&record).map_err(Error::from)
             }
             Err(unavailable @ CgroupError::Unavailable { .. }) => {
                 made.no_cgroup = unavailable.to_string();
+                Ok(())
             }
-            Err(other) => return Err(other.into()),
-        }
-        Ok(made)
+            Err(other) => Err(other.into()),
+        };
+        // Before `made` goes, whose clean-up takes the lock itself.
+        drop(locked);
+        taken.map(|()| made)
     }
 
     /// The cgroup, or why there is none.
