@@ -2,6 +2,7 @@
 
 mod golden;
 mod launched;
+mod limited;
 mod refused;
 mod steps;
 

@@ -44,6 +44,7 @@ impl Cgroup {
         Ok(Self {
             members,
             made_parents: Vec::new(),
+            refused: Vec::new(),
         })
     }
 

@@ -27,6 +27,7 @@ fn cgroup(members: Vec<Member>) -> Cgroup {
     Cgroup {
         members,
         made_parents: Vec::new(),
+        refused: Vec::new(),
     }
 }
 
