@@ -14,11 +14,13 @@
     reason = "each test binary uses its own part of this"
 )]
 
+mod as_user;
 mod baseline;
 mod needs;
 mod payload;
 mod rootfs;
 
+pub(crate) use as_user::{USER, rerun, rerun_as_user};
 pub(crate) use baseline::{Baseline, alone, among};
 pub(crate) use needs::{Need, has, is_root, skip_unless};
 pub(crate) use payload::{applets, payload};
