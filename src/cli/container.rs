@@ -1,7 +1,7 @@
 //! The flags that say what a container is, and the `Command` that they make.
 
 use crate::failure::Failure;
-use crate::values::{self, DeviceArg, Namespace, VolumeArg};
+use crate::values::{self, DeviceArg, Namespace, UsernsArg, VolumeArg};
 use clap::Args;
 use execdriver::{
     CgroupNamespace, Command, Ephemeral, Error, Ipc, LinuxCommand, LinuxResources, Mount, Network,
@@ -25,11 +25,12 @@ pub(crate) struct ContainerArgs {
     /// Without --rootfs: make the current directory writable
     #[arg(long, conflicts_with = "rootfs", help_heading = "File system")]
     pub(crate) rw: bool,
-    /// Mount a file or directory of the host's [SRC:DST[:ro]; SRC may be relative]
+    /// Mount a file or directory of the host's [SRC:DST[:ro,idmap]; SRC may be relative; idmap:
+    /// what is root's there is the container's root's, by its user namespace]
     #[arg(
         short = 'v',
         long = "volume",
-        value_name = "SRC:DST[:ro]",
+        value_name = "SRC:DST[:OPTS]",
         help_heading = "File system"
     )]
     volumes: Vec<VolumeArg>,
@@ -78,6 +79,9 @@ pub(crate) struct ContainerArgs {
         help_heading = "Isolation"
     )]
     uts: Namespace,
+    /// The user namespace: host, auto or keep-id (ids of /etc/subuid), or UID:GID:SIZE
+    #[arg(long, value_name = "MODE", help_heading = "Isolation")]
+    userns: Option<UsernsArg>,
     /// Add a capability, without CAP_ (or ALL)
     #[arg(long, value_name = "C", help_heading = "Privileges")]
     cap_add: Vec<String>,
@@ -134,6 +138,10 @@ impl ContainerArgs {
                 command.working_dir = workdir.unwrap_or_default();
             }
             None => self.host_root(&mut command, &mut linux, workdir)?,
+        }
+        if let Some(userns) = self.userns {
+            let rootfs = self.rootfs.as_deref();
+            userns.apply(&mut command, &mut linux, rootfs);
         }
         command.platform = execdriver::Platform::Linux(linux);
         Ok(command)

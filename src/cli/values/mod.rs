@@ -1,10 +1,11 @@
-//! The values of flags, parsed: durations, volumes, tmpfs, devices, limits, namespaces.
+//! The values of flags, parsed: durations, volumes, tmpfs, devices, limits, namespaces, user namespaces.
 
 mod device;
 mod duration;
 mod namespace;
 mod size;
 mod ulimit;
+mod userns;
 mod volume;
 
 pub(crate) use device::DeviceArg;
@@ -12,6 +13,7 @@ pub(crate) use duration::duration;
 pub(crate) use namespace::Namespace;
 pub(crate) use size::size;
 pub(crate) use ulimit::ulimit;
+pub(crate) use userns::UsernsArg;
 pub(crate) use volume::{VolumeArg, tmpfs};
 
 /// What the system said, without the number that std adds.

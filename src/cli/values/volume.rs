@@ -1,4 +1,4 @@
-//! Volumes and temporary file systems: `SRC:DST[:ro|rw]`, `DST[:OPTIONS]`.
+//! Volumes and temporary file systems: `SRC:DST[:ro|rw|idmap,...]`, `DST[:OPTIONS]`.
 
 use execdriver::Mount;
 use std::path::Path;
@@ -10,6 +10,7 @@ pub(crate) struct VolumeArg {
     source: String,
     destination: String,
     writable: bool,
+    idmap: bool,
 }
 
 impl FromStr for VolumeArg {
@@ -17,11 +18,24 @@ impl FromStr for VolumeArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split(':').collect();
-        let (source, destination, writable) = match parts[..] {
-            [source, destination] | [source, destination, "rw"] => (source, destination, true),
-            [source, destination, "ro"] => (source, destination, false),
-            _ => return Err(format!("{text:?} is not SRC:DST, SRC:DST:ro or SRC:DST:rw")),
+        let (source, destination, options) = match parts[..] {
+            [source, destination] => (source, destination, "rw"),
+            [source, destination, options] => (source, destination, options),
+            _ => return Err(format!("{text:?} is not SRC:DST or SRC:DST:OPTIONS")),
         };
+        let (mut writable, mut idmap) = (true, false);
+        for option in options.split(',') {
+            match option {
+                "rw" => writable = true,
+                "ro" => writable = false,
+                "idmap" => idmap = true,
+                _ => {
+                    return Err(format!(
+                        "{option:?} of {text:?} is not one of ro, rw, idmap"
+                    ));
+                }
+            }
+        }
         if source.is_empty() || !destination.starts_with('/') {
             return Err(format!(
                 "{text:?} needs a source and an absolute destination"
@@ -31,6 +45,7 @@ impl FromStr for VolumeArg {
             source: source.to_owned(),
             destination: destination.to_owned(),
             writable,
+            idmap,
         })
     }
 }
@@ -41,9 +56,13 @@ impl VolumeArg {
         let source = Path::new(&self.source)
             .canonicalize()
             .map_err(|error| format!("{:?}: {}", self.source, super::reason(&error)))?;
-        Ok(Mount {
+        let mount = Mount {
             writable: self.writable,
             ..Mount::bind(source, &self.destination)
+        };
+        Ok(match self.idmap {
+            true => mount.id_mapped(),
+            false => mount,
         })
     }
 }
@@ -69,6 +88,8 @@ mod tests {
             (mount.destination.as_str(), mount.writable),
             ("/host", false)
         );
+        let mount = volume("/:/host:idmap,ro").unwrap();
+        assert!(mount.idmap.is_some() && !mount.writable);
         for text in ["", "/", "/:host", ":/x", "/:/x:zz", "/nope-not-there:/x"] {
             assert!(volume(text).is_err(), "{text:?}");
         }

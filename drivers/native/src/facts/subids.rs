@@ -26,6 +26,8 @@ pub(crate) struct SubRange {
 pub(crate) struct SubIds {
     /// The user's name; its number where it has none.
     pub(crate) user: String,
+    /// Whether it has a name, without which newuidmap does nothing.
+    pub(crate) named: bool,
     /// Of /etc/subuid, in the order of the file.
     pub(crate) uids: Vec<SubRange>,
     /// Of /etc/subgid.
@@ -47,6 +49,7 @@ impl SubIds {
             uids: ranges("/etc/subuid"),
             gids: ranges("/etc/subgid"),
             helpers: helpers(),
+            named: name.is_some(),
             user: name.unwrap_or_else(|| uid.to_string()),
         }
     }
@@ -58,6 +61,13 @@ impl SubIds {
             return Some((
                 "newuidmap and newgidmap are not installed as set-user-ID programs".to_owned(),
                 "apt-get install uidmap (Debian), dnf install shadow-utils (Fedora)".to_owned(),
+            ));
+        }
+        if !self.named && !root {
+            let user = &self.user;
+            return Some((
+                format!("user {user} has no name in /etc/passwd"),
+                format!("useradd --uid {user} NAME"),
             ));
         }
         for (ranges, file) in [(&self.uids, "/etc/subuid"), (&self.gids, "/etc/subgid")] {
@@ -152,6 +162,7 @@ mod tests {
     fn what_is_missing_has_its_mend() {
         let mut ids = SubIds {
             user: "kim".to_owned(),
+            named: true,
             ..SubIds::default()
         };
         assert!(ids.missing(false).unwrap().1.contains("uidmap"));
