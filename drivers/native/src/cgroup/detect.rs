@@ -50,8 +50,8 @@ pub(crate) struct Hierarchies {
 impl Hierarchies {
     /// Of this process.
     pub(crate) fn read() -> std::io::Result<Self> {
-        let mounts = std::fs::read("/proc/self/mountinfo")?;
-        let own = std::fs::read("/proc/self/cgroup")?;
+        let mounts = std::fs::read("/proc/thread-self/mountinfo")?;
+        let own = std::fs::read("/proc/thread-self/cgroup")?;
         Ok(Self::detect(
             &String::from_utf8_lossy(&mounts),
             &String::from_utf8_lossy(&own),

@@ -97,7 +97,7 @@ fn processes() -> nix::Result<Vec<u32>> {
 }
 
 fn own_namespace() -> nix::Result<(u64, u64)> {
-    let metadata = std::fs::metadata("/proc/self/ns/pid").map_err(at::errno)?;
+    let metadata = std::fs::metadata("/proc/thread-self/ns/pid").map_err(at::errno)?;
     Ok((metadata.dev(), metadata.ino()))
 }
 

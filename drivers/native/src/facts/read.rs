@@ -40,11 +40,14 @@ struct Constant {
 impl HostFacts {
     /// Reads the facts of this moment, for the opening of a driver and for `doctor`; it costs
     /// 0.2 ms, most of it for the table of mounts. A start takes them [`HostFacts::refreshed`].
+    ///
+    /// They are those of the calling thread, whose namespaces and capabilities a container is
+    /// launched from: a host may have unshared what the rest of its threads still share.
     pub(crate) fn read() -> Self {
         static CONSTANT: OnceLock<Constant> = OnceLock::new();
         let constant = CONSTANT.get_or_init(Constant::read);
         let cgroups = Hierarchies::read().unwrap_or_else(|_| Hierarchies::detect("", ""));
-        let status = text("/proc/self/status");
+        let status = text("/proc/thread-self/status");
         Self {
             kernel: constant.kernel.clone(),
             calls: constant.calls,
@@ -77,10 +80,10 @@ impl HostFacts {
         let mut facts = self.clone();
         facts.euid = geteuid().as_raw();
         facts.egid = getegid().as_raw();
-        facts.capabilities = CapabilitySets::parse(&text("/proc/self/status"), &last);
+        facts.capabilities = CapabilitySets::parse(&text("/proc/thread-self/status"), &last);
         facts.user_namespaces.initial = in_initial_namespace();
         facts.user_namespaces.setgroups_denied = setgroups_denied();
-        facts.cgroups.refresh(&text("/proc/self/cgroup"));
+        facts.cgroups.refresh(&text("/proc/thread-self/cgroup"));
         facts
     }
 }
@@ -91,14 +94,14 @@ impl Constant {
         Self {
             calls: Calls::probe(&kernel),
             kernel,
-            namespaces: names("/proc/self/ns"),
+            namespaces: names("/proc/thread-self/ns"),
             lsms: text("/sys/kernel/security/lsm")
                 .trim()
                 .split(',')
                 .filter(|name| !name.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            root_is_initramfs: is_initramfs(&text("/proc/self/mountinfo")),
+            root_is_initramfs: is_initramfs(&text("/proc/thread-self/mountinfo")),
         }
     }
 }
@@ -147,11 +150,11 @@ fn user_namespaces() -> UserNamespaces {
 
 /// In the first user namespace it never is.
 fn setgroups_denied() -> bool {
-    text("/proc/self/setgroups").trim() == "deny"
+    text("/proc/thread-self/setgroups").trim() == "deny"
 }
 
 fn in_initial_namespace() -> bool {
-    let map = text("/proc/self/uid_map");
+    let map = text("/proc/thread-self/uid_map");
     map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
