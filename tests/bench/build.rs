@@ -1,4 +1,4 @@
-//! Compiles the two freestanding programs of the benchmark, the floor's child and a `true`, as native's build script compiles init.
+//! Compiles the freestanding programs of the benchmark, the floor's child and the payloads, as native's build script compiles init.
 
 use std::env;
 use std::error::Error;
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let out = PathBuf::from(variable("OUT_DIR")?);
-    for program in ["child", "true"] {
+    for program in ["child", "true", "pause", "stream"] {
         compile(program, &out.join(program))?;
     }
     Ok(())

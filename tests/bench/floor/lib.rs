@@ -20,6 +20,12 @@ use cgroups::{Cgroups, Hierarchy};
 /// The static `true` that every side of the benchmark runs.
 pub const TRUE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/true"));
 
+/// A static program that waits for a signal.
+pub const PAUSE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pause"));
+
+/// A static program that writes the MiB that its argument says, or reads to the end.
+pub const STREAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stream"));
+
 const CHILD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/child"));
 
 /// What all containers share: made once, outside of what is timed.

@@ -34,6 +34,7 @@ macro_rules! numbers {
 }
 
 numbers! {
+    READ 0 63
     WRITE 1 64
     CLOSE 3 57
     RT_SIGPROCMASK 14 135
@@ -59,6 +60,7 @@ numbers! {
     MKDIRAT 258 34
     MKNODAT 259 33
     SYMLINKAT 266 36
+    PPOLL 271 73
     UNSHARE 272 97
     DUP3 292 24
     OPEN_TREE 428 428

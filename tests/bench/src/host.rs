@@ -36,6 +36,13 @@ impl Host {
         })
     }
 
+    /// A host whose containers differ from those of the other numbers.
+    pub(crate) fn numbered(state: &Path, rootfs: &Path, number: usize) -> Result<Self> {
+        let mut host = Self::open(state, rootfs)?;
+        host.command.id = format!("{}-{number}", host.command.id);
+        Ok(host)
+    }
+
     /// One container from its creation to its end.
     pub(crate) fn run(&self) -> Result<()> {
         let status = self.driver.run(

@@ -15,6 +15,10 @@ mod place;
 mod report;
 #[cfg(target_os = "linux")]
 mod rows;
+#[cfg(target_os = "linux")]
+mod sleeper;
+#[cfg(target_os = "linux")]
+mod version_one;
 
 /// What can go wrong here is told, not handled.
 #[cfg(target_os = "linux")]
@@ -25,7 +29,7 @@ const USAGE: &str = "\
 usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
   --pairs N    N pairs
-  --row NAME   only this row: cold, in-process, big-host
+  --row NAME   only these rows: cold, in-process, big-host, exec, stream, crowd, rate
   --write      put the table into docs/performance.md
 Needs root, and crun, runc, bwrap for their rows: apt-get install crun runc bubblewrap";
 
@@ -59,6 +63,7 @@ fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
         Some(host::VERB) => host::main(&args[1..]),
+        Some(rows::crowd::VERB) => rows::crowd::main(&args[1..]),
         _ => parse(&args).and_then(|asked| measure(&asked, &args)),
     };
     match done {
@@ -101,6 +106,18 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     }
     if asked.wants("big-host") {
         found.extend(rows::big_host::measure(&place, asked.big_host_runs())?);
+    }
+    if asked.wants("exec") {
+        found.extend(rows::exec::measure(&place, asked.pairs())?);
+    }
+    if asked.wants("stream") {
+        found.extend(rows::stream::measure(&place, asked.quick)?);
+    }
+    if asked.wants("crowd") {
+        found.extend(rows::crowd::measure(&place, asked.quick)?);
+    }
+    if asked.wants("rate") {
+        found.extend(rows::rate::measure(&place, asked.pairs().min(40))?);
     }
     let text = report::text(&found, &machine::describe()?, args);
     println!("{text}");

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 /// Pairs before the first that counts.
 const WARM_UP: usize = 10;
 
-/// Times of two things, taken A B A B.
+/// Figures of two things (seconds, or bytes), taken A B A B.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
-    a: Vec<Duration>,
-    b: Vec<Duration>,
+    a: Vec<f64>,
+    b: Vec<f64>,
 }
 
 impl Pairs {
@@ -26,10 +26,15 @@ impl Pairs {
         }
         let mut pairs = Self::default();
         for _ in 0..count {
-            pairs.a.push(a()?);
-            pairs.b.push(b()?);
+            pairs.a.push(a()?.as_secs_f64());
+            pairs.b.push(b()?.as_secs_f64());
         }
         Ok(pairs)
+    }
+
+    /// Of figures that were taken elsewhere.
+    pub(crate) fn of(a: Vec<f64>, b: Vec<f64>) -> Self {
+        Self { a, b }
     }
 
     /// How many.
@@ -38,23 +43,18 @@ impl Pairs {
     }
 
     /// The medians of both sides.
-    pub(crate) fn medians(&self) -> (Duration, Duration) {
+    pub(crate) fn medians(&self) -> (f64, f64) {
         (quantile(&self.a, 50), quantile(&self.b, 50))
     }
 
     /// The 95th percentiles of both sides.
-    pub(crate) fn tails(&self) -> (Duration, Duration) {
+    pub(crate) fn tails(&self) -> (f64, f64) {
         (quantile(&self.a, 95), quantile(&self.b, 95))
     }
 
-    /// The median of A's time in B's, pair by pair.
+    /// The median of A in B, pair by pair.
     pub(crate) fn ratio(&self) -> f64 {
-        let mut ratios: Vec<f64> = self
-            .a
-            .iter()
-            .zip(&self.b)
-            .map(|(a, b)| a.as_secs_f64() / b.as_secs_f64())
-            .collect();
+        let mut ratios: Vec<f64> = self.a.iter().zip(&self.b).map(|(a, b)| a / b).collect();
         ratios.sort_by(f64::total_cmp);
         ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
     }
@@ -67,9 +67,9 @@ pub(crate) fn time(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-fn quantile(times: &[Duration], percent: usize) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
+fn quantile(figures: &[f64], percent: usize) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     sorted.get(at).copied().unwrap_or_default()
 }
@@ -78,25 +78,21 @@ fn quantile(times: &[Duration], percent: usize) -> Duration {
 mod tests {
     use super::*;
 
-    fn pairs(a: &[u64], b: &[u64]) -> Pairs {
-        let times = |list: &[u64]| list.iter().map(|ms| Duration::from_millis(*ms)).collect();
-        Pairs {
-            a: times(a),
-            b: times(b),
-        }
+    fn pairs(a: &[f64], b: &[f64]) -> Pairs {
+        Pairs::of(a.to_vec(), b.to_vec())
     }
 
     #[test]
     fn a_ratio_is_the_median_of_the_pairs_ratios() {
         // A busy moment slows both sides of one pair.
-        let pairs = pairs(&[2, 2000, 2], &[1, 1000, 4]);
+        let pairs = pairs(&[2.0, 2000.0, 2.0], &[1.0, 1000.0, 4.0]);
         assert!((pairs.ratio() - 2.0).abs() < 1e-9);
     }
 
     #[test]
     fn quantiles_are_of_the_sorted_times() {
-        let pairs = pairs(&[9, 1, 5], &[3, 3, 3]);
-        assert_eq!(pairs.medians().0, Duration::from_millis(5));
-        assert_eq!(pairs.tails().0, Duration::from_millis(9));
+        let pairs = pairs(&[9.0, 1.0, 5.0], &[3.0, 3.0, 3.0]);
+        assert!((pairs.medians().0 - 5.0).abs() < 1e-9);
+        assert!((pairs.tails().0 - 9.0).abs() < 1e-9);
     }
 }

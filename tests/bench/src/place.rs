@@ -46,19 +46,36 @@ impl Place {
         }
         fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
         fs::write(rootfs.join("etc/group"), "root:x:0:\n")?;
-        let payload = rootfs.join("bin/true");
-        fs::write(&payload, floor::TRUE)?;
-        fs::set_permissions(&payload, fs::Permissions::from_mode(0o755))?;
-        fs::write(
-            place.bundle().join("config.json"),
-            crate::rows::bundle::config(),
-        )?;
+        let programs = [
+            ("true", floor::TRUE),
+            ("pause", floor::PAUSE),
+            ("stream", floor::STREAM),
+        ];
+        for (name, program) in programs {
+            let path = rootfs.join("bin").join(name);
+            fs::write(&path, program)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        place.bundle_of("true")?;
+        place.bundle_of("pause")?;
         Ok(place)
     }
 
-    /// The directory that is the bundle of other runtimes, too.
-    pub(crate) fn bundle(&self) -> &Path {
-        self.dir.path()
+    /// The bundle of other runtimes that runs one of the programs.
+    pub(crate) fn bundle(&self, program: &str) -> PathBuf {
+        self.dir.path().join(program)
+    }
+
+    fn bundle_of(&self, program: &str) -> Result<()> {
+        let bundle = self.bundle(program);
+        fs::create_dir_all(&bundle)?;
+        let config = crate::rows::bundle::config(&self.rootfs(), program);
+        Ok(fs::write(bundle.join("config.json"), config)?)
+    }
+
+    /// A file that is written and read in memory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// What becomes `/`.

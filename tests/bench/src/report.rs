@@ -5,17 +5,26 @@ use crate::pairs::Pairs;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 const BEGIN: &str = "<!-- bench: begin -->";
 const END: &str = "<!-- bench: end -->";
+
+/// What is measured, and how it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    /// Time, in seconds.
+    Millis,
+    /// Memory, in bytes.
+    Kibibytes,
+}
 
 /// One comparison.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// What is compared: `A against B`.
     pub(crate) name: String,
-    /// The most that A may take of B's time; `None` for what is only told.
+    pub(crate) unit: Unit,
+    /// The most that A may be of B; `None` for what is only told.
     pub(crate) target: Option<f64>,
     pub(crate) pairs: Pairs,
     /// What each side did.
@@ -39,8 +48,8 @@ pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String 
         let (a_tail, b_tail) = row.pairs.tails();
         let ratio = row.pairs.ratio();
         let (target, verdict) = match row.target {
-            Some(target) if ratio <= target => (format!("{target:.1}"), "met"),
-            Some(target) => (format!("{target:.1}"), "**missed**"),
+            Some(target) if ratio <= target => (number_text(target), "met"),
+            Some(target) => (number_text(target), "**missed**"),
             None => (String::new(), ""),
         };
         let _ = writeln!(
@@ -48,22 +57,31 @@ pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String 
             "| {number} | {} | {} | {} ({}) | {} ({}) | **{ratio:.2}** | {target} | {verdict} |",
             row.name,
             row.pairs.count(),
-            ms(a),
-            ms(a_tail),
-            ms(b),
-            ms(b_tail),
+            row.unit.text(a),
+            row.unit.text(a_tail),
+            row.unit.text(b),
+            row.unit.text(b_tail),
         );
     }
-    text +=
-        "\nTimes in milliseconds. A / B is the median of the pairs' ratios. What each row did:\n\n";
+    text += "\nTimes in milliseconds, memory as it says. A / B is the median of the pairs' ratios. What each row did:\n\n";
     for (number, row) in (1..).zip(rows) {
         let _ = writeln!(text, "{number}. {}", row.did);
     }
     text
 }
 
-fn ms(time: Duration) -> String {
-    format!("{:.2}", time.as_secs_f64() * 1e3)
+impl Unit {
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::Millis => format!("{:.2}", value * 1e3),
+            Self::Kibibytes => format!("{:.1} KiB", value / 1024.0),
+        }
+    }
+}
+
+/// As short as it can be said: `2.0`, `1.05`.
+fn number_text(target: f64) -> String {
+    format!("{:?}", (target * 100.0).round() / 100.0)
 }
 
 /// Puts the text between the markers of the page.
@@ -83,12 +101,15 @@ pub(crate) fn write(page: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    use std::time::Duration;
+
     #[test]
     fn a_missed_target_stays_visible() {
         let slow = || Ok(Duration::from_millis(3));
         let fast = || Ok(Duration::from_millis(1));
         let row = |target| Row {
             name: "a against b".into(),
+            unit: Unit::Millis,
             target,
             pairs: Pairs::take(3, slow, fast).unwrap(),
             did: "nothing".into(),

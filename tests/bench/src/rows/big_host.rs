@@ -4,7 +4,7 @@ use crate::Result;
 use crate::host::Remote;
 use crate::pairs::Pairs;
 use crate::place::Place;
-use crate::report::Row;
+use crate::report::{Row, Unit};
 
 pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
     let mut big = Remote::start("big", &place.state("big"), &place.rootfs())?;
@@ -25,6 +25,7 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
     Ok(vec![
         Row {
             name: "`run` in a big host against a small one, both on the machine that the big one keeps busy".into(),
+            unit: Unit::Millis,
             target: Some(1.2),
             pairs: beside,
             did: "A: a host process with 1 GiB resident and 32 threads that allocate and free without a pause. B: the same \
@@ -34,12 +35,14 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
         },
         Row {
             name: "the same, the threads resting".into(),
+            unit: Unit::Millis,
             target: Some(1.2),
             pairs: resting,
             did: "A: the big host, its 32 threads asleep. B: the small host.".into(),
         },
         Row {
             name: "`run` in a big busy host against a small one on an idle machine".into(),
+            unit: Unit::Millis,
             target: None,
             pairs: alone,
             did: "As row 1 of the big host, but A's threads rest while B runs. It shows what the machine's scheduler makes \

@@ -1,7 +1,10 @@
 //! The bundle of other runtimes: an OCI document for the container that our template makes.
 
+use std::path::Path;
+
 /// The mounts, nodes, rules, masks and capabilities of the docker profile; no seccomp.
-pub(crate) fn config() -> String {
+pub(crate) fn config(rootfs: &Path, program: &str) -> String {
+    let rootfs = rootfs.display();
     let capabilities = list(&[
         "CAP_CHOWN",
         "CAP_DAC_OVERRIDE",
@@ -78,8 +81,8 @@ pub(crate) fn config() -> String {
         "/proc/sysrq-trigger",
     ]);
     format!(
-        r#"{{"ociVersion":"1.0.2","hostname":"execdriver-bench","root":{{"path":"rootfs"}},
-"process":{{"user":{{"uid":0,"gid":0}},"cwd":"/","args":["/bin/true"],
+        r#"{{"ociVersion":"1.0.2","hostname":"execdriver-bench","root":{{"path":"{rootfs}"}},
+"process":{{"user":{{"uid":0,"gid":0}},"cwd":"/","args":["/bin/{program}"],
  "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","HOME=/root"],
  "capabilities":{{"bounding":{capabilities},"effective":{capabilities},"permitted":{capabilities}}}}},
 "mounts":[{mounts}],

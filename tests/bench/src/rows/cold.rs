@@ -4,42 +4,15 @@ use crate::Result;
 use crate::machine::version;
 use crate::pairs::{Pairs, time};
 use crate::place::Place;
-use crate::report::Row;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
-use std::path::Path;
+use crate::report::{Row, Unit};
+use crate::version_one;
 use std::process::{Command, Stdio};
 
-const UNIFIED: &str = "/sys/fs/cgroup/unified";
 /// crun and bwrap know a container by this name.
 const ID: &str = "execdriver-bench-cold";
 
 pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
-    // A thread has a mount namespace of its own if it wants to, and its children are started in it.
-    let measured = std::thread::scope(|scope| scope.spawn(|| in_namespace(place, pairs)).join());
-    measured.map_err(|_| "the measuring thread panicked")?
-}
-
-/// crun refuses a host with both versions of cgroups. Without the mount of version 2 all see version 1 alone.
-fn in_namespace(place: &Place, pairs: usize) -> Result<Vec<Row>> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )?;
-    let hybrid = Path::new(UNIFIED).exists();
-    if hybrid {
-        umount2(UNIFIED, MntFlags::MNT_DETACH)?;
-    }
-    let rows = rows(place, pairs);
-    if hybrid {
-        // crun takes the empty mount point for a hierarchy, and makes a plain directory there.
-        let _ = std::fs::remove_dir_all(Path::new(UNIFIED).join(ID));
-    }
-    rows
+    version_one::within(&[ID], || rows(place, pairs))
 }
 
 fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
@@ -68,6 +41,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         let run = || oci(place, "crun", &["--cgroup-manager=cgroupfs"]);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `crun run` ({crun})"),
+            unit: Unit::Millis,
             target: Some(1.0),
             pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
             did: "A: `execdriver run --no-init --rootfs R -- /bin/true` as a process, start of the process included. B: \
@@ -80,12 +54,14 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         });
         rows.push(Row {
             name: "`execdriver run`, cold, with its init, against the same `crun run`".into(),
+            unit: Unit::Millis,
             target: None,
             pairs: Pairs::take(pairs, || execdriver(&[]), run)?,
             did: "As row 1, with the command line's default of an init that stays as PID 1, which crun has not.".into(),
         });
         rows.push(Row {
             name: "the floor as a process against the same `crun run`".into(),
+            unit: Unit::Millis,
             target: None,
             pairs: Pairs::take(pairs, floor, run)?,
             did: "What can be reached: the straight-line program of the in-process row, started as a process.".into(),
@@ -95,6 +71,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         let run = || oci(place, "runc", &[]);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `runc run` ({runc})"),
+            unit: Unit::Millis,
             target: None,
             pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
             did: "As row 1, B by runc.".into(),
@@ -103,6 +80,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     if let Some(bwrap) = version("bwrap") {
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `bwrap` ({bwrap})"),
+            unit: Unit::Millis,
             target: None,
             pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), || bubblewrap(place))?,
             did: "B: `bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, \
@@ -120,7 +98,7 @@ fn oci(place: &Place, runtime: &str, global: &[&str]) -> Result<std::time::Durat
         .arg(place.state(runtime))
         .args(global)
         .arg("run");
-    command.arg("--bundle").arg(place.bundle()).arg(ID);
+    command.arg("--bundle").arg(place.bundle("true")).arg(ID);
     run(command)
 }
 

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::host::Host;
 use crate::pairs::{Pairs, time};
 use crate::place::Place;
-use crate::report::Row;
+use crate::report::{Row, Unit};
 use floor::Floor;
 
 pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
@@ -17,6 +17,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     )?;
     Ok(vec![Row {
         name: "`run` in process against the floor".into(),
+        unit: Unit::Millis,
         target: Some(2.0),
         pairs,
         did: "A: `Driver::run` of a static `true` from a root file system, docker profile, all streams null, state on a \

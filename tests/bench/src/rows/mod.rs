@@ -3,4 +3,8 @@
 pub(crate) mod big_host;
 pub(crate) mod bundle;
 pub(crate) mod cold;
+pub(crate) mod crowd;
+pub(crate) mod exec;
 pub(crate) mod in_process;
+pub(crate) mod rate;
+pub(crate) mod stream;

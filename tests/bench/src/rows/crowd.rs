@@ -1,0 +1,102 @@
+//! A thousand containers at once in one host program: what one more costs in time and in the host's memory.
+
+use crate::Result;
+use crate::pairs::Pairs;
+use crate::place::Place;
+use crate::report::{Row, Unit};
+use crate::sleeper::{self, Sleeper};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// The verb of this program that makes it the crowd's host.
+pub(crate) const VERB: &str = "crowd";
+/// Starts that are timed at each size.
+const TIMED: usize = 40;
+/// The most resident memory of the host for a container, bytes.
+const MEMORY: f64 = 96.0 * 1024.0;
+
+pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
+    let size = if quick { 200 } else { 1000 };
+    let output = Command::new(std::env::current_exe()?)
+        .arg(VERB)
+        .arg(size.to_string())
+        .arg(place.state("crowd"))
+        .arg(place.rootfs())
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let text = String::from_utf8(output.stdout)?;
+    let mut lines = text.lines().map(figures);
+    let mut next = || lines.next().ok_or("the crowd's host said too little")?;
+    let (few, many, memory) = (next()?, next()?, next()?);
+    Ok(vec![
+        Row {
+            name: format!("a start beside {size} containers against one beside 10"),
+            unit: Unit::Millis,
+            target: Some(1.5),
+            pairs: Pairs::of(many, few),
+            did: format!(
+                "One host program starts containers of the docker profile that wait for a signal, one after the other, and \
+                 holds them, a thread each. A: the last {TIMED} starts of {size}; B: those after the first ten. A start is \
+                 from the call of `run` to the Start hook."
+            ),
+        },
+        Row {
+            name: format!("the host's memory for each of {size} containers against 96 KiB"),
+            unit: Unit::Kibibytes,
+            target: Some(1.0),
+            pairs: Pairs::of(memory, vec![MEMORY]),
+            did: "A: what the host program's resident memory grew by (`VmRSS`), its thread for each call of `run` included, \
+                  divided by the containers. All of them ended by a kill, and `run` returned for each."
+                .into(),
+        },
+    ])
+}
+
+fn figures(line: &str) -> Result<Vec<f64>> {
+    line.split(' ').map(|figure| Ok(figure.parse()?)).collect()
+}
+
+/// `bench crowd SIZE STATE ROOTFS`: prints the times beside few, beside many, and the memory for each.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    let [size, state, rootfs] = args else {
+        return Err("crowd SIZE STATE ROOTFS".into());
+    };
+    let size: usize = size.parse()?;
+    let (driver, rootfs) = (sleeper::driver(state.as_ref())?, Path::new(rootfs));
+    // What a first container costs once is not each one's.
+    drop(Sleeper::start(&driver, rootfs)?);
+    let before = resident()?;
+    let mut crowd = Vec::with_capacity(size);
+    let mut times = Vec::with_capacity(size);
+    for _ in 0..size {
+        let start = Instant::now();
+        crowd.push(Sleeper::start(&driver, rootfs)?);
+        times.push(start.elapsed().as_secs_f64());
+    }
+    let each = (resident()? - before) / size as f64;
+    crowd.into_iter().try_for_each(Sleeper::end)?;
+    println!("{}", line(times.get(10..10 + TIMED).unwrap_or_default()));
+    println!("{}", line(times.get(size - TIMED..).unwrap_or_default()));
+    println!("{each}");
+    Ok(())
+}
+
+fn line(times: &[f64]) -> String {
+    let words: Vec<String> = times.iter().map(f64::to_string).collect();
+    words.join(" ")
+}
+
+/// Bytes of this process in memory: proc_pid_status(5).
+fn resident() -> Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes: f64 = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no VmRSS in /proc/self/status")?
+        .parse()?;
+    Ok(kibibytes * 1024.0)
+}

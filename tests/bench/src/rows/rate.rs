@@ -1,0 +1,87 @@
+//! Starts by several callers at once: more callers must not make it slower, whoever else is.
+
+use crate::Result;
+use crate::host::Host;
+use crate::machine::version;
+use crate::pairs::{Pairs, time};
+use crate::place::Place;
+use crate::report::{Row, Unit};
+use crate::version_one;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Containers in each measurement.
+const STARTS: usize = 64;
+
+pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let state = place.state("rate");
+    let hosts: Result<Vec<Host>> = (0..STARTS)
+        .map(|number| Host::numbered(&state, &place.rootfs(), number))
+        .collect();
+    let hosts = hosts?;
+    let own = |callers| time(|| shared(callers, |number| hosts[number].run()));
+    let mut rows = Vec::new();
+    for (more, fewer) in [(8, 1), (64, 8)] {
+        rows.push(Row {
+            name: format!("{STARTS} runs by {more} callers against by {fewer}"),
+            unit: Unit::Millis,
+            target: Some(1.0),
+            pairs: Pairs::take(pairs, || own(more), || own(fewer))?,
+            did: format!(
+                "{STARTS} runs of a static `true`, docker profile, in one host program. A: by {more} threads, B: by {fewer}."
+            ),
+        });
+    }
+    if let Some(crun) = version("crun") {
+        let ids: Vec<String> = (0..STARTS)
+            .map(|number| format!("execdriver-bench-rate-{number}"))
+            .collect();
+        let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let pairs = version_one::within(&names, || {
+            let peer = || time(|| shared(8, |number| oci(place, &ids[number])));
+            Pairs::take(pairs, || own(8), peer)
+        })?;
+        rows.push(Row {
+            name: format!("{STARTS} runs by 8 callers against `crun run` by 8 ({crun})"),
+            unit: Unit::Millis,
+            target: Some(0.34),
+            pairs,
+            did: "A: as above, by 8 threads. B: `crun run` as a process, 8 at once, bundle and flags as in the cold row.".into(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Hands the numbers out to `callers` threads.
+fn shared(callers: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let caller = || -> Result<()> {
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                number if number < STARTS => work(number)?,
+                _ => return Ok(()),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(caller)).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a caller panicked")?)
+    })
+}
+
+fn oci(place: &Place, id: &str) -> Result<()> {
+    let mut command = Command::new("crun");
+    command.arg("--root").arg(place.state("crun"));
+    command.args(["--cgroup-manager=cgroupfs", "run", "--bundle"]);
+    command.arg(place.bundle("true")).arg(id);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{status}: {command:?}").into()),
+    }
+}
