@@ -11,6 +11,7 @@ use execdriver::{
 };
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
+use support::rounds;
 
 const SIZE: WindowSize = WindowSize {
     rows: 33,
@@ -104,7 +105,7 @@ fn tty_resize_of_a_running_program_reaches_it_as_a_signal() {
 #[test]
 fn tty_no_loss() {
     let bench = Bench::new();
-    for _ in 0..50 {
+    for _ in 0..rounds(50) {
         let command = with_terminal(bench.command(&["big", "2097152"]));
         let out = bench.output(&command);
         assert_eq!(out.len(), (2 << 20) / 16 * 17);

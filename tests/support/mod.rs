@@ -36,6 +36,19 @@ pub(crate) fn unique_id(stem: &str) -> String {
     format!("{stem}-{}-{count}", std::process::id())
 }
 
+/// How many times slower than a real machine this one is: `EXECDRIVER_PATIENCE`, which tests/vm/run.sh sets.
+fn patience() -> u32 {
+    let given = std::env::var("EXECDRIVER_PATIENCE").ok();
+    given
+        .and_then(|times| times.parse().ok())
+        .map_or(1, |times: u32| times.max(1))
+}
+
+/// How often to repeat what is repeated only to be sure: fewer times on a slow machine.
+pub(crate) fn rounds(times: u32) -> u32 {
+    (times / patience()).max(2)
+}
+
 /// Waits at most five seconds for something to become true and panics with `what` when it does not.
 #[track_caller]
 pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
@@ -45,9 +58,9 @@ pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
     );
 }
 
-/// Whether something becomes true in this time; asks again and again.
+/// Whether something becomes true in this time (longer on a slow machine); asks again and again.
 pub(crate) fn within(time: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + time;
+    let end = Instant::now() + time * patience();
     loop {
         if condition() {
             return true;

@@ -8,8 +8,8 @@ use std::process::Command;
 /// One thing that not every machine or user has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
-    /// The tests run as root. tests/run.sh runs everything as root and as an ordinary user, so this and
-    /// `OrdinaryUser` are never a failure.
+    /// The tests run as root. tests/run.sh runs everything as root and as an ordinary user, and again in a virtual
+    /// machine of another kind; so this, `OrdinaryUser`, the cgroup versions and `Kernel` are never a failure.
     Root,
     /// The tests run as somebody else than root.
     OrdinaryUser,
@@ -38,16 +38,19 @@ pub(crate) enum Need {
 /// True when something is missing, after saying so on stderr; the test then returns.
 ///
 /// # Panics
-/// With `EXECDRIVER_MUST_RUN=1`, unless what is missing is only the other user.
+/// With `EXECDRIVER_MUST_RUN=1`, unless what is missing is only the other user or the other machine.
 #[track_caller]
 pub(crate) fn skip_unless(needs: &[Need]) -> bool {
     let Some(missing) = needs.iter().find(|need| !has(**need)) else {
         return false;
     };
     let must_run = std::env::var_os("EXECDRIVER_MUST_RUN").is_some_and(|value| value == "1");
-    let other_user = matches!(missing, Need::Root | Need::OrdinaryUser);
+    let elsewhere = matches!(
+        missing,
+        Need::Root | Need::OrdinaryUser | Need::CgroupV1(_) | Need::CgroupV2 | Need::Kernel(_, _)
+    );
     assert!(
-        !must_run || other_user,
+        !must_run || elsewhere,
         "needs {missing:?}, and EXECDRIVER_MUST_RUN forbids to skip"
     );
     let thread = std::thread::current();

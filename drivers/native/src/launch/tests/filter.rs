@@ -100,7 +100,7 @@ fn a_kernel_that_forbids_executable_memory_files_is_an_error_that_names_the_sett
     const NAME: &str = "launch::tests::filter::a_kernel_that_forbids_executable_memory_files_is_an_error_that_names_the_setting";
     const SETTING: &str = "/proc/sys/vm/memfd_noexec";
     let inside = std::env::var_os(MARK).is_some();
-    if !inside && (skip_unless(&[Need::Root, Need::Path(SETTING), Need::Program("unshare")])) {
+    if !inside && (skip_unless(&[Need::Root, Need::Kernel(6, 3), Need::Program("unshare")])) {
         return;
     }
     if inside {

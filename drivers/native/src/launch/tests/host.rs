@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::launch::{End, LaunchError, ProcessError, launch};
-use crate::support::{Need, skip_unless};
+use crate::support::{Need, rounds, skip_unless};
 use crate::sys::pidfd;
 use crate::wire::{NO_SLOT, Op};
 
@@ -238,7 +238,7 @@ fn a_large_host_whose_threads_allocate_launches_and_never_hangs() {
             Ok(started) => started.process.reap().map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let ended: Vec<_> = (0..100).map(launched).collect();
+        let ended: Vec<_> = (0..rounds(100)).map(launched).collect();
         // Before anything is asserted: the scope waits for its threads.
         stop.store(true, Ordering::Relaxed);
         ended

@@ -5,7 +5,7 @@ mod apart;
 use super::*;
 use crate::facts::HostFacts;
 use crate::launch::{End, Launch, Limits, Started, launch};
-use crate::support::{Need, Rootfs, skip_unless, unique_id};
+use crate::support::{Need, Rootfs, rounds, skip_unless, unique_id};
 use execdriver_core::{
     CgroupNamespace, Command, Ephemeral, IdMap, Ipc, LinuxCommand, Mount, Network, Pid, Rlimit,
     Uts, WindowSize,

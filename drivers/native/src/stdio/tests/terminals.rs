@@ -1,6 +1,7 @@
 //! Streams of a process with a terminal.
 
 use super::{LONG, Running, SECOND, clean, silent};
+use crate::support::rounds;
 use execdriver_core::{Capture, Error, Pipes, Stdio, Terminal, WindowSize};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -79,7 +80,7 @@ fn a_megabyte_of_input_goes_through_a_terminal_and_ends() {
 #[test]
 fn two_megabytes_through_a_terminal_lose_nothing_fifty_times() {
     let script = "head -c 2000000 /dev/zero | tr '\\0' x";
-    for round in 0..50 {
+    for round in 0..rounds(50) {
         let capture = Capture::new(1 << 22);
         let (stdout, collector) = match round % 3 {
             0 => (Stdio::from(&capture), None),

@@ -10,7 +10,9 @@ fn every_combination_of_what_can_be_asked_for_starts() {
     }
     let rootfs = rootfs();
     let mapped = rootfs_of(MAP.host_id);
-    for asked in 0..256u32 {
+    // An odd step: the bits of what is left out differ.
+    let step = if rounds(256) < 256 { 5 } else { 1 };
+    for asked in (0..256u32).step_by(step) {
         let has = |bit: u32| asked & 1 << bit != 0;
         let remapped = has(7) && this_host().is_root();
         let root = if remapped { &mapped } else { &rootfs };
