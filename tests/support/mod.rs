@@ -37,7 +37,7 @@ pub(crate) fn unique_id(stem: &str) -> String {
 }
 
 /// How many times slower than a real machine this one is: `EXECDRIVER_PATIENCE`, which tests/vm/run.sh sets.
-fn patience() -> u32 {
+pub(crate) fn patience() -> u32 {
     let given = std::env::var("EXECDRIVER_PATIENCE").ok();
     given
         .and_then(|times| times.parse().ok())

@@ -123,6 +123,7 @@ run_listed() {
 }
 
 write_job() {
+    printf 'cd %q\n' "$TOP"
     echo "export EXECDRIVER_MUST_RUN=${EXECDRIVER_MUST_RUN:-1} RUST_BACKTRACE=${RUST_BACKTRACE:-0}"
     echo "export EXECDRIVER_PATIENCE=${EXECDRIVER_PATIENCE:-6}"
     echo "export EXECDRIVER_PAYLOAD=$(printf %q "$(realpath "${EXECDRIVER_PAYLOAD:-$TARGET/payload/payload}")")"

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::launch::{End, LaunchError, ProcessError, launch};
-use crate::support::{Need, rounds, skip_unless};
+use crate::support::{Need, patience, rounds, skip_unless};
 use crate::sys::pidfd;
 use crate::wire::{NO_SLOT, Op};
 
@@ -34,7 +34,7 @@ fn a_host_that_ignores_sigchld_gets_the_status_or_its_own_fault() {
     let remembers = kernel_remembers();
     // SAFETY: ignoring a signal in a process of this test alone.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-    for _ in 0..20 {
+    for _ in 0..rounds(20) {
         let started = launch(shell("exit 9").launch()).unwrap();
         match started.process.reap() {
             Ok(exit) if remembers => assert_eq!((exit.end, exit.usage), (End::Exited(9), None)),
@@ -58,7 +58,7 @@ fn a_host_that_reaps_every_child_gets_the_status_or_its_own_fault() {
                 unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
             }
         });
-        for _ in 0..50 {
+        for _ in 0..rounds(50) {
             let started = launch(shell("exit 9").launch()).unwrap();
             match started.process.reap() {
                 Ok(exit) if remembers => assert_eq!(exit.end, End::Exited(9)),
@@ -101,7 +101,7 @@ fn launch_beside_forks(staying: bool) {
                 match unsafe { libc::fork() } {
                     0 => {
                         // SAFETY: async-signal-safe.
-                        unsafe { libc::sleep(2) };
+                        unsafe { libc::sleep(2 * patience()) };
                         // SAFETY: async-signal-safe.
                         unsafe { libc::_exit(0) };
                     }
@@ -120,7 +120,7 @@ fn launch_beside_forks(staying: bool) {
     });
     let mut slowest = Duration::ZERO;
     let mut wrong = None;
-    for _ in 0..100 {
+    for _ in 0..rounds(100) {
         // One that stays: the end of a payload would tell that it ran.
         let mut plan = Plan::of(&[Op::ReportNs {}]);
         if staying {
@@ -143,7 +143,7 @@ fn launch_beside_forks(staying: bool) {
     stop.store(true, Ordering::Relaxed);
     forker.join().unwrap();
     assert_eq!(wrong, None);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(1) * patience(), "{slowest:?}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_threads_signal_mask_is_the_same_after_success_and_failure() {
 
 #[test]
 fn a_payload_that_a_signal_ends_at_once_was_a_start() {
-    for _ in 0..50 {
+    for _ in 0..rounds(50) {
         let started = launch(shell("kill -KILL $$").launch()).unwrap();
         assert_eq!(
             started.process.reap().unwrap().end,
@@ -260,7 +260,7 @@ fn launches_that_fail_and_succeed_leave_nothing() {
         .reap()
         .unwrap();
     let (fds, threads) = (count("/proc/self/fd"), count("/proc/self/task"));
-    for round in 0..100 {
+    for round in 0..rounds(100) {
         let mut plan = match round % 4 {
             1 => Plan::of(&[
                 Op::ReportNs {},
