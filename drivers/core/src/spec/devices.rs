@@ -41,6 +41,19 @@ pub(super) fn rules(asked: &[Device], privileged: bool) -> Vec<LinuxDeviceCgroup
     rules
 }
 
+/// Whether the command's own rules ask for a restriction. One that gives every use of its devices is
+/// kept also where nothing is enforced; one that gives a part is not.
+pub(super) fn restricts(asked: &[Device]) -> bool {
+    let template = template::device_rules();
+    let partly = |rule: &&Device| {
+        ["r", "w", "m"]
+            .iter()
+            .any(|one| !rule.permissions.contains(one))
+    };
+    let mut own = asked.iter().filter(|rule| !template.contains(rule));
+    own.any(|rule| partly(&rule))
+}
+
 fn node(device: &Device) -> LinuxDevice {
     let mut node = LinuxDevice::default();
     node.set_path(clean_path(&device.path).into())

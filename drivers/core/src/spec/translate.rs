@@ -192,7 +192,10 @@ fn defaults(command: &Command, linux: &LinuxCommand) -> Vec<TemplateDefault> {
         .and_then(|all| all.linux.as_ref())
         .is_some_and(|limits| limits.pids_limit != 0);
     [
-        (TemplateDefault::DeviceRules, !privileged),
+        (
+            TemplateDefault::DeviceRules,
+            !privileged && !devices::restricts(&linux.allowed_devices),
+        ),
         (
             TemplateDefault::Seccomp,
             matches!(

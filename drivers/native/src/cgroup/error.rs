@@ -61,6 +61,25 @@ pub(crate) enum CgroupError {
     NoLimit { field: String, reason: String },
     #[error("invalid device rule {rule:?}: {reason}")]
     InvalidDeviceRule { rule: String, reason: &'static str },
+    /// Version 1 knows a default and exceptions to it, nothing in between.
+    #[error(
+        "cgroup version 1 cannot enforce these device rules: one takes back a part of what a wider \
+         one gives (name the devices to allow one by one, or use a host with cgroup version 2)"
+    )]
+    InexpressibleDeviceRules,
+    /// Version 2 has no other way to restrict devices.
+    #[error(
+        "cannot {action} the program that enforces the device rules ({mend}){}{}",
+        if log.is_empty() { "" } else { ": " }, log.trim()
+    )]
+    DeviceProgram {
+        action: &'static str,
+        mend: &'static str,
+        /// What the kernel's verifier said.
+        log: String,
+        #[source]
+        source: Errno,
+    },
     /// Uninterruptible sleep, or processes that are not ours to kill.
     #[error(
         "{count} processes of {} were still there {} ms after they were killed",
@@ -74,6 +93,16 @@ pub(crate) enum CgroupError {
 }
 
 impl CgroupError {
+    /// A `DeviceProgram` with the mend for this errno.
+    pub(super) fn device_program(action: &'static str, source: Errno, log: String) -> Self {
+        CgroupError::DeviceProgram {
+            action,
+            mend: program_mend(source),
+            log,
+            source,
+        }
+    }
+
     /// An `Io` of this action; for `map_err`.
     pub(super) fn io(
         action: &'static str,
@@ -85,5 +114,22 @@ impl CgroupError {
             path,
             source,
         }
+    }
+}
+
+/// What makes the kernel take a device program that it refused with this errno: bpf(2).
+pub(crate) fn program_mend(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM | Errno::EACCES => {
+            "start the host program as root of the machine, with CAP_BPF and CAP_NET_ADMIN or \
+             CAP_SYS_ADMIN, outside of user namespaces; before Linux 5.11 also raise its limit of \
+             locked memory"
+        }
+        Errno::ENOSYS => {
+            "boot a kernel with CONFIG_BPF_SYSCALL, or let the seccomp profile of the outer \
+             container allow bpf(2)"
+        }
+        Errno::EINVAL => "boot a kernel with CONFIG_CGROUP_BPF",
+        _ => "see bpf(2)",
     }
 }

@@ -9,8 +9,7 @@
 //! processes of a container by its pid namespace.
 //!
 //! Rooms left: statistics go beside [`Counters`], a systemd manager beside `create`,
-//! freezing beside `kill` (which freezes already), the device program of version 2 beside
-//! [`devices`].
+//! freezing beside `kill` (which freezes already).
 
 mod apply;
 mod counters;
@@ -33,7 +32,7 @@ pub(crate) use apply::Changed;
 pub(crate) use counters::Counters;
 pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
-pub(crate) use error::CgroupError;
+pub(crate) use error::{CgroupError, program_mend};
 pub(crate) use path::CgroupPath;
 
 use crate::at;

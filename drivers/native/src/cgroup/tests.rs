@@ -1,8 +1,8 @@
 //! Cgroups on temporary trees (as any user) and on the real kernel (as root).
 
+mod devices;
 mod ends;
 
-use super::devices::DeviceRule;
 use super::*;
 use crate::support::{Need, eventually, skip_unless, unique_id};
 use std::fs;
@@ -283,38 +283,6 @@ fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
     for hierarchy in &host.list {
         assert!(!hierarchy.own_directory().unwrap().join(&parent).exists());
     }
-}
-
-#[test]
-fn only_allowed_devices_can_be_used() {
-    if skip_unless(REAL) {
-        return;
-    }
-    let cgroup = create("", "devices");
-    let rule = DeviceRule::new(true, "c", Some(1), Some(5), "r").unwrap();
-    let any = DeviceRule::new(true, "c", None, None, "m").unwrap();
-    cgroup.restrict_devices(&[any, rule]).unwrap();
-    let list = fs::read_to_string(member(&cgroup, "devices").join("devices.list")).unwrap();
-    assert_eq!(list.trim(), "c *:* m\nc 1:5 r");
-    let status = |script: &str, cgroup: &Cgroup| {
-        let mut child = spawn(&format!("kill -STOP $$; {script}"));
-        cgroup.place(child.id(), false).unwrap();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        loop {
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT);
-            if let Some(status) = child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    };
-    assert_eq!(status("exec 3</dev/zero", &cgroup), Some(0));
-    assert_ne!(status("exec 3</dev/full", &cgroup), Some(0));
-    assert_ne!(status("exec 3>/dev/zero", &cgroup), Some(0));
-    let all = DeviceRule::new(true, "a", None, None, "rwm").unwrap();
-    cgroup.restrict_devices(&[all]).unwrap();
-    assert_eq!(status("exec 3</dev/full", &cgroup), Some(0));
-    cgroup.destroy(PATIENCE).unwrap();
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl From<CgroupError> for Error {
             CgroupError::InvalidDeviceRule { rule, reason } => {
                 Error::invalid("allowed_devices", format!("{rule}: {reason}"))
             }
-            CgroupError::Unavailable { .. } | CgroupError::NoLimit { .. } => {
+            CgroupError::Unavailable { .. }
+            | CgroupError::NoLimit { .. }
+            | CgroupError::InexpressibleDeviceRules => {
                 Error::unsupported(NativeDriver::NAME, error.to_string())
             }
             CgroupError::Limit {
@@ -101,6 +103,7 @@ impl From<CgroupError> for Error {
             CgroupError::InUse { .. }
             | CgroupError::NotACgroup { .. }
             | CgroupError::Io { .. }
+            | CgroupError::DeviceProgram { .. }
             | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
         }
     }

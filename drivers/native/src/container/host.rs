@@ -35,7 +35,10 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             v2: version(Version::V2).next().map(|v2| v2.mount.clone()),
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
-                    device_rules: cgroup.has("devices"),
+                    no_device_rules: match cgroup.has("devices") {
+                        true => None,
+                        false => facts.no_device_programs(),
+                    },
                     available: match limited {
                         true => cgroup.available(),
                         false => Available::default(),

@@ -1,7 +1,7 @@
 //! What a run makes outside of processes: the state directory and the cgroup. Both go with it.
 
 use super::error;
-use crate::cgroup::devices::DeviceRule;
+use crate::cgroup::devices::{DevicePrograms, DeviceRule};
 use crate::cgroup::limits;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
 use crate::facts::HostFacts;
@@ -62,7 +62,7 @@ impl Made {
     }
 
     /// Puts the plan's controls in force.
-    pub(super) fn restrict(&self, plan: &CgroupPlan) -> Result<()> {
+    pub(super) fn restrict(&self, plan: &CgroupPlan, programs: &DevicePrograms) -> Result<()> {
         let Some(cgroup) = &self.cgroup else {
             return Ok(());
         };
@@ -80,7 +80,7 @@ impl Made {
                 DeviceRule::new(rule.allow(), kind, rule.major(), rule.minor(), access)
             })
             .collect();
-        Ok(cgroup.restrict_devices(&rules?)?)
+        Ok(cgroup.restrict_devices(&rules?, programs)?)
     }
 
     /// Records the first process and what an exec has to know of the plan, unless a kill has asked

@@ -23,6 +23,7 @@ mod stop;
 mod terminals;
 mod watch;
 
+use crate::cgroup::devices::DevicePrograms;
 use crate::facts::HostFacts;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
@@ -35,6 +36,7 @@ use terminals::Terminals;
 pub(crate) struct Containers {
     store: Store,
     terminals: Terminals,
+    device_programs: DevicePrograms,
     /// Read by the first start: the other verbs need none.
     facts: OnceLock<HostFacts>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
@@ -47,6 +49,7 @@ impl Containers {
         Ok(Self {
             store: Store::open(root)?,
             terminals: Terminals::default(),
+            device_programs: DevicePrograms::default(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
         })

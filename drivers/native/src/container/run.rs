@@ -126,7 +126,7 @@ impl Run<'_> {
             strict: self.options.strict,
         };
         let plan = Plan::build(self.spec, &host, &sources, &input)?;
-        made.restrict(&plan.cgroup)?;
+        made.restrict(&plan.cgroup, &self.containers.device_programs)?;
         let (status_read, status_write) = match plan.init {
             true => {
                 let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);

@@ -2,7 +2,7 @@
 
 use super::HostFacts;
 use super::read::DEVICES;
-use crate::cgroup::{Layout, mend};
+use crate::cgroup::{Layout, mend, program_mend};
 use execdriver_core::{Control, Enforcement};
 use std::path::Path;
 
@@ -97,8 +97,14 @@ fn cgroups(facts: &HostFacts) -> Vec<Control> {
             let writable = access.writable.iter().any(writable);
             control(writable, (group, "device rules"), &refused, mend)
         }
-        None if any => Control::new(group, "device rules", Enforcement::NotImplemented),
-        None => Control::unavailable(group, "device rules", &refused, mend),
+        None if !any => Control::unavailable(group, "device rules", &refused, mend),
+        None => match facts.device_programs_refused {
+            None => Control::enforced(group, "device rules"),
+            Some(errno) => {
+                let reason = format!("bpf(2) for a device program: {}", errno.desc());
+                Control::unavailable(group, "device rules", &reason, program_mend(errno))
+            }
+        },
     };
     let whole = facts.calls.cgroup_kill && access.writable.iter().any(|name| name == "unified");
     let freezer = access.writable.iter().any(|name| name.contains("freezer"));
@@ -185,6 +191,7 @@ mod tests {
     use super::*;
     use crate::cgroup::Hierarchies;
     use crate::facts::{CapabilitySets, CgroupAccess, HostFacts};
+    use nix::errno::Errno;
 
     fn find<'a>(controls: &'a [Control], group: &str, name: &str) -> &'a Control {
         let found = controls.iter().find(|c| c.group == group && c.name == name);
@@ -242,12 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn on_a_version_2_host_device_rules_are_a_matter_of_this_version_and_not_of_the_host() {
+    fn on_a_version_2_host_device_rules_need_the_right_to_load_programs() {
         let mut facts = rootless();
         facts.cgroup_access.writable = vec!["unified".into()];
-        let controls = controls(&facts);
-        let rules = find(&controls, "cgroups", "device rules");
-        assert_eq!(rules.enforcement, Enforcement::NotImplemented);
+        facts.device_programs_refused = None;
+        let free = controls(&facts);
+        let rules = find(&free, "cgroups", "device rules");
+        assert_eq!(rules.enforcement, Enforcement::Enforced);
+        facts.device_programs_refused = Some(Errno::EPERM);
+        let refused = controls(&facts);
+        let mend = mend_of(find(&refused, "cgroups", "device rules"));
+        assert!(mend.contains("CAP_BPF"), "{mend}");
     }
 
     #[test]

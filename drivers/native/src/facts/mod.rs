@@ -14,7 +14,8 @@ pub(crate) use kernel::{Calls, KernelVersion};
 pub(crate) use subids::{SubIds, SubRange};
 pub(crate) use users::{CapabilitySets, UserNamespaces};
 
-use crate::cgroup::Hierarchies;
+use crate::cgroup::{Hierarchies, program_mend};
+use nix::errno::Errno;
 use std::path::PathBuf;
 
 /// The facts of one moment; most never change while the process lives.
@@ -26,6 +27,9 @@ pub(crate) struct HostFacts {
     /// The hierarchies in which this process may make cgroups below its own, and why not in the
     /// first one where it may not.
     pub(crate) cgroup_access: CgroupAccess,
+    /// Why this process may load no device program, the way of a host without version 1's devices
+    /// controller; `None`: it may, or needs none.
+    pub(crate) device_programs_refused: Option<Errno>,
     /// The namespaces that the kernel knows: names of `/proc/self/ns`.
     pub(crate) namespaces: Vec<String>,
     /// The active security modules, in the kernel's order; empty also when it does not tell.
@@ -64,6 +68,14 @@ impl HostFacts {
     /// their own.
     pub(crate) fn is_root(&self) -> bool {
         self.euid == 0
+    }
+
+    /// Why device rules cannot be enforced in a cgroup, and the mend, where it has no devices
+    /// controller of version 1.
+    pub(crate) fn no_device_programs(&self) -> Option<String> {
+        let errno = self.device_programs_refused?;
+        let (reason, mend) = (errno.desc(), program_mend(errno));
+        Some(format!("bpf(2) for a device program: {reason} ({mend})"))
     }
 
     /// Whether the kernel has this file system built in or loaded.

@@ -4,6 +4,7 @@ use super::kernel::{Calls, KernelVersion};
 use super::users::{CapabilitySets, UserNamespaces};
 use super::{CgroupAccess, HostFacts};
 use crate::at;
+use crate::cgroup::devices::programs_refused;
 use crate::cgroup::{Hierarchies, Hierarchy};
 use crate::sys::probe;
 use nix::errno::Errno;
@@ -52,6 +53,10 @@ impl HostFacts {
             kernel: constant.kernel.clone(),
             calls: constant.calls,
             cgroup_access: access(&cgroups),
+            device_programs_refused: match cgroups.controller("devices") {
+                Some(_) => None,
+                None => programs_refused(),
+            },
             cgroups,
             namespaces: constant.namespaces.clone(),
             lsms: constant.lsms.clone(),

@@ -38,19 +38,17 @@ pub(super) fn plan(
     let mut plan = CgroupPlan::default();
     match &host.cgroup.own {
         OwnCgroup::Made {
-            device_rules: true, ..
+            no_device_rules: None,
+            ..
         } => plan.device_rules = rules,
         OwnCgroup::Made {
-            device_rules: false,
+            no_device_rules: Some(why),
             ..
-        } if restricts => {
-            let why = "cgroup version 2 has no device controller of this version of the driver";
-            missing(TemplateDefault::DeviceRules, "device rules", why.to_owned())?;
+        } => {
+            if restricts {
+                missing(TemplateDefault::DeviceRules, "device rules", why.clone())?;
+            }
         }
-        OwnCgroup::Made {
-            device_rules: false,
-            ..
-        } => {}
         OwnCgroup::None { reason } => {
             missing(
                 TemplateDefault::Cgroup,

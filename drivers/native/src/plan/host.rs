@@ -51,8 +51,8 @@ pub(crate) enum OwnCgroup {
     },
     /// There is one.
     Made {
-        /// Whether device rules are enforced in it.
-        device_rules: bool,
+        /// Why device rules cannot be enforced in it, and the mend; `None`: they can.
+        no_device_rules: Option<String>,
         /// What it has for limits; nothing when none were asked for.
         available: Available,
     },

@@ -1,5 +1,6 @@
 //! Plans from made-up hosts: golden lists of steps, what the steps carry, and what is refused.
 
+mod devices;
 mod golden;
 mod launched;
 mod limited;
@@ -36,7 +37,7 @@ pub(super) fn root_host() -> Host {
             ],
             v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
             own: OwnCgroup::Made {
-                device_rules: true,
+                no_device_rules: None,
                 available: crate::cgroup::limits::Available {
                     v1: ["cpu", "cpuset", "memory", "pids"]
                         .map(str::to_owned)
