@@ -3,7 +3,7 @@
 use super::HostFacts;
 use super::read::DEVICES;
 use crate::cgroup::{Layout, mend, program_mend};
-use execdriver_core::{Control, Enforcement};
+use execdriver_core::Control;
 use std::path::Path;
 
 /// What the facts say of every facility that a container can ask for; the driver adds what it
@@ -191,6 +191,7 @@ mod tests {
     use super::*;
     use crate::cgroup::Hierarchies;
     use crate::facts::{CapabilitySets, CgroupAccess, HostFacts};
+    use execdriver_core::Enforcement;
     use nix::errno::Errno;
 
     fn find<'a>(controls: &'a [Control], group: &str, name: &str) -> &'a Control {

@@ -5,7 +5,7 @@
 //! borrowed for the call, and writes into the log alone; it checks a program before it takes it.
 #![allow(unsafe_code)]
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -79,7 +79,7 @@ pub(crate) fn load_device_program(program: &[Insn], log: &mut [u8]) -> Result<Ow
         prog_ifindex: 0,
         expected_attach_type: ATTACH_TYPE_CGROUP_DEVICE,
     };
-    let size = size_of::<LoadAttr>() as c_uint;
+    let size = size_of::<LoadAttr>();
     // SAFETY: the attributes are of the given size, and the program, the text and the log that they point to outlive the call.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &raw mut attr, size) };
     let fd = Errno::result(fd)?;
@@ -97,7 +97,7 @@ pub(crate) fn attach_device_program(cgroup: BorrowedFd, program: BorrowedFd) -> 
         attach_flags: ALLOW_MULTI,
         replace_bpf_fd: 0,
     };
-    let size = size_of::<AttachAttr>() as c_uint;
+    let size = size_of::<AttachAttr>();
     // SAFETY: the attributes are of the given size and hold numbers only.
     let result = unsafe { libc::syscall(libc::SYS_bpf, PROG_ATTACH, &raw mut attr, size) };
     Errno::result(result).map(drop)

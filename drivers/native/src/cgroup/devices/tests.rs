@@ -78,8 +78,7 @@ fn run(program: &[Insn], asked: Use) -> bool {
     ];
     let mut registers = [0u64; 11];
     let mut at = 0;
-    for _ in 0..=program.len() {
-        let insn = program[at];
+    while let Some(insn) = program.get(at) {
         at += 1;
         let (to, from) = (
             usize::from(insn.registers & 15),
