@@ -13,7 +13,7 @@ const INSIDE: &str = "EXECDRIVER_TEST_INSIDE";
 /// True when the caller is done: this was the first run, of root, which ran `script` in a mount namespace of its own and
 /// then the test `name` of this program as an ordinary user with the name `kim`; or it is skipped. False in that second run.
 ///
-/// `$DIR` is a directory of the script's own.
+/// `$DIR` is a directory of the script's own; what it leaves elsewhere it removes by `trap ... EXIT`.
 #[track_caller]
 pub(crate) fn rerun_as_user(name: &str, script: &str) -> bool {
     rerun(
@@ -54,7 +54,7 @@ pub(crate) fn rerun(name: &str, script: &str, by: &str) -> bool {
     )
     .expect("our own file");
     let whole = format!(
-        "mount --bind \"$DIR/passwd\" /etc/passwd\n{script}\nexec {by} \"$DIR/test\" --exact {name} --nocapture"
+        "mount --bind \"$DIR/passwd\" /etc/passwd\n{script}\n{by} \"$DIR/test\" --exact {name} --nocapture"
     );
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-euc", &whole])

@@ -203,7 +203,7 @@ fn describe(record: &mut Record, spec: &Spec) {
 /// An absolute parent for root, as the original's `/docker`; below our own cgroup for others, who
 /// can have nothing elsewhere.
 fn place(spec: &Spec, facts: &HostFacts) -> Result<CgroupPath> {
-    let own = match facts.is_root() {
+    let own = match facts.is_root() && facts.user_namespaces.outer.is_none() {
         true => "/execdriver",
         false => "execdriver",
     };

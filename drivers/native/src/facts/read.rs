@@ -1,11 +1,12 @@
 //! Reads the facts; what cannot be read counts as absent, since nothing may be built on it.
 
 use super::kernel::{Calls, KernelVersion};
-use super::users::{CapabilitySets, UserNamespaces};
+use super::users::{self, CapabilitySets, UserNamespaces};
 use super::{CgroupAccess, HostFacts};
 use crate::at;
 use crate::cgroup::devices::programs_refused;
 use crate::cgroup::{Hierarchies, Hierarchy};
+use crate::launch::IdMaps;
 use crate::sys::probe;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -86,8 +87,7 @@ impl HostFacts {
         facts.euid = geteuid().as_raw();
         facts.egid = getegid().as_raw();
         facts.capabilities = CapabilitySets::parse(&text("/proc/thread-self/status"), &last);
-        facts.user_namespaces.initial = in_initial_namespace();
-        facts.user_namespaces.setgroups_denied = setgroups_denied();
+        facts.user_namespaces.outer = outer();
         facts.cgroups.refresh(&text("/proc/thread-self/cgroup"));
         facts
     }
@@ -148,19 +148,29 @@ fn user_namespaces() -> UserNamespaces {
         unprivileged_allowed: setting("/proc/sys/kernel/unprivileged_userns_clone") != Some(0),
         apparmor_restricted: setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
             == Some(1),
-        initial: in_initial_namespace(),
-        setgroups_denied: setgroups_denied(),
+        outer: outer(),
     }
 }
 
-/// In the first user namespace it never is.
-fn setgroups_denied() -> bool {
-    text("/proc/thread-self/setgroups").trim() == "deny"
-}
+/// The number that the first user namespace of a machine has always had (`PROC_USER_INIT_INO`):
+/// another one may map every id too.
+const FIRST_USER_NAMESPACE: u64 = 0xeffffffd;
 
-fn in_initial_namespace() -> bool {
-    let map = text("/proc/thread-self/uid_map");
-    map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+fn outer() -> Option<IdMaps> {
+    let (uids, all) = users::map(&text("/proc/thread-self/uid_map"));
+    let first = || {
+        std::fs::metadata("/proc/thread-self/ns/user")
+            .is_ok_and(|namespace| namespace.ino() == FIRST_USER_NAMESPACE)
+    };
+    if all && first() {
+        return None;
+    }
+    Some(IdMaps {
+        uids,
+        gids: users::map(&text("/proc/thread-self/gid_map")).0,
+        deny_setgroups: text("/proc/thread-self/setgroups").trim() == "deny",
+        helpers: None,
+    })
 }
 
 fn devices() -> Vec<PathBuf> {

@@ -1,5 +1,7 @@
 //! Who we are to the kernel: capability sets and the right to make user namespaces.
 
+use crate::launch::{IdMaps, IdRange};
+
 /// The capability sets of this process, bit n being capability n of linux/capability.h.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CapabilitySets {
@@ -8,6 +10,27 @@ pub(crate) struct CapabilitySets {
     pub(crate) permitted: u64,
     pub(crate) effective: u64,
     pub(crate) bounding: u64,
+}
+
+/// The map that /proc shows, and whether it is that of the machine's first user namespace.
+pub(super) fn map(text: &str) -> (Vec<IdRange>, bool) {
+    let range = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(IdRange {
+            inside: next()?,
+            outside: next()?,
+            size: next()?,
+        })
+    };
+    let ranges: Vec<IdRange> = text.lines().filter_map(range).collect();
+    let all = IdRange {
+        inside: 0,
+        outside: 0,
+        size: u32::MAX,
+    };
+    let first = ranges == [all];
+    (ranges, first)
 }
 
 /// Whether user namespaces can be made without privileges, setting by setting.
@@ -19,10 +42,8 @@ pub(crate) struct UserNamespaces {
     pub(crate) unprivileged_allowed: bool,
     /// Ubuntu's `kernel.apparmor_restrict_unprivileged_userns`.
     pub(crate) apparmor_restricted: bool,
-    /// Whether we are in the first user namespace of the machine.
-    pub(crate) initial: bool,
-    /// Whether ours denies `setgroups(2)`, as one does whose maps an ordinary user wrote.
-    pub(crate) setgroups_denied: bool,
+    /// The ids of the user namespace that we are in ourselves; `None` in the machine's first.
+    pub(crate) outer: Option<IdMaps>,
 }
 
 /// CAP_SYS_ADMIN.
@@ -99,13 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn the_machines_first_user_namespace_has_every_id() {
+        assert!(map("         0          0 4294967295\n").1);
+        let (ranges, first) = map("0 1000 1\n1 100000 65536\n");
+        assert_eq!((ranges.len(), ranges[1].size, first), (2, 65536, false));
+        assert!(!map("").1);
+    }
+
+    #[test]
     fn each_setting_that_forbids_user_namespaces_has_its_mend() {
         let free = UserNamespaces {
             max: 100,
             unprivileged_allowed: true,
             apparmor_restricted: false,
-            initial: true,
-            setgroups_denied: false,
+            outer: None,
         };
         assert_eq!(free.forbidden(false), None);
         let none = UserNamespaces {

@@ -22,7 +22,8 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
     }
     let mut set = planned.options.set;
     // An ordinary user's container that has no cgroup of its own would own its caller's.
-    if !builder.host.is_root() && builder.host.cgroup.has_none() {
+    let ordinary = !builder.host.is_root() || builder.host.outer.is_some();
+    if ordinary && builder.host.cgroup.has_none() {
         set |= MOUNT_ATTR_RDONLY;
     }
     if builder.host.cgroup.v1.is_empty() {
@@ -132,7 +133,7 @@ fn hosts(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanErr
         recursive: true,
         ..MountOptions::default()
     };
-    if builder.namespaces.in_user_namespace() {
+    if builder.namespaces.is_confined() {
         options.set |= MOUNT_ATTR_RDONLY;
     }
     let planned = Planned {

@@ -243,7 +243,7 @@ fn stand_in(builder: &mut Builder<'_>, node: &Node, field: &str) -> Result<(), P
             });
         }
     };
-    let foreign = builder.namespaces.in_user_namespace();
+    let foreign = builder.namespaces.is_confined();
     let slot = builder.open(field, &source, foreign)?;
     builder.mounted.push(
         &Op::Bind {

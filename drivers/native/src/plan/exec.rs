@@ -32,7 +32,7 @@ impl Plan {
         let foreign = running.namespaces.contains(&Kind::User);
         let setgroups = match foreign {
             true => !running.denies_setgroups,
-            false => !host.setgroups_denied,
+            false => !host.denies_setgroups(),
         };
         let wanted = Wanted {
             process: &exec.process,

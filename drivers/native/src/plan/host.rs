@@ -2,6 +2,7 @@
 
 use crate::cgroup::limits::Available;
 use crate::facts::SubIds;
+use crate::launch::IdMaps;
 use std::path::PathBuf;
 
 /// What the host program is and what its host has. Everything that a plan needs to know of the
@@ -16,10 +17,9 @@ pub(crate) struct Host {
     pub(crate) capabilities: u64,
     /// The highest capability that the kernel knows.
     pub(crate) last_capability: u32,
-    /// Whether the user namespace is the first one, where device nodes can be made.
-    pub(crate) initial_user_namespace: bool,
-    /// Whether that user namespace denies `setgroups(2)` to everybody in it.
-    pub(crate) setgroups_denied: bool,
+    /// The ids of the user namespace that the host program is in itself; `None` in the machine's
+    /// first, where device nodes can be made and the host's file systems be mounted anew.
+    pub(crate) outer: Option<IdMaps>,
     /// What /etc/subuid and /etc/subgid give to the caller; read when a plan depends on it.
     pub(crate) sub_ids: Option<SubIds>,
     /// The host program's own `oom_score_adj`, which its children start with.
@@ -77,9 +77,17 @@ impl Host {
         self.uid == 0 && self.capabilities & SYS_ADMIN != 0
     }
 
+    /// Whether the user namespace of the host program denies `setgroups(2)`, as that of an
+    /// unprivileged `unshare -r` does.
+    pub(super) fn denies_setgroups(&self) -> bool {
+        self.outer
+            .as_ref()
+            .is_some_and(|outer| outer.deny_setgroups)
+    }
+
     /// Whether device nodes can be made.
     pub(super) fn makes_nodes(&self) -> bool {
-        self.is_root() && self.initial_user_namespace && self.capabilities & MKNOD != 0
+        self.is_root() && self.outer.is_none() && self.capabilities & MKNOD != 0
     }
 
     /// What to write as `oom_score_adj`; `None`: it is so already, or is the default that this user

@@ -94,7 +94,7 @@ fn explicit(uids: Vec<IdRange>, gids: Vec<IdRange>, host: &Host) -> Result<IdMap
         return Ok(IdMaps {
             uids,
             gids,
-            deny_setgroups: host.setgroups_denied,
+            deny_setgroups: host.denies_setgroups(),
             helpers: None,
         });
     }
@@ -200,7 +200,7 @@ fn ranges_of(host: &Host, kept: Option<(u32, u32)>) -> Result<IdMaps, PlanError>
     Ok(IdMaps {
         uids: map(host.uid, kept.map(|ids| ids.0), &ids.uids),
         gids: map(host.gid, kept.map(|ids| ids.1), &ids.gids),
-        deny_setgroups: root && host.setgroups_denied,
+        deny_setgroups: root && host.denies_setgroups(),
         helpers,
     })
 }

@@ -151,7 +151,7 @@ impl Plan {
             named_capabilities: &spec.named_capabilities,
             host,
             input,
-            maps: namespaces.maps.as_ref(),
+            maps: namespaces.ids(),
             in_user_namespace: namespaces.in_user_namespace(),
             setgroups: namespaces.setgroups(),
             init: spec.init,

@@ -161,7 +161,7 @@ fn of_namespace(
     fstype: &str,
     kind: Kind,
 ) -> Result<(), PlanError> {
-    let ours = !builder.namespaces.is_host(kind) || !builder.namespaces.in_user_namespace();
+    let ours = !builder.namespaces.is_host(kind) || !builder.namespaces.is_confined();
     if ours {
         let real = match fstype {
             "mqueue" => 0,
@@ -236,7 +236,7 @@ fn devpts(
     source: &Path,
 ) -> Result<(), PlanError> {
     let mut options = planned.options.clone();
-    if let Some(maps) = &builder.namespaces.maps {
+    if let Some(maps) = builder.namespaces.ids() {
         let mapped = |map, value: &Option<String>| {
             let id = value.as_deref().and_then(|value| value.parse().ok());
             id.is_none_or(|id| super::idmaps::is_mapped(map, id))

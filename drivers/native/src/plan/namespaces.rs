@@ -27,9 +27,8 @@ pub(super) struct Namespaces {
     joined: Vec<(Kind, JoinFrom)>,
     /// Present with a new user namespace.
     pub(super) maps: Option<IdMaps>,
-    /// The host program's own user namespace denies `setgroups`, as that of an unprivileged
-    /// `unshare -r` does.
-    outer_denies_setgroups: bool,
+    /// The ids of the host program's own user namespace, when that is not the machine's first.
+    outer: Option<IdMaps>,
 }
 
 /// A namespace's `CLONE_NEW*` bit.
@@ -69,7 +68,7 @@ impl Namespaces {
             created,
             joined,
             maps: None,
-            outer_denies_setgroups: host.setgroups_denied,
+            outer: host.outer.clone(),
         };
         namespaces.check(spec)?;
         namespaces.decide_user(spec, host)?;
@@ -96,11 +95,31 @@ impl Namespaces {
         !self.is_host(Kind::User)
     }
 
+    /// Whether it is in a user namespace that is not the machine's first: the host's own namespaces
+    /// and mounts are not its to change then, though it be root.
+    pub(super) fn is_confined(&self) -> bool {
+        self.in_user_namespace() || self.outer.is_some()
+    }
+
+    /// The ids that exist in the container; `None`: all, or nobody knows.
+    pub(super) fn ids(&self) -> Option<&IdMaps> {
+        match &self.maps {
+            Some(maps) => Some(maps),
+            None => self.outer.as_ref().filter(|_| !self.joins(Kind::User)),
+        }
+    }
+
     /// Whether groups can be set. In a joined user namespace nobody knows; rootless ones deny it.
     pub(super) fn setgroups(&self) -> bool {
         match &self.maps {
             Some(maps) => !maps.deny_setgroups,
-            None => !self.joins(Kind::User) && !self.outer_denies_setgroups,
+            None => {
+                let denied = self
+                    .outer
+                    .as_ref()
+                    .is_some_and(|outer| outer.deny_setgroups);
+                !self.joins(Kind::User) && !denied
+            }
         }
     }
 

@@ -94,7 +94,7 @@ fn overlay(
             size: or(ephemeral.size_bytes, EPHEMERAL_BYTES),
             inodes: or(ephemeral.inodes, EPHEMERAL_INODES),
             // trusted.* belongs to the first user namespace alone.
-            userxattr: builder.namespaces.in_user_namespace(),
+            userxattr: builder.namespaces.is_confined(),
         },
         format!(
             "use an ephemeral layer over {} as the root",

@@ -149,7 +149,8 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
     if !super::namespaces::lists(spec, Kind::Cgroup) {
         paths.push("/sys/fs/cgroup".into());
     }
-    if !host.is_root() || super::namespaces::lists(spec, Kind::User) {
+    let confined = !host.is_root() || host.outer.is_some();
+    if confined || super::namespaces::lists(spec, Kind::User) {
         paths.extend(["/proc", "/sys", "/dev/mqueue"].map(PathBuf::from));
     }
     paths

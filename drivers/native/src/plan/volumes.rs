@@ -21,7 +21,7 @@ pub(super) fn bind(
 ) -> Result<(), PlanError> {
     let Planned { field, options, .. } = planned;
     let target = container_path(&format!("{field}.destination"), planned.target)?;
-    let foreign = builder.namespaces.in_user_namespace();
+    let foreign = builder.namespaces.is_confined();
     let propagation = options.propagation.unwrap_or(PRIVATE);
     if foreign && propagation & libc::MS_SHARED != 0 {
         // A mount namespace of another user namespace only ever receives: mount_namespaces(7).
