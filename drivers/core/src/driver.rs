@@ -103,8 +103,11 @@ pub trait Driver: Send + Sync {
     /// `NotFound`, `NotRunning`, `Unsupported`.
     fn stats(&self, id: &str) -> Result<ResourceStats>;
 
-    /// Changes limits of a running container: all of them or, on an error, none. Zero and empty
-    /// fields stay as they are.
+    /// Changes limits of a running or paused container: all of them or, on an error, none. Zero
+    /// and empty fields stay as they are; -1 takes a limit away. Limits of setrlimit(2) and
+    /// `oom_score_adj` become those of every process in it, and of later execs.
+    ///
+    /// A limit below what is in use is refused as an `InvalidCommand`.
     ///
     /// # Errors
     /// `NotFound`, `NotRunning`, `InvalidCommand`, `Unsupported`.
@@ -251,6 +254,12 @@ impl ExecRequest {
     /// Sets the capabilities.
     pub fn capabilities(mut self, names: Vec<String>) -> Self {
         self.capabilities = Some(names);
+        self
+    }
+
+    /// Sets the limits.
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.resources = Some(resources);
         self
     }
 

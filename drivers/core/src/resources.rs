@@ -61,6 +61,9 @@ pub struct LinuxResources {
     pub pids_limit: i64,
     /// How readily memory is swapped, 0 to 100; -1: unset, the default (cgroup v1).
     pub memory_swappiness: i64,
+    /// How readily the kernel ends its processes for want of memory, -1000 to 1000: of an `update`
+    /// and of an exec. A command has [`oom_score_adj`](crate::LinuxCommand::oom_score_adj).
+    pub oom_score_adj: Option<i32>,
 }
 
 impl Default for LinuxResources {
@@ -81,6 +84,7 @@ impl Default for LinuxResources {
             oom_kill_disable: false,
             pids_limit: 0,
             memory_swappiness: -1,
+            oom_score_adj: None,
         }
     }
 }

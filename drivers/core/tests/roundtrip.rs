@@ -145,7 +145,14 @@ fn linux_resources() -> impl Strategy<Value = LinuxResources> {
     let rlimit = (0_u32..3, 0_u64..3, any::<u64>());
     let rlimit = rlimit.prop_map(|(kind, hard, soft)| Rlimit { kind, hard, soft });
     let numbers = any::<[i64; 5]>();
-    let rest = (text(), text(), vec(rlimit, 0..3), any::<bool>(), -1_i64..2);
+    let rest = (
+        text(),
+        text(),
+        vec(rlimit, 0..3),
+        any::<bool>(),
+        -1_i64..2,
+        any::<Option<i32>>(),
+    );
     (
         vec(weight, 0..2),
         vec(vec(throttle, 0..2), 4),
@@ -168,6 +175,7 @@ fn linux_resources() -> impl Strategy<Value = LinuxResources> {
             rlimits: rest.2,
             oom_kill_disable: rest.3,
             pids_limit: rest.4,
+            oom_score_adj: rest.5,
         })
 }
 

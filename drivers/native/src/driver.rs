@@ -26,7 +26,7 @@ pub struct NativeDriver {
 }
 
 /// What the trait has and this driver does.
-const OPERATIONS: [&str; 10] = [
+const OPERATIONS: [&str; 11] = [
     "run",
     "exec",
     "kill",
@@ -36,11 +36,12 @@ const OPERATIONS: [&str; 10] = [
     "clean",
     "list",
     "stats",
+    "update",
     "hooks",
 ];
 
 /// What comes later.
-const LATER: [&str; 3] = ["pause", "unpause", "update"];
+const LATER: [&str; 2] = ["pause", "unpause"];
 
 impl NativeDriver {
     /// The name that it is registered under.
@@ -145,8 +146,8 @@ impl Driver for NativeDriver {
         self.containers.stats(id)
     }
 
-    fn update(&self, id: &str, _: &Resources) -> Result<()> {
-        self.not_yet(id, "update")
+    fn update(&self, id: &str, resources: &Resources) -> Result<()> {
+        self.containers.update(id, resources)
     }
 
     fn list(&self) -> Result<Vec<ContainerInfo>> {

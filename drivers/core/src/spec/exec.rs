@@ -1,9 +1,9 @@
 //! One more process for a running container: what it inherits, and what is its own.
 
-use super::process::{directory, words};
+use super::process::{directory, posix_rlimits, words};
 use super::{ProcessControls, SeccompChoice, Spec, User, capabilities, environment, user};
-use crate::{Error, ExecRequest, Result};
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxSeccomp, Process};
+use crate::{Error, ExecRequest, LinuxResources, Resources, Result};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxSeccomp, PosixRlimit, Process};
 use serde::{Deserialize, Serialize};
 
 /// What an exec takes from its container: written to the container's state, so that every
@@ -74,9 +74,10 @@ impl ExecDefaults {
     /// The process of `request`.
     ///
     /// Its environment is its own if it has one, else the container's; so are directory, user and
-    /// capabilities. A privileged one has every capability, for itself alone. Limits of setrlimit,
-    /// `oom_score_adj`, `no_new_privileges`, profile, label, Landlock rules, scheduling and the other
-    /// attributes of processes are always the container's.
+    /// capabilities. A privileged one has every capability, for itself alone. Limits of setrlimit
+    /// and `oom_score_adj` are the container's unless its resources name others;
+    /// `no_new_privileges`, profile, label, Landlock rules, scheduling and the other attributes of
+    /// processes are always the container's.
     ///
     /// # Errors
     /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
@@ -92,6 +93,9 @@ impl ExecDefaults {
             check_cwd(cwd)?;
             process.set_cwd(directory(cwd));
         }
+        if let Some(resources) = &request.resources {
+            limit(&mut process, resources)?;
+        }
         let (sets, named_capabilities) = self.capabilities(request)?;
         process.set_capabilities(Some(sets));
         Ok(ExecSpec {
@@ -100,6 +104,14 @@ impl ExecDefaults {
             named_capabilities,
             controls: self.controls.clone(),
         })
+    }
+
+    /// What later execs take over after an update of the container's limits.
+    ///
+    /// # Errors
+    /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
+    pub fn update(&mut self, resources: &Resources) -> Result<()> {
+        limit(&mut self.process, resources)
     }
 
     fn capabilities(&self, request: &ExecRequest) -> Result<(LinuxCapabilities, Capabilities)> {
@@ -140,6 +152,29 @@ impl ExecDefaults {
         };
         user::names(asked, groups)
     }
+}
+
+/// Puts the limits that a process has by itself in force over those that it has.
+fn limit(process: &mut Process, resources: &Resources) -> Result<()> {
+    resources.validate()?;
+    let Some(linux) = &resources.linux else {
+        return Ok(());
+    };
+    let rlimits = overlaid(process.rlimits().as_deref().unwrap_or_default(), linux)?;
+    process.set_rlimits(Some(rlimits));
+    if linux.oom_score_adj.is_some() {
+        process.set_oom_score_adj(linux.oom_score_adj);
+    }
+    Ok(())
+}
+
+/// `under` with the limits of `linux` in their place.
+fn overlaid(under: &[PosixRlimit], linux: &LinuxResources) -> Result<Vec<PosixRlimit>> {
+    let over = posix_rlimits(Some(linux))?;
+    let kept = |limit: &&PosixRlimit| !over.iter().any(|new| new.typ() == limit.typ());
+    let mut all: Vec<PosixRlimit> = under.iter().filter(kept).copied().collect();
+    all.extend(&over);
+    Ok(all)
 }
 
 fn check_cwd(cwd: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The process part of a container: arguments, directory, terminal, limits.
 
 use super::{attributes, capabilities, environment, oci};
-use crate::{Command, LinuxCommand, ProcessConfig, Profile, Result};
+use crate::{Command, LinuxCommand, LinuxResources, ProcessConfig, Profile, Result};
 use oci_spec::runtime::{self, Capabilities, PosixRlimit, PosixRlimitType, Process};
 use std::path::PathBuf;
 
@@ -99,7 +99,11 @@ fn blank() -> Process {
 /// OCI's names for the limits; what has none was refused before.
 fn rlimits(command: &Command) -> Result<Vec<PosixRlimit>> {
     let resources = command.resources.as_ref();
-    let linux = resources.and_then(|resources| resources.linux.as_ref());
+    posix_rlimits(resources.and_then(|resources| resources.linux.as_ref()))
+}
+
+/// The same of any limits.
+pub(super) fn posix_rlimits(linux: Option<&LinuxResources>) -> Result<Vec<PosixRlimit>> {
     linux
         .iter()
         .flat_map(|linux| &linux.rlimits)

@@ -38,6 +38,11 @@ impl Command {
         parts::network(self.network.as_ref())?;
         if let Some(resources) = &self.resources {
             resources::check(resources, self.as_linux().is_some())?;
+            let linux = resources.linux.as_ref();
+            if linux.is_some_and(|linux| linux.oom_score_adj.is_some()) {
+                let reason = "a command has an oom_score_adj of its own";
+                return Err(Error::invalid("resources.oom_score_adj", reason));
+            }
         }
         match &self.platform {
             Platform::Linux(linux) => {

@@ -66,6 +66,8 @@ fn check_linux(linux: &LinuxResources, memory: i64) -> Result<()> {
         );
         return Err(Error::invalid("resources.memory_swappiness", reason));
     }
+    let score = i64::from(linux.oom_score_adj.unwrap_or(0));
+    in_range("resources.oom_score_adj", score, -1000, 1000)?;
     in_range("resources.pids_limit", linux.pids_limit, -1, i64::MAX)?;
     unless_zero("resources.cpu_period", linux.cpu_period, CPU_PERIOD)?;
     if linux.cpu_quota != -1 {

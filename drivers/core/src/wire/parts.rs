@@ -65,6 +65,7 @@ mirror! {
         Linux oom_kill_disable: bool,
         Linux pids_limit: i64,
         Linux memory_swappiness: i64,
+        Linux oom_score_adj: i32,
     }
 }
 
@@ -184,6 +185,7 @@ impl ResourcesKeys {
             oom_kill_disable: Some(linux.oom_kill_disable),
             pids_limit: on(linux.pids_limit != 0, linux.pids_limit),
             memory_swappiness: Some(linux.memory_swappiness),
+            oom_score_adj: linux.oom_score_adj,
             ..common
         }
     }
@@ -217,6 +219,7 @@ impl ResourcesKeys {
             oom_kill_disable: self.oom_kill_disable.unwrap_or_default(),
             pids_limit: self.pids_limit.unwrap_or_default(),
             memory_swappiness: self.memory_swappiness.unwrap_or(default.memory_swappiness),
+            oom_score_adj: self.oom_score_adj,
         }
     }
 }

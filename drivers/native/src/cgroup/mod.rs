@@ -28,7 +28,6 @@ mod subtree;
 mod tests;
 mod walk;
 
-pub(crate) use apply::Changed;
 pub(crate) use counters::Counters;
 pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};

@@ -16,11 +16,13 @@ mod host;
 mod list;
 mod made;
 mod mapped;
+mod members;
 mod run;
 mod signal;
 mod stats;
 mod stop;
 mod terminals;
+mod update;
 mod watch;
 
 use crate::cgroup::devices::DevicePrograms;

@@ -27,6 +27,7 @@ pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line};
 pub(crate) use idns::id_namespace;
 pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
+pub(crate) use procfs::{ProcessDir, ProcfsError};
 
 use crate::sys::spawn::{Spawn, spawn};
 use attempt::Attempt;

@@ -5,6 +5,7 @@ pub(crate) mod mount;
 pub(crate) mod pidfd;
 pub(crate) mod probe;
 mod raw;
+pub(crate) mod rlimit;
 pub(crate) mod scm;
 pub(crate) mod sigchld;
 pub(crate) mod spawn;

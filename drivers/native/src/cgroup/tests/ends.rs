@@ -11,9 +11,19 @@ fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
         let mut cgroup = create("", "bomb");
         let all = paths(&cgroup);
         fs::write(member(&cgroup, "pids").join("pids.max"), "300").unwrap();
-        let mut child =
-            spawn("b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; sleep 0.1; b");
+        // It begins only when it is bounded: outside it would fill the machine.
+        let mut bomb = Command::new("sh");
+        bomb.args([
+            "-c",
+            "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b",
+        ]);
+        bomb.stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = bomb.spawn().unwrap();
         cgroup.place(child.id(), false).unwrap();
+        let mut go = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut go, b"go\n").unwrap();
         eventually("it grows", || cgroup.pids().unwrap().pids.len() > 50);
         let (kept, left): (Vec<Member>, Vec<Member>) = cgroup.members.drain(..).partition(|m| {
             let v2 = m.version == Version::V2 && without.contains(&"unified");
@@ -43,9 +53,19 @@ fn a_version_2_host_needs_nothing_of_version_1_and_not_even_cgroup_kill() {
     let place = CgroupPath::new(&unique_id("two"), &unique_id("two")).unwrap();
     for whole in [true, false] {
         let cgroup = Cgroup::create(&host, &place, &[]).unwrap();
-        let mut child =
-            spawn("b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; sleep 0.1; b");
+        // It begins only when it is bounded: outside it would fill the machine.
+        let mut bomb = Command::new("sh");
+        bomb.args([
+            "-c",
+            "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b",
+        ]);
+        bomb.stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = bomb.spawn().unwrap();
         cgroup.place(child.id(), false).unwrap();
+        let mut go = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut go, b"go\n").unwrap();
         eventually("it grows", || cgroup.pids().unwrap().pids.len() > 50);
         assert!(cgroup.counters().cpu_user.is_some());
         if !whole {

@@ -1,0 +1,105 @@
+//! `update`: other limits for a container that runs, all of them or none.
+
+use super::members::Wanted;
+use super::{Containers, unless_ended};
+use crate::cgroup::Cgroup;
+use crate::cgroup::limits::{self, Available, Purpose};
+use crate::plan::PlanError;
+use crate::state::{LOCK_PATIENCE, Locked, Record, Status};
+use execdriver_core::{ContainerId, Error, LinuxResources, Resources, Result, spec};
+use oci_spec::runtime;
+
+const SYS_RESOURCE: u64 = 1 << 24;
+
+impl Containers {
+    /// Changes the limits of a container. Its lock is held meanwhile, so that two updates do not mix.
+    pub(crate) fn update(&self, id: &str, resources: &Resources) -> Result<()> {
+        ContainerId::parse(id)?;
+        let asked = spec::limits(resources)?;
+        let (entry, _) = self.live(id)?;
+        let locked = entry.lock(LOCK_PATIENCE)?;
+        let record = locked.read()?;
+        // What it was may be over by the time that we had the lock.
+        if record.status != Status::Running || record.liveness() != crate::state::Liveness::Alive {
+            return Err(Error::NotRunning { id: id.to_owned() });
+        }
+        let facts = self.facts();
+        let update = Update {
+            locked: &locked,
+            asked,
+            resources,
+            raises: facts.capabilities.permitted & SYS_RESOURCE != 0,
+        };
+        update
+            .whole(&record)
+            .map_err(|error| unless_ended(&record, error))
+    }
+}
+
+struct Update<'a> {
+    locked: &'a Locked,
+    asked: runtime::LinuxResources,
+    resources: &'a Resources,
+    /// Whether the host program may raise hard limits.
+    raises: bool,
+}
+
+impl Update<'_> {
+    fn whole(&self, record: &Record) -> Result<()> {
+        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
+        let cgroup = cgroup.as_ref();
+        let have = cgroup.map_or_else(no_cgroup, Cgroup::available);
+        let before = record.limits.clone().unwrap_or_default();
+        let settings = limits::settings(&self.asked, &before, &have, Purpose::Update);
+        let settings = settings.map_err(PlanError::from)?;
+        let wanted = wanted(self.resources.linux.as_ref());
+        wanted.check(record, cgroup, self.raises)?;
+        let written = match cgroup {
+            Some(cgroup) => Some((cgroup, cgroup.limit(&settings)?)),
+            None => None,
+        };
+        let recorded = self.record(record, &before);
+        // The processes come last: what is done to them cannot always be undone.
+        let done = recorded.and_then(|()| wanted.apply(record, cgroup));
+        done.inspect_err(|_| {
+            // The update's own error is the one to report.
+            let _ = self.locked.write(record);
+            if let Some((cgroup, changed)) = written {
+                cgroup.undo(changed);
+            }
+        })
+    }
+
+    /// What is in force now, for statistics, later updates and later execs.
+    fn record(&self, record: &Record, before: &runtime::LinuxResources) -> Result<()> {
+        let mut record = record.clone();
+        let merged = limits::merged(before, &self.asked);
+        record.limits = limits::asks(&merged).then_some(merged);
+        if let Some(defaults) = &mut record.defaults {
+            defaults.update(self.resources)?;
+        }
+        Ok(self.locked.write(&record)?)
+    }
+}
+
+fn no_cgroup() -> Available {
+    Available {
+        otherwise: "it has none, since this user may not make cgroups (start the host program as root, or with \
+                    `systemd-run --user --scope -p Delegate=yes`)"
+            .to_owned(),
+        ..Available::default()
+    }
+}
+
+fn wanted(linux: Option<&LinuxResources>) -> Wanted {
+    let Some(linux) = linux else {
+        return Wanted::default();
+    };
+    let rlimits = linux.rlimits.iter();
+    Wanted {
+        rlimits: rlimits
+            .map(|limit| (limit.kind, (limit.soft, limit.hard)))
+            .collect(),
+        oom_score_adj: linux.oom_score_adj,
+    }
+}
