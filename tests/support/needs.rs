@@ -33,6 +33,14 @@ pub(crate) enum Need {
     Kernel(u32, u32),
     /// The file system of temporary files lets owners be mapped.
     MappedOwners,
+    /// Landlock of at least this ABI. Like `LandlockBefore` never a failure: it is the kernel's age.
+    Landlock(u32),
+    /// Landlock of an ABI below this one.
+    LandlockBefore(u32),
+    /// AppArmor is in force.
+    AppArmor,
+    /// SELinux is in force.
+    SeLinux,
 }
 
 /// True when something is missing, after saying so on stderr; the test then returns.
@@ -47,7 +55,15 @@ pub(crate) fn skip_unless(needs: &[Need]) -> bool {
     let must_run = std::env::var_os("EXECDRIVER_MUST_RUN").is_some_and(|value| value == "1");
     let elsewhere = matches!(
         missing,
-        Need::Root | Need::OrdinaryUser | Need::CgroupV1(_) | Need::CgroupV2 | Need::Kernel(_, _)
+        Need::Root
+            | Need::OrdinaryUser
+            | Need::CgroupV1(_)
+            | Need::CgroupV2
+            | Need::Kernel(_, _)
+            | Need::Landlock(_)
+            | Need::LandlockBefore(_)
+            | Need::AppArmor
+            | Need::SeLinux
     );
     assert!(
         !must_run || elsewhere,
@@ -87,7 +103,26 @@ pub(crate) fn has(need: Need) -> bool {
         Need::Path(path) => Path::new(path).exists(),
         Need::Kernel(major, minor) => kernel() >= (major, minor),
         Need::MappedOwners => mapped_owners(),
+        Need::Landlock(abi) => landlock() >= abi,
+        Need::LandlockBefore(abi) => (1..abi).contains(&landlock()),
+        Need::AppArmor => {
+            let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+            enabled.is_ok_and(|text| text.starts_with('Y'))
+        }
+        Need::SeLinux => {
+            let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+            known.lines().any(|line| line.ends_with("\tselinuxfs"))
+        }
     }
+}
+
+/// The kernel's ABI; 0 without Landlock.
+fn landlock() -> u32 {
+    let output = Command::new(payload()).arg("landlock").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    text.ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 fn payload_can(words: &[&str]) -> bool {

@@ -248,10 +248,6 @@ fn additions() -> impl Strategy<Value = LinuxCommand> {
         UserNamespace::KeepId,
     ]);
     let users = (users, any::<bool>());
-    let process = (
-        attributes::attributes(),
-        option::of(attributes::time_offsets()),
-    );
     let rest = (
         option::of(bounds),
         option::of(attributes::landlock()),
@@ -263,7 +259,7 @@ fn additions() -> impl Strategy<Value = LinuxCommand> {
         flags,
         users,
         rest,
-        process,
+        attributes::process(),
         btree_map(text(), text(), 0..3),
     )
         .prop_map(

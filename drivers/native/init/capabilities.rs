@@ -1,7 +1,9 @@
 //! Drops capabilities to what the payload may have.
 
 use crate::run::{Done, Failure};
-use crate::sys::abi::{CapData, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP};
+use crate::sys::abi::{
+    CapData, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_SET_SECUREBITS,
+};
 use crate::sys::{Errno, credentials, process};
 use crate::wire::CAPS_AT_MOST_OWN;
 
@@ -25,14 +27,7 @@ pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
         wanted.inheritable &= permitted;
         wanted.ambient &= permitted;
     }
-    if join(own[0].effective, own[1].effective) != permitted {
-        // The change of user took the effective set; keepcaps kept the permitted one.
-        set(
-            permitted,
-            permitted,
-            join(own[0].inheritable, own[1].inheritable),
-        )?;
-    }
+    raise(&own)?;
     for capability in bits(!wanted.bounding) {
         match process::prctl(PR_CAPBSET_DROP, capability, 0) {
             Ok(_) => {}
@@ -47,6 +42,29 @@ pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
         process::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)?;
     }
     Ok(())
+}
+
+/// Sets the securebits, which takes CAP_SETPCAP.
+pub(crate) fn secure(bits: u32) -> Done {
+    regain()?;
+    Ok(process::prctl(PR_SET_SECUREBITS, bits as usize, 0).map(drop)?)
+}
+
+/// Makes effective what is permitted: a change of user took it, and keepcaps kept it permitted.
+pub(crate) fn regain() -> Done {
+    raise(&credentials::capabilities()?)
+}
+
+fn raise(own: &[CapData; 2]) -> Done {
+    let permitted = join(own[0].permitted, own[1].permitted);
+    if join(own[0].effective, own[1].effective) == permitted {
+        return Ok(());
+    }
+    Ok(set(
+        permitted,
+        permitted,
+        join(own[0].inheritable, own[1].inheritable),
+    )?)
 }
 
 /// Clears the inheritable set, and with it the ambient one.

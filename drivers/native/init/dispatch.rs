@@ -2,11 +2,11 @@
 
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
-use crate::sys::{process, socket};
+use crate::sys::{process, schedule as scheduling, socket};
 use crate::wire::{Detail, Kind, Op};
 use crate::{
-    capabilities, devices, exec, identity, masks, mounts, paths, pid1, process as this, root,
-    stdio, sysctl, terminal,
+    capabilities, devices, exec, identity, landlock, masks, mounts, paths, pid1, process as this,
+    procfs, root, schedule, stdio, sysctl, terminal,
 };
 
 /// Does one operation.
@@ -217,7 +217,45 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
             },
         ),
         Op::Pivot {} => root::pivot(init),
-        // `step` has the others.
+        _ => step_of_process(init, op),
+    }
+}
+
+/// The operations on what the kernel keeps for each process.
+fn step_of_process(init: &mut Init, op: Op<'static>) -> Done {
+    match op {
+        Op::Procfs {} => procfs::open(init),
+        Op::ExecLabel { files, value } => procfs::label(init, files, value),
+        Op::TimeOffsets { offsets } => procfs::enter_time(init, offsets),
+        Op::LandlockRules {
+            abi,
+            files,
+            ports,
+            scopes,
+        } => landlock::begin(init, abi, [files, ports, scopes]),
+        Op::LandlockPath { path, access } => landlock::allow_path(init, path, access),
+        Op::LandlockPort { port, access } => landlock::allow_port(init, port, access),
+        Op::LandlockRestrict {} => landlock::restrict(init),
+        Op::Scheduler {
+            policy,
+            flags,
+            nice,
+            priority,
+            runtime,
+            deadline,
+            period,
+        } => Ok(scheduling::set(&scheduling::Attributes::new(
+            (policy, flags),
+            (nice, priority),
+            [runtime, deadline, period],
+        ))?),
+        Op::IoPriority { value } => Ok(scheduling::set_io_priority(value)?),
+        Op::Affinity { mask } => schedule::processors(mask),
+        Op::MemoryPolicy { mode, nodes } => Ok(scheduling::set_memory_policy(mode, nodes)?),
+        Op::CoreScheduling { from } => Ok(scheduling::set_core_cookie(from)?),
+        Op::Personality { persona } => Ok(scheduling::set_personality(persona)?),
+        Op::Securebits { bits } => capabilities::secure(bits),
+        // The two before have the others.
         _ => Err(Failure::of(Detail::BadMessage)),
     }
 }

@@ -4,45 +4,6 @@ use core::ffi::CStr;
 
 use super::{Field, Numbers, Params, Reader, Sink, Strings};
 
-macro_rules! ops {
-    ($lt:lifetime; $($(#[$doc:meta])* $name:ident = $code:literal {
-        $($(#[$fdoc:meta])* $field:ident: $ty:ty,)*
-    })*) => {
-        /// One step of a plan, in the form that init walks.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Op<$lt> {
-            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $ty,)* },)*
-        }
-
-        impl<$lt> Op<$lt> {
-            /// Reads the next operation; `None` when it is cut, unknown or malformed.
-            pub(crate) fn decode(reader: &mut Reader<$lt>) -> Option<Self> {
-                Some(match u16::take(reader)? {
-                    $($code => Op::$name { $($field: Field::take(reader)?,)* },)*
-                    _ => return None,
-                })
-            }
-
-            /// Appends the operation.
-            pub(crate) fn encode(&self, out: &mut impl Sink) {
-                match self {
-                    $(Op::$name { $($field,)* } => {
-                        Field::put(&($code as u16), out);
-                        $(Field::put($field, out);)*
-                    })*
-                }
-            }
-
-            /// The operation's name, for a plan that is printed.
-            pub(crate) const fn name(&self) -> &'static str {
-                match self {
-                    $(Op::$name { .. } => stringify!($name),)*
-                }
-            }
-        }
-    };
-}
-
 ops! { 'a;
     /// Reports NS and waits for `GO`; an end of file instead ends init.
     ReportNs = 1 {}
@@ -338,5 +299,95 @@ ops! { 'a;
         path: &'a CStr,
         /// What to write.
         value: &'a [u8],
+    }
+    /// Opens the host's procfs for the operations that write to their own process's files; while the host's tree is in sight.
+    Procfs = 45 {}
+    /// Has the security module give the program a profile or label when it is executed; after `Procfs`.
+    ExecLabel = 46 {
+        /// Below `/proc/self`; the first that exists is written.
+        files: Strings<'a>,
+        /// What to write.
+        value: &'a [u8],
+    }
+    /// Enters a new time namespace; after `Procfs`, before `Fork`.
+    TimeOffsets = 47 {
+        /// Lines for `/proc/self/timens_offsets`; may be empty.
+        offsets: &'a [u8],
+    }
+    /// Begins Landlock rules. After the container's root is in place.
+    LandlockRules = 48 {
+        /// The version of the interface that the rights were chosen for; an older kernel is a failure.
+        abi: u32,
+        /// `LANDLOCK_ACCESS_FS_*` that are denied where no rule gives them.
+        files: u64,
+        /// `LANDLOCK_ACCESS_NET_*` likewise.
+        ports: u64,
+        /// `LANDLOCK_SCOPE_*`.
+        scopes: u64,
+    }
+    /// Gives rights below a path.
+    LandlockPath = 49 {
+        /// Absolute path in the container.
+        path: &'a CStr,
+        /// `LANDLOCK_ACCESS_FS_*`; those of directories are left out for a file.
+        access: u64,
+    }
+    /// Gives rights to a TCP port.
+    LandlockPort = 50 {
+        /// The port.
+        port: u16,
+        /// `LANDLOCK_ACCESS_NET_*`.
+        access: u64,
+    }
+    /// Puts the rules in force and tries a forbidden file. After `Identity`, which reads files, and before `Caps`.
+    LandlockRestrict = 51 {}
+    /// `sched_setattr(2)`.
+    Scheduler = 52 {
+        /// `SCHED_*`.
+        policy: u32,
+        /// `SCHED_FLAG_*`.
+        flags: u64,
+        /// Nice value.
+        nice: i32,
+        /// Static priority.
+        priority: u32,
+        /// Nanoseconds.
+        runtime: u64,
+        /// Nanoseconds.
+        deadline: u64,
+        /// Nanoseconds.
+        period: u64,
+    }
+    /// `ioprio_set(2)`.
+    IoPriority = 53 {
+        /// Class in the bits from 13 on, level below.
+        value: u32,
+    }
+    /// `sched_setaffinity(2)`, and looks whether the kernel took all of it.
+    Affinity = 54 {
+        /// Bit n of byte m is processor 8m + n; whole words.
+        mask: &'a [u8],
+    }
+    /// `set_mempolicy(2)`.
+    MemoryPolicy = 55 {
+        /// `MPOL_*` and `MPOL_F_*`.
+        mode: u32,
+        /// Bit n of byte m is node 8m + n; whole words.
+        nodes: &'a [u8],
+    }
+    /// `PR_SCHED_CORE`: a cookie of our own, or another process's.
+    CoreScheduling = 56 {
+        /// Whose cookie to take, as seen from here; 0: a new one.
+        from: i32,
+    }
+    /// `personality(2)`.
+    Personality = 57 {
+        /// `PER_*`.
+        persona: u32,
+    }
+    /// `PR_SET_SECUREBITS`; after `Identity` and before `Caps`, which takes CAP_SETPCAP.
+    Securebits = 58 {
+        /// `SECBIT_*`.
+        bits: u32,
     }
 }

@@ -73,6 +73,14 @@ codes! {
         HostGone = 14,
         /// /etc/passwd or /etc/group could not be read or is not a regular file.
         AccountFile = 15,
+        /// The kernel's Landlock is older than the rules; `value` is its ABI.
+        LandlockTooOld = 30,
+        /// A file that the rules forbid could be opened.
+        LandlockNotInForce = 31,
+        /// The kernel gave other processors than those that were asked for.
+        OtherProcessors = 32,
+        /// The host's /proc is not procfs.
+        NotProcfs = 33,
     }
 }
 

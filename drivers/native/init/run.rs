@@ -7,7 +7,7 @@ use crate::sys::abi::{AT_FDCWD, PR_SET_NAME};
 use crate::sys::arena::Arena;
 use crate::sys::{self, Errno, Fd, fs, process, socket};
 use crate::wire::{Detail, GO, INIT_NAME, Kind, Op, Reader, Report};
-use crate::{dispatch, lines, masks};
+use crate::{dispatch, landlock, lines, masks};
 
 /// Exit status when the start failed; nobody but the kernel sees it, the parent has the report.
 pub(crate) const EXIT_FAILED: i32 = 125;
@@ -69,6 +69,10 @@ pub(crate) struct Init {
     pub(crate) terminal: Option<Fd>,
     /// The directory sys of a procfs that is attached nowhere.
     pub(crate) sysctls: Option<Fd>,
+    /// The host's procfs.
+    pub(crate) procfs: Option<Fd>,
+    /// Landlock rules in the making.
+    pub(crate) landlock: Option<landlock::Rules>,
     /// Soft and hard limit of open files for the payload.
     pub(crate) late_files_limit: Option<[u64; 2]>,
     line_buffer: Option<&'static mut [u8]>,
@@ -169,6 +173,8 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         masks: masks::Masks::default(),
         terminal: None,
         sysctls: None,
+        procfs: None,
+        landlock: None,
         late_files_limit: None,
         line_buffer: None,
         home: None,

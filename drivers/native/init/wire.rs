@@ -261,6 +261,9 @@ impl<'a> Field<'a> for Numbers<'a> {
     }
 }
 
+#[path = "op.rs"]
+#[macro_use]
+mod op;
 #[path = "ops.rs"]
 mod ops;
 pub(crate) use ops::Op;

@@ -45,7 +45,7 @@ pub(super) fn translate(
         .set_no_new_privileges(Some(
             linux.no_new_privileges || linux.profile == Profile::Strict,
         ))
-        .set_apparmor_profile(unless_empty(&linux.apparmor_profile))
+        .set_apparmor_profile(apparmor(config, linux))
         .set_selinux_label(unless_empty(&command.process_label))
         .set_scheduler(
             linux
@@ -78,6 +78,14 @@ pub(super) fn words(process: &mut Process, config: &ProcessConfig) -> Result<()>
 /// The working directory; `/` when empty. Not cleaned: `..` behind a symbolic link is real.
 pub(super) fn directory(path: &str) -> PathBuf {
     PathBuf::from(if path.is_empty() { "/" } else { path })
+}
+
+/// `None`: the default profile. A privileged container has none unless it asks for one.
+fn apparmor(config: &ProcessConfig, linux: &LinuxCommand) -> Option<String> {
+    match linux.apparmor_profile.as_str() {
+        "" if config.privileged => Some("unconfined".to_owned()),
+        profile => unless_empty(profile),
+    }
 }
 
 /// A label, profile or name; empty: none.

@@ -28,7 +28,12 @@ pub(crate) fn landlock() -> impl Strategy<Value = Landlock> {
     )
 }
 
-pub(crate) fn time_offsets() -> impl Strategy<Value = TimeOffsets> {
+/// What the kernel keeps for each process, and the clocks.
+pub(crate) fn process() -> impl Strategy<Value = (ProcessAttributes, Option<TimeOffsets>)> {
+    (attributes(), option::of(time_offsets()))
+}
+
+fn time_offsets() -> impl Strategy<Value = TimeOffsets> {
     let offset = || any::<(i64, u32)>().prop_map(|(secs, nanosecs)| TimeOffset { secs, nanosecs });
     (offset(), offset()).prop_map(|(monotonic, boottime)| TimeOffsets {
         monotonic,
@@ -36,7 +41,7 @@ pub(crate) fn time_offsets() -> impl Strategy<Value = TimeOffsets> {
     })
 }
 
-pub(crate) fn attributes() -> impl Strategy<Value = ProcessAttributes> {
+fn attributes() -> impl Strategy<Value = ProcessAttributes> {
     use Securebit::{KeepCapsLocked, NoCapAmbientRaise, NoSetuidFixupLocked, Noroot};
     let class = select(vec![IoClass::Realtime, IoClass::BestEffort, IoClass::Idle]);
     let io = (class, any::<u8>()).prop_map(|(class, level)| IoPriority { class, level });

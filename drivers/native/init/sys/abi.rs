@@ -79,8 +79,10 @@ pub(crate) const MNT_DETACH: u32 = 2;
 
 pub(crate) const ST_RDONLY: u64 = 1;
 pub(crate) const ST_RELATIME: u64 = 0x1000;
+pub(crate) const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 pub(crate) const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
 
+pub(crate) const CLONE_NEWTIME: u32 = 0x80;
 pub(crate) const CLONE_NEWNS: u32 = 0x2_0000;
 pub(crate) const CLONE_PARENT: u64 = 0x8000;
 pub(crate) const CLONE_PIDFD: u64 = 0x1000;
@@ -93,6 +95,8 @@ pub(crate) const PR_SET_KEEPCAPS: usize = 8;
 pub(crate) const PR_CAPBSET_DROP: usize = 24;
 pub(crate) const PR_SET_NAME: usize = 15;
 pub(crate) const PR_SET_CHILD_SUBREAPER: usize = 36;
+pub(crate) const PR_SET_SECUREBITS: usize = 28;
+pub(crate) const PR_SCHED_CORE: usize = 62;
 pub(crate) const PR_SET_NO_NEW_PRIVS: usize = 38;
 pub(crate) const PR_CAP_AMBIENT: usize = 47;
 pub(crate) const PR_CAP_AMBIENT_RAISE: usize = 2;

@@ -8,9 +8,11 @@ pub(crate) mod abi;
 pub(crate) mod arena;
 pub(crate) mod credentials;
 pub(crate) mod fs;
+pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod nr;
 pub(crate) mod process;
+pub(crate) mod schedule;
 pub(crate) mod socket;
 
 use core::arch::asm;

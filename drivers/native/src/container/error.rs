@@ -165,7 +165,32 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
         }
         (Some(Op::Exec { .. }), _) => execution(program, cause),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
+        (Some(op), _) => match confinement_field(&op, &cause) {
+            Some(field) => invalid(field),
+            None => setup(&words)(cause),
+        },
         _ => setup(&words)(cause),
+    }
+}
+
+/// The caller's field, where the kernel's answer is about what it says.
+fn confinement_field(op: &Op<'_>, cause: &StepFailure) -> Option<&'static str> {
+    match (op, cause.detail, cause.errno) {
+        (Op::LandlockPath { .. }, ..) => Some("landlock"),
+        // No such profile, or a context that the policy does not have.
+        (Op::ExecLabel { value, .. }, _, Some(Errno::ENOENT | Errno::EINVAL)) => {
+            Some(match value.starts_with(b"exec ") {
+                true => "apparmor_profile",
+                false => "process_label",
+            })
+        }
+        // A clock before its beginning or far in the future.
+        (Op::TimeOffsets { .. }, _, Some(Errno::ERANGE)) => Some("time_offsets"),
+        (Op::Affinity { .. }, Detail::OtherProcessors, _)
+        | (Op::Affinity { .. }, _, Some(Errno::EINVAL)) => Some("attributes.cpus"),
+        (Op::MemoryPolicy { .. }, _, Some(Errno::EINVAL)) => Some("attributes.memory_policy"),
+        (Op::Scheduler { .. }, _, Some(Errno::EINVAL)) => Some("attributes.scheduler"),
+        _ => None,
     }
 }
 

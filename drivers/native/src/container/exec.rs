@@ -122,6 +122,7 @@ impl Exec<'_> {
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
+            pid: self.container.pid(),
         };
         let entries = self
             .cgroup

@@ -3,7 +3,7 @@
 use crate::cgroup::limits::Available;
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
-use crate::plan::{Hierarchy, Host, HostCgroup, OwnCgroup};
+use crate::plan::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
 use std::path::Path;
 
 /// `cgroup` is the container's own; an error says why it has none. `limited`: whether any limit was
@@ -29,6 +29,11 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
         sub_ids: None,
         oom_score_adj: own_oom_score_adj(),
         kcore: Path::new("/proc/kcore").exists(),
+        landlock_abi: facts.security.landlock_abi,
+        apparmor: AppArmor::Absent,
+        selinux: facts.security.selinux,
+        core_scheduling: facts.security.core_scheduling.clone(),
+        time_namespaces: facts.has_namespace("time"),
         cgroup: HostCgroup {
             v1: v1.collect(),
             v2: version(Version::V2).next().map(|v2| v2.mount.clone()),

@@ -93,6 +93,10 @@ impl Made {
             record.init = init;
             record.namespaces = plan.foreign_namespaces();
             record.denies_setgroups = plan.denies_setgroups();
+            if let (Some(profile), Some(defaults)) = (&plan.apparmor, &mut record.defaults) {
+                // Also the default one: an exec gets what its container got.
+                defaults.process.set_apparmor_profile(Some(profile.clone()));
+            }
         })?;
         self.check_not_aborted(&record)
     }

@@ -52,11 +52,24 @@ impl Containers {
     }
 }
 
+/// What the plan judges by itself, beside attributes of processes.
+const DONE: [&str; 6] = [
+    "sysctl",
+    "mount_label",
+    "process_label",
+    "apparmor_profile",
+    "landlock",
+    "time_offsets",
+];
+
 /// What the caller asked for and this version does not do is an error before anything is touched.
 fn refuse_unsupported(command: &Command) -> Result<()> {
     let mut asked = requested_controls(command);
-    // These are done, and the plan judges each.
-    asked.retain(|control| control.field != "sysctl" && !control.field.starts_with("resources."));
+    let judged = ["attributes.", "resources."];
+    asked.retain(|control| {
+        let field = control.field;
+        !DONE.contains(&field) && !judged.iter().any(|part| field.starts_with(part))
+    });
     if asked.is_empty() {
         return Ok(());
     }

@@ -7,10 +7,12 @@
 pub(crate) mod doctor;
 mod kernel;
 mod read;
+mod security;
 mod subids;
 mod users;
 
 pub(crate) use kernel::{Calls, KernelVersion};
+pub(crate) use security::Security;
 pub(crate) use subids::{SubIds, SubRange};
 pub(crate) use users::{CapabilitySets, UserNamespaces};
 
@@ -50,6 +52,7 @@ pub(crate) struct HostFacts {
     pub(crate) executable_memfd: bool,
     /// Whether a seccomp filter is in force on this process, as inside another container.
     pub(crate) under_seccomp: bool,
+    pub(crate) security: Security,
 }
 
 /// Where cgroups can be made.

@@ -2,7 +2,7 @@
 
 use super::kernel::{Calls, KernelVersion};
 use super::users::{self, CapabilitySets, UserNamespaces};
-use super::{CgroupAccess, HostFacts};
+use super::{CgroupAccess, HostFacts, Security};
 use crate::at;
 use crate::cgroup::devices::programs_refused;
 use crate::cgroup::{Hierarchies, Hierarchy};
@@ -36,6 +36,7 @@ struct Constant {
     calls: Calls,
     namespaces: Vec<String>,
     lsms: Vec<String>,
+    security: Security,
     root_is_initramfs: bool,
 }
 
@@ -61,6 +62,7 @@ impl HostFacts {
             cgroups,
             namespaces: constant.namespaces.clone(),
             lsms: constant.lsms.clone(),
+            security: constant.security.clone(),
             euid: geteuid().as_raw(),
             egid: getegid().as_raw(),
             capabilities: CapabilitySets::parse(&status, &text("/proc/sys/kernel/cap_last_cap")),
@@ -100,6 +102,7 @@ impl Constant {
             calls: Calls::probe(&kernel),
             kernel,
             namespaces: names("/proc/thread-self/ns"),
+            security: Security::read(&filesystems(&text("/proc/filesystems"))),
             lsms: text("/sys/kernel/security/lsm")
                 .trim()
                 .split(',')
@@ -217,7 +220,7 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
     text(path).trim().parse().ok()
 }
 
-fn text(path: &str) -> String {
+pub(super) fn text(path: &str) -> String {
     let read = File::open(path).map_err(at::errno);
     let read = read.and_then(|file| at::read_all(file, LONGEST));
     read.ok()

@@ -148,6 +148,10 @@ impl fmt::Display for StepFailure {
             Detail::AccountFile => {
                 "the container's /etc/passwd or /etc/group is not a readable regular file"
             }
+            Detail::LandlockTooOld => "the kernel's Landlock is older than these rules",
+            Detail::LandlockNotInForce => "a file that the rules forbid can still be opened",
+            Detail::OtherProcessors => "the cgroup or the machine does not have all of them",
+            Detail::NotProcfs => "/proc of the host is not procfs",
         })
     }
 }

@@ -1,5 +1,7 @@
 //! One more process for a running container.
 
+use super::attributes;
+use super::confine::Confinement;
 use super::namespaces::flag;
 use super::process::Wanted;
 use super::steps::Steps;
@@ -15,6 +17,8 @@ pub(crate) struct Running {
     pub(crate) namespaces: Vec<Kind>,
     /// Its user namespace denies `setgroups`.
     pub(crate) denies_setgroups: bool,
+    /// Its first process, as the host program sees it.
+    pub(crate) pid: i32,
 }
 
 impl Plan {
@@ -34,6 +38,7 @@ impl Plan {
             true => !running.denies_setgroups,
             false => !host.denies_setgroups(),
         };
+        let confinement = Confinement::of_process(&exec.process, host)?;
         let wanted = Wanted {
             process: &exec.process,
             user: &exec.user,
@@ -46,10 +51,19 @@ impl Plan {
             init: false,
             // /dev/console is the first process's; this one's terminal keeps its own name.
             console: false,
+            controls: &exec.controls,
+            confinement: &confinement,
         };
         let mut steps = Steps::default();
         let mut fds = Vec::new();
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
+        steps.push(&Op::ReportNs {}, "wait for the parent");
+        // Before anything of the container can look (CVE-2016-9962).
+        steps.push(&Op::Undumpable {}, "hide from the container");
+        if confinement.writes_procfs() {
+            steps.push(&Op::Procfs {}, "open /proc of the host");
+        }
+        attributes::core_scheduling(&exec.controls, host, running.pid, &mut steps)?;
         enter(running, setgroups, &mut steps, &mut fds)?;
         wanted.open_terminal(&mut steps)?;
         wanted.plan(&mut steps, &mut fds)?;
@@ -66,6 +80,7 @@ impl Plan {
             cgroup: CgroupPlan::default(),
             terminal: wanted.terminal(),
             init: false,
+            apparmor: None,
             unenforced: Vec::new(),
         })
     }
@@ -79,9 +94,6 @@ fn enter(
     steps: &mut Steps,
     fds: &mut Vec<FdSlot>,
 ) -> Result<(), PlanError> {
-    steps.push(&Op::ReportNs {}, "wait for the parent");
-    // Before anything of the container can look (CVE-2016-9962).
-    steps.push(&Op::Undumpable {}, "hide from the container");
     let slot = slot(fds, FdSlot::Container)?;
     let flags = running
         .namespaces

@@ -28,6 +28,28 @@ pub(crate) struct Host {
     pub(crate) kcore: bool,
     /// The cgroup hierarchies, and what may be done with them.
     pub(crate) cgroup: HostCgroup,
+    /// The version of Landlock's interface; 0: there is none.
+    pub(crate) landlock_abi: u32,
+    /// Whether AppArmor confines programs here.
+    pub(crate) apparmor: AppArmor,
+    /// Whether SELinux labels programs and files here.
+    pub(crate) selinux: bool,
+    /// Whether the kernel keeps groups of processes apart by hardware threads; why not.
+    pub(crate) core_scheduling: Result<(), String>,
+    /// Whether the kernel has time namespaces.
+    pub(crate) time_namespaces: bool,
+}
+
+/// AppArmor on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AppArmor {
+    /// The kernel does not have it, or it is switched off.
+    Absent,
+    /// It is in force.
+    Active {
+        /// The name of the default profile, which is loaded; or why it is not.
+        default: Result<String, String>,
+    },
 }
 
 /// The cgroup hierarchies of the host, and what the container has in them.

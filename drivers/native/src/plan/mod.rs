@@ -4,15 +4,18 @@
 //! [`Host`], and the [`Sources`] that [`Sources::resolve`] looked up. A plan is a list of steps,
 //! each with the words that errors describe it with, and what the parent does beside them.
 
+mod attributes;
 mod caps;
 mod cgroup;
 mod cgroupfs;
+mod confine;
 mod dev;
 pub(crate) mod encode;
 mod error;
 pub(crate) mod exec;
 mod host;
 mod idmaps;
+mod landlock;
 mod mapped;
 mod masks;
 mod mounts;
@@ -26,12 +29,13 @@ mod support;
 mod system;
 #[cfg(test)]
 mod tests;
+mod time;
 mod volumes;
 
 pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
 #[allow(unused_imports, reason = "until the driver calls it")]
-pub(crate) use host::{Hierarchy, Host, HostCgroup, OwnCgroup};
+pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
 pub(crate) use idmaps::asks_sub_ids;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::JoinFrom;
@@ -42,6 +46,7 @@ pub(crate) use steps::Step;
 use crate::launch::IdMaps;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
+use confine::Confinement;
 use encode::Writer;
 use execdriver_core::Spec;
 use namespaces::Namespaces;
@@ -72,6 +77,8 @@ pub(crate) struct Plan {
     pub(crate) terminal: bool,
     /// Whether init stays above the program.
     pub(crate) init: bool,
+    /// The AppArmor profile that was decided on, for execs to get the same.
+    pub(crate) apparmor: Option<String>,
     /// Controls of the template that are not in force here, a sentence each.
     pub(crate) unenforced: Vec<String>,
 }
@@ -129,16 +136,21 @@ impl Plan {
         input: &RunInput,
     ) -> Result<Self, PlanError> {
         support::check(spec)?;
-        let (cgroup, unenforced) = cgroup::plan(spec, host, input.strict)?;
+        let (cgroup, mut unenforced) = cgroup::plan(spec, host)?;
         let process =
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")
             })?;
         let namespaces = Namespaces::decide(spec, host)?;
+        let confinement = Confinement::of_run(spec, process, host, &mut unenforced)?;
+        if input.strict && !unenforced.is_empty() {
+            return Err(PlanError::Unenforced(unenforced));
+        }
+        let controls = spec.controls();
         let mut fds = Vec::new();
         let mut entering = Steps::default();
         cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
-        namespaces.enter(&mut entering, &mut fds)?;
+        namespaces.enter(confinement.writes_procfs(), &mut entering, &mut fds)?;
         let shm = match &spec.shm_of {
             Some(id) => Some(slot(&mut fds, shm_of(id))?),
             None => None,
@@ -156,9 +168,12 @@ impl Plan {
             setgroups: namespaces.setgroups(),
             init: spec.init,
             console: dev::is_ours(&builder),
+            controls: &controls,
+            confinement: &confinement,
         };
         // The descriptors of the process are counted before init's own slots begin.
         let mut running = Steps::default();
+        attributes::core_scheduling(&controls, host, 0, &mut running)?;
         wanted.plan(&mut running, &mut fds)?;
         builder.first_slot(fds.len())?;
         builder.shm_from = shm;
@@ -182,6 +197,7 @@ impl Plan {
             cgroup,
             terminal: wanted.terminal(),
             init: spec.init,
+            apparmor: confinement.apparmor.clone(),
             unenforced,
         })
     }

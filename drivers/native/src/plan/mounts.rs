@@ -7,7 +7,7 @@
 use super::options::MountOptions;
 use super::steps::{c_string, container_path};
 use super::volumes::{PRIVATE, bind, check_propagation, host_source, joined_shm};
-use super::{Builder, PlanError, cgroupfs};
+use super::{Builder, PlanError, cgroupfs, confine};
 use crate::plan::encode::PackedParams;
 use crate::wire::{MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Op};
 use libc::MOUNT_ATTR_RDONLY;
@@ -298,6 +298,9 @@ pub(super) fn mount_fs(
             Some(value) => params.string(&key, &c_string(&options, value)?),
             None => params.flag(&key),
         }
+    }
+    if let Some(label) = confine::mount_label(builder.spec, fstype) {
+        params.string(c"context", &c_string("mount_label", label)?);
     }
     builder.mounted.push(
         &Op::MountFs {

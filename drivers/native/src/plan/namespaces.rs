@@ -1,7 +1,7 @@
 //! Which namespaces a container creates, which it joins, and who its root is on the host.
 
 use super::steps::Steps;
-use super::{FdSlot, Host, PlanError, idmaps};
+use super::{FdSlot, Host, PlanError, idmaps, time};
 use crate::launch::IdMaps;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
@@ -29,7 +29,13 @@ pub(super) struct Namespaces {
     pub(super) maps: Option<IdMaps>,
     /// The ids of the host program's own user namespace, when that is not the machine's first.
     outer: Option<IdMaps>,
+    /// What is written for the clocks of a new time namespace.
+    time_offsets: String,
 }
+
+/// What clone never makes: the cgroup namespace's root would be the parent's cgroup, and a time
+/// namespace takes its offsets before anybody is in it.
+const BY_UNSHARE: u64 = flag(Kind::Cgroup) | flag(Kind::Time);
 
 /// A namespace's `CLONE_NEW*` bit.
 pub(super) const fn flag(kind: Kind) -> u64 {
@@ -69,7 +75,9 @@ impl Namespaces {
             joined,
             maps: None,
             outer: host.outer.clone(),
+            time_offsets: String::new(),
         };
+        namespaces.time_offsets = time::check(spec, &namespaces, host)?;
         namespaces.check(spec)?;
         namespaces.decide_user(spec, host)?;
         Ok(namespaces)
@@ -133,6 +141,7 @@ impl Namespaces {
             Kind::Pid,
             Kind::Network,
             Kind::Cgroup,
+            Kind::Time,
         ];
         all.into_iter()
             .filter(|kind| !self.is_host(*kind))
@@ -150,11 +159,16 @@ impl Namespaces {
         if self.joins(Kind::User) {
             return 0;
         }
-        self.created & !flag(Kind::Cgroup)
+        self.created & !BY_UNSHARE
     }
 
     /// From the report that the namespaces exist to being root in all of them.
-    pub(super) fn enter(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
+    pub(super) fn enter(
+        &self,
+        writes_procfs: bool,
+        steps: &mut Steps,
+        fds: &mut Vec<FdSlot>,
+    ) -> Result<(), PlanError> {
         steps.push(&Op::ReportNs {}, "wait for the id maps");
         if self.creates(Kind::User) {
             self.take_root(steps);
@@ -162,6 +176,9 @@ impl Namespaces {
         // Before the first descriptor of another container is in reach (CVE-2016-9962), and not
         // before the maps: a rootless parent may not write those of a process that is not dumpable.
         steps.push(&Op::Undumpable {}, "hide from the container");
+        if writes_procfs || self.creates(Kind::Time) {
+            steps.push(&Op::Procfs {}, "open /proc of the host");
+        }
         for (kind, from) in &self.joined {
             let words = match from {
                 JoinFrom::Container(id) => format!("join the {} namespace of {id}", name(*kind)),
@@ -180,10 +197,13 @@ impl Namespaces {
             steps.push(&Op::Join { slot, flags }, words);
             if *kind == Kind::User {
                 self.take_root(steps);
-                let flags = self.created & !flag(Kind::Cgroup);
+                let flags = self.created & !BY_UNSHARE;
                 let flags = u32::try_from(flags).unwrap_or_default();
                 steps.push(&Op::Unshare { flags }, "create the namespaces");
             }
+        }
+        if self.creates(Kind::Time) {
+            time::enter(&self.time_offsets, steps);
         }
         // A process never changes its own pid namespace, only that of its children.
         let made_by_unshare = self.joins(Kind::User) && self.creates(Kind::Pid);
@@ -213,11 +233,6 @@ impl Namespaces {
         }
         if self.joins(Kind::Mount) {
             return Err(PlanError::unsupported("joining a mount namespace in run"));
-        }
-        if !self.is_host(Kind::Time) {
-            return Err(PlanError::unsupported(
-                "time namespaces (not in this version)",
-            ));
         }
         let linux = spec.oci.linux().as_ref();
         let mapped = linux.is_some_and(|linux| {

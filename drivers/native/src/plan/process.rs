@@ -1,5 +1,7 @@
 //! The process: its limits, identity, capabilities, directory, streams, and its program.
 
+use super::attributes;
+use super::confine::{self, Confinement};
 use super::idmaps::is_mapped;
 use super::steps::{Steps, c_string, container_path};
 use super::{FdSlot, Host, PlanError, RunInput, caps, slot};
@@ -9,7 +11,7 @@ use crate::wire::{
     IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
     RESET_NICE, TERMINAL_SLOT,
 };
-use execdriver_core::spec::{User, UserText};
+use execdriver_core::spec::{ProcessControls, User, UserText};
 use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
 use std::ffi::CString;
 
@@ -31,6 +33,10 @@ pub(super) struct Wanted<'a> {
     pub(super) init: bool,
     /// Shows the terminal as /dev/console.
     pub(super) console: bool,
+    /// What OCI's process has no field for.
+    pub(super) controls: &'a ProcessControls,
+    /// Profile and label.
+    pub(super) confinement: &'a Confinement,
 }
 
 impl Wanted<'_> {
@@ -73,17 +79,28 @@ impl Wanted<'_> {
     pub(super) fn plan(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
         self.streams(steps, fds)?;
         self.limits(steps)?;
+        attributes::plan(self.process, self.controls, steps)?;
+        self.confinement.label(steps);
+        confine::landlock_rules(self.controls, self.host, steps)?;
         if self.process.no_new_privileges().unwrap_or(false) {
             steps.push(&Op::NoNewPrivs {}, "forbid new privileges");
         }
         self.identity(steps)?;
+        confine::landlock_restrict(self.controls, self.host, steps);
+        attributes::securebits(self.process, self.controls, steps)?;
         self.capabilities(steps)?;
         // As the user: a directory that it may not enter is not its own.
         let cwd = container_path("process.cwd", self.process.cwd())?;
         let words = format!("enter the directory {}", self.process.cwd().display());
         steps.push(&Op::Cwd { path: &cwd }, words);
         let umask = self.process.user().umask().unwrap_or(UMASK) & 0o777;
-        let flags = RESET_NICE | RESET_AFFINITY;
+        let mut flags = 0;
+        if self.process.scheduler().is_none() {
+            flags |= RESET_NICE;
+        }
+        if self.controls.cpus.is_empty() {
+            flags |= RESET_AFFINITY;
+        }
         steps.push(
             &Op::Reset { flags, umask },
             "reset what the host program handed down",

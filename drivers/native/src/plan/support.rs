@@ -61,7 +61,6 @@ fn document(spec: &Spec, refused: &mut Refused) {
     refused.refuse(oci.windows().is_some(), "the document's windows part");
     refused.refuse(oci.vm().is_some(), "the document's vm part");
     refused.refuse(oci.zos().is_some(), "the document's zos part");
-    refused.refuse(spec.landlock.is_some(), "landlock");
     let custom = matches!(spec.seccomp, SeccompChoice::Profile(_));
     refused.refuse(custom, "seccomp_profile");
 }
@@ -83,36 +82,21 @@ fn has_hooks(hooks: &Hooks) -> bool {
 }
 
 fn linux_part(linux: &Linux, refused: &mut Refused) {
-    let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let devices = linux.net_devices().as_ref();
     refused.refuse(
         devices.is_some_and(|all| !all.is_empty()),
         "linux.netDevices",
     );
     refused.refuse(linux.seccomp().is_some(), "linux.seccomp");
-    refused.refuse(some(linux.mount_label()), "linux.mountLabel");
     refused.refuse(linux.intel_rdt().is_some(), "linux.intelRdt");
-    refused.refuse(linux.memory_policy().is_some(), "linux.memoryPolicy");
-    refused.refuse(linux.personality().is_some(), "linux.personality");
-    let offsets = linux.time_offsets().as_ref();
-    refused.refuse(
-        offsets.is_some_and(|all| !all.is_empty()),
-        "linux.timeOffsets",
-    );
 }
 
 fn process_part(process: &Process, refused: &mut Refused) {
     let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     refused.refuse(some(process.command_line()), "process.commandLine");
-    let profile = process.apparmor_profile();
-    let confined = some(profile) && profile.as_deref() != Some("unconfined");
-    refused.refuse(confined, "apparmor_profile");
-    refused.refuse(some(process.selinux_label()), "process_label");
-    refused.refuse(process.io_priority().is_some(), "process.ioPriority");
-    refused.refuse(process.scheduler().is_some(), "process.scheduler");
-    refused.refuse(
-        process.exec_cpu_affinity().is_some(),
-        "process.execCPUAffinity",
-    );
+    // Processes are born in their cgroup: there is no time before it to run elsewhere.
+    let affinity = process.exec_cpu_affinity().as_ref();
+    let initial = affinity.is_some_and(|affinity| some(affinity.initial()));
+    refused.refuse(initial, "process.execCPUAffinity.initial");
     refused.refuse(some(process.user().username()), "process.user.username");
 }

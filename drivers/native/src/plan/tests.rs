@@ -1,5 +1,6 @@
 //! Plans from made-up hosts: golden lists of steps, what the steps carry, and what is refused.
 
+mod confined;
 mod devices;
 mod golden;
 mod launched;
@@ -28,6 +29,11 @@ pub(super) fn root_host() -> Host {
         sub_ids: None,
         oom_score_adj: 0,
         kcore: true,
+        landlock_abi: 7,
+        apparmor: AppArmor::Absent,
+        selinux: false,
+        core_scheduling: Ok(()),
+        time_namespaces: true,
         cgroup: HostCgroup {
             v1: vec![
                 hierarchy("cpu,cpuacct", &["cpu", "cpuacct"]),

@@ -55,6 +55,31 @@ pub(crate) fn executable_memfd() -> Result<(), Errno> {
     Ok(())
 }
 
+/// The version of Landlock's interface, 0 where there is none: with a flag of 1 and no ruleset
+/// `landlock_create_ruleset(2)` answers that alone.
+pub(crate) fn landlock_abi() -> u32 {
+    const VERSION: u32 = 1;
+    const NONE: usize = 0;
+    // SAFETY: with this flag the kernel reads nothing and makes nothing.
+    let result = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, NONE, NONE, VERSION) };
+    u32::try_from(result).unwrap_or(0)
+}
+
+/// Whether the kernel schedules by core: asks for our own cookie (PR_SCHED_CORE(2const)).
+pub(crate) fn core_scheduling() -> Result<(), &'static str> {
+    const GET: usize = 0;
+    const THREAD: usize = 0;
+    const SELF: usize = 0;
+    let mut cookie = 0u64;
+    // SAFETY: the kernel writes 8 bytes, which live across the call.
+    let result = unsafe { libc::prctl(libc::PR_SCHED_CORE, GET, SELF, THREAD, &raw mut cookie) };
+    match Errno::result(result) {
+        Ok(_) => Ok(()),
+        Err(Errno::ENODEV) => Err("no processor of the machine has several hardware threads"),
+        Err(_) => Err("the kernel has no core scheduling (CONFIG_SCHED_CORE, Linux 5.14)"),
+    }
+}
+
 fn refused(number: c_long, [a, b, c, d, e]: [usize; 5]) -> Errno {
     // SAFETY: no argument is a valid pointer or descriptor, so the kernel can only refuse.
     let result = unsafe { libc::syscall(number, a, b, c, d, e) };

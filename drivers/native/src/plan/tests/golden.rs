@@ -8,7 +8,7 @@ use execdriver_core::spec::Join;
 use execdriver_core::{Ephemeral, ExecRequest, IdMap, Mount, ProcessConfig};
 
 /// Compares with `fixtures/plans/<name>.txt`.
-fn check(name: &str, plan: &Plan) {
+pub(super) fn check(name: &str, plan: &Plan) {
     let lines: Vec<&str> = plan.steps.iter().map(Step::words).collect();
     let mut text = lines.join("\n");
     for sentence in &plan.unenforced {
@@ -152,6 +152,7 @@ fn an_exec() {
     let mut running = Running {
         namespaces: vec![Kind::Mount, Kind::Pid, Kind::Network],
         denies_setgroups: false,
+        pid: 7,
     };
     let input = RunInput::default();
     let plan = Plan::for_exec(&exec, &running, &root_host(), &input).unwrap();

@@ -27,6 +27,11 @@ fn this_host() -> Host {
         sub_ids: None,
         oom_score_adj: 0,
         kcore: Path::new("/proc/kcore").exists(),
+        landlock_abi: facts.security.landlock_abi,
+        core_scheduling: facts.security.core_scheduling.clone(),
+        time_namespaces: facts.has_namespace("time"),
+        apparmor: AppArmor::Absent,
+        selinux: false,
         cgroup: HostCgroup {
             v1: facts
                 .cgroups
