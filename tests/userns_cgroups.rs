@@ -9,9 +9,10 @@
 mod contract;
 mod support;
 
-use contract::Bench;
+use contract::{Bench, refused};
+use execdriver::{Error, LinuxResources, Resources};
 use std::fs;
-use support::{Need, USER, among, rerun, skip_unless};
+use support::{Need, USER, among, rerun, rerun_as_user, skip_unless};
 
 /// A cgroup of kim's in every hierarchy, as an administrator would give it.
 const DELEGATED: &str = r#"
@@ -63,7 +64,72 @@ fn a_delegated_version_1_cgroup_holds_the_containers_of_an_ordinary_user() {
     let unenforced = status.unenforced.join("\n");
     assert!(!unenforced.contains("a cgroup of its own"), "{unenforced}");
     assert!(unenforced.contains("device rules"), "{unenforced}");
-    for line in fs::read_to_string("/proc/self/cgroup").unwrap().lines() {
-        assert!(!line.contains("execdriver"), "{line}");
+}
+
+#[test]
+fn limits_are_in_force_in_a_delegated_cgroup() {
+    let _among = among();
+    const NAME: &str = "limits_are_in_force_in_a_delegated_cgroup";
+    if skip_unless(&[Need::CgroupV1("pids"), Need::Program("awk")])
+        || rerun(NAME, DELEGATED, &delegated())
+    {
+        return;
     }
+    let bench = Bench::new();
+    let mut sleeper = bench.command(&["pause"]);
+    sleeper.resources = Some(Resources {
+        memory: 64 << 20,
+        cpu_shares: 512,
+        linux: Some(LinuxResources {
+            pids_limit: 17,
+            ..LinuxResources::default()
+        }),
+        ..Resources::default()
+    });
+    let read = |pid: u32, controller: &str, file: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let name = format!(":{controller}:");
+        let path = text
+            .lines()
+            .find_map(|line| line.split_once(&name))
+            .unwrap()
+            .1
+            .to_owned();
+        fs::read_to_string(format!("/sys/fs/cgroup/{controller}{path}/{file}")).unwrap()
+    };
+    bench.while_running(&sleeper, |started| {
+        let pid = started.pid;
+        assert_eq!(
+            read(pid, "memory", "memory.limit_in_bytes").trim(),
+            "67108864"
+        );
+        assert_eq!(read(pid, "pids", "pids.max").trim(), "17");
+        assert_eq!(read(pid, "cpu", "cpu.shares").trim(), "512");
+    });
+}
+
+#[test]
+fn a_limit_without_a_delegated_cgroup_is_an_error_with_the_mend() {
+    let _among = among();
+    const NAME: &str = "a_limit_without_a_delegated_cgroup_is_an_error_with_the_mend";
+    if rerun_as_user(NAME, "") {
+        return;
+    }
+    let bench = Bench::new();
+    let mut command = bench.command(&["true"]);
+    command.resources = Some(Resources {
+        memory: 64 << 20,
+        ..Resources::default()
+    });
+    let (error, text) = refused(bench.try_run(&command));
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+    assert!(text.contains("memory"), "{text}");
+    assert!(
+        text.contains("Delegate=yes") || text.contains("chown"),
+        "{text}"
+    );
+    command.resources = None;
+    let status = bench.run(&command).status;
+    let unenforced = status.unenforced.join("\n");
+    assert!(unenforced.contains("a cgroup of its own"), "{unenforced}");
 }

@@ -40,7 +40,9 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
                     no_device_rules: match cgroup.has("devices") {
-                        true => None,
+                        true => facts
+                            .no_device_lists()
+                            .map(|(reason, mend)| format!("{reason} ({mend})")),
                         false => facts.no_device_programs(),
                     },
                     available: match limited {

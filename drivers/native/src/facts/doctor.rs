@@ -95,7 +95,10 @@ fn cgroups(facts: &HostFacts) -> Vec<Control> {
         Some(_) => {
             let writable = |name: &String| name.split(',').any(|name| name == "devices");
             let writable = access.writable.iter().any(writable);
-            control(writable, (group, "device rules"), &refused, mend)
+            match facts.no_device_lists().filter(|_| writable) {
+                Some((reason, mend)) => Control::unavailable(group, "device rules", reason, mend),
+                None => control(writable, (group, "device rules"), &refused, mend),
+            }
         }
         None if !any => Control::unavailable(group, "device rules", &refused, mend),
         None => match facts.device_programs_refused {

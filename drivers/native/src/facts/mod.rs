@@ -73,6 +73,16 @@ impl HostFacts {
         self.euid == 0
     }
 
+    /// Why the device lists of version 1 cannot be written, and the mend: that takes CAP_SYS_ADMIN of
+    /// the machine's first user namespace, whoever owns the cgroup (security/device_cgroup.c).
+    pub(crate) fn no_device_lists(&self) -> Option<(&'static str, &'static str)> {
+        let may = self.capabilities.may_administrate() && self.user_namespaces.outer.is_none();
+        (!may).then_some((
+            "only root of the host may write the device rules of version 1, delegated or not",
+            "start the host program as root",
+        ))
+    }
+
     /// Why device rules cannot be enforced in a cgroup, and the mend, where it has no devices
     /// controller of version 1.
     pub(crate) fn no_device_programs(&self) -> Option<String> {
