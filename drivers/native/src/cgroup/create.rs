@@ -3,7 +3,7 @@
 use super::detect::{Hierarchies, Hierarchy, Layout, Version, is_cgroup};
 use super::error::CgroupError;
 use super::path::CgroupPath;
-use super::{Cgroup, Member, subtree, walk};
+use super::{Cgroup, Member, delegation, subtree, walk};
 use crate::at;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -147,6 +147,9 @@ fn base(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Result<Place
     let own = hierarchy.own.as_deref();
     // Not visible from here: as good as not permitted.
     let own = own.ok_or_else(|| CgroupError::io("find our own place in", &path)(Errno::EACCES))?;
+    let handed = place.is_delegated().then(|| delegation::top(hierarchy));
+    let handed = handed.flatten();
+    let own = handed.as_deref().unwrap_or(own);
     let mut dir = at::open_root(&path).map_err(CgroupError::io("open", &path))?;
     for name in place.base(own) {
         path.push(name);
@@ -264,11 +267,13 @@ pub(crate) fn mend(host: &Hierarchies, read_only: bool) -> &'static str {
             "mount them read-write: in Docker start the outer container with --privileged"
         }
         (.., true) => {
-            "start the host program with `systemd-run --user --scope -p Delegate=yes`, or let \
-             root `chown` a cgroup to this user and start it there"
+            "start the host program with `systemd-run --user --scope -p Delegate=yes`, which needs \
+             a session or `loginctl enable-linger USER`, or let root do `D=/sys/fs/cgroup/USER; \
+             mkdir -p $D/host; chown -R USER $D; echo PID >$D/host/cgroup.procs`"
         }
         (.., false) => {
-            "start the host program as root: version 1 cgroups cannot be handed to users safely"
+            "start the host program as root, or let root do in each hierarchy \
+             `D=/sys/fs/cgroup/pids/USER; mkdir $D; chown -R USER $D; echo PID >$D/cgroup.procs`"
         }
     }
 }

@@ -14,6 +14,7 @@
 mod apply;
 mod counters;
 mod create;
+pub(crate) mod delegation;
 mod detect;
 pub(crate) mod devices;
 mod error;

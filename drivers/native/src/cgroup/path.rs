@@ -11,6 +11,7 @@ pub(crate) struct CgroupPath {
     parents: Vec<String>,
     leaf: String,
     keeps_parents: bool,
+    delegated: bool,
 }
 
 /// The longest name of a directory (`NAME_MAX`).
@@ -26,6 +27,7 @@ impl CgroupPath {
                 parents,
                 leaf: leaf.clone(),
                 keeps_parents: false,
+                delegated: false,
             }),
             _ => Err(invalid(id, "an id is one name")),
         }
@@ -42,6 +44,7 @@ impl CgroupPath {
             parents,
             leaf,
             keeps_parents: false,
+            delegated: false,
         })
     }
 
@@ -52,6 +55,20 @@ impl CgroupPath {
             keeps_parents: true,
             ..self
         }
+    }
+
+    /// Starts a relative path at the topmost cgroup above us that was handed to us, where there is
+    /// one, in place of our own.
+    pub(crate) fn where_delegated(self) -> Self {
+        Self {
+            delegated: !self.absolute,
+            ..self
+        }
+    }
+
+    /// Whether it starts at what was handed to us.
+    pub(super) fn is_delegated(&self) -> bool {
+        self.delegated
     }
 
     /// Whether parents that were made on the way stay.

@@ -44,6 +44,13 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
         .into_iter()
         .map(|name| (name.clone(), absence(path, &own)))
         .collect();
+    if !there.is_empty() && is_occupied(dir) {
+        // The kernel would take the controllers of threads (cpu, pids), and call every cgroup below
+        // invalid from then on: no process gets into one (cgroup-v2.rst, "Threads").
+        let refusals = there.into_iter();
+        refused.extend(refusals.map(|name| (name.clone(), refusal(path, Errno::EBUSY))));
+        return refused;
+    }
     // All at once or, since one refusal refuses all, one by one.
     if !there.is_empty() && write(&there).is_err() {
         for name in there {
@@ -53,6 +60,13 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
         }
     }
     refused
+}
+
+/// Whether it has processes of its own, as only the root may beside controllers; the root alone has
+/// no type.
+fn is_occupied(dir: BorrowedFd<'_>) -> bool {
+    let has = |file: &str| at::read(dir, OsStr::new(file), 64).is_ok_and(|text| !text.is_empty());
+    has("cgroup.type") && has("cgroup.procs")
 }
 
 fn absence(path: &Path, own: &[String]) -> String {

@@ -204,15 +204,16 @@ fn describe(record: &mut Record, spec: &Spec) {
         });
 }
 
-/// An absolute parent for root, as the original's `/docker`; below our own cgroup for others, who
-/// can have nothing elsewhere.
+/// An absolute parent for root, as the original's `/docker`; for others below what was handed to
+/// them, or below our own cgroup: they can have nothing elsewhere.
 fn place(spec: &Spec, facts: &HostFacts) -> Result<CgroupPath> {
-    let own = match facts.is_root() && facts.user_namespaces.outer.is_none() {
-        true => "/execdriver",
-        false => "execdriver",
-    };
+    let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
     match spec.cgroup_parent.as_str() {
-        "" => Ok(CgroupPath::new(own, &spec.id)?.keeping_parents()),
+        "" if ordinary => {
+            let place = CgroupPath::new("execdriver", &spec.id)?;
+            Ok(place.keeping_parents().where_delegated())
+        }
+        "" => Ok(CgroupPath::new("/execdriver", &spec.id)?.keeping_parents()),
         parent => Ok(CgroupPath::new(parent, &spec.id)?),
     }
 }

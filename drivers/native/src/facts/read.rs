@@ -5,7 +5,7 @@ use super::users::{self, CapabilitySets, UserNamespaces};
 use super::{CgroupAccess, HostFacts, Security};
 use crate::at;
 use crate::cgroup::devices::programs_refused;
-use crate::cgroup::{Hierarchies, Hierarchy};
+use crate::cgroup::{Hierarchies, Hierarchy, delegation};
 use crate::launch::IdMaps;
 use crate::sys::probe;
 use nix::errno::Errno;
@@ -134,6 +134,9 @@ fn access(cgroups: &Hierarchies) -> CgroupAccess {
 }
 
 fn may_write(hierarchy: &Hierarchy) -> nix::Result<()> {
+    if delegation::top(hierarchy).is_some() {
+        return Ok(());
+    }
     let directory = hierarchy.own_directory().ok_or(Errno::EACCES)?;
     let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
     faccessat(
