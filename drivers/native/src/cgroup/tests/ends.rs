@@ -1,6 +1,21 @@
 //! How the processes of a cgroup end and its directories go: bombs, frozen ones, deep trees, no cgroup at all.
 
 use super::*;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A fork bomb that begins at a line on its input, when it is in its cgroup. It cannot take the machine: on one that is
+/// busy nobody may come to kill it. The limit is its user's, as root has none and not every cgroup here has one.
+fn bomb() -> Child {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let user = 1_000_000 + std::process::id() * 16 + COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut command = Command::new("prlimit");
+    command.args(["--nproc=300:300", "setpriv", "--clear-groups"]);
+    command.args([format!("--reuid={user}"), format!("--regid={user}")]);
+    let script = "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b";
+    command.args(["sh", "-c", script]).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
 
 #[test]
 fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
@@ -11,16 +26,7 @@ fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
         let mut cgroup = create("", "bomb");
         let all = paths(&cgroup);
         fs::write(member(&cgroup, "pids").join("pids.max"), "300").unwrap();
-        // It begins only when it is bounded: outside it would fill the machine.
-        let mut bomb = Command::new("sh");
-        bomb.args([
-            "-c",
-            "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b",
-        ]);
-        bomb.stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child = bomb.spawn().unwrap();
+        let mut child = bomb();
         cgroup.place(child.id(), false).unwrap();
         let mut go = child.stdin.take().unwrap();
         std::io::Write::write_all(&mut go, b"go\n").unwrap();
@@ -53,16 +59,7 @@ fn a_version_2_host_needs_nothing_of_version_1_and_not_even_cgroup_kill() {
     let place = CgroupPath::new(&unique_id("two"), &unique_id("two")).unwrap();
     for whole in [true, false] {
         let cgroup = Cgroup::create(&host, &place, &[]).unwrap();
-        // It begins only when it is bounded: outside it would fill the machine.
-        let mut bomb = Command::new("sh");
-        bomb.args([
-            "-c",
-            "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b",
-        ]);
-        bomb.stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child = bomb.spawn().unwrap();
+        let mut child = bomb();
         cgroup.place(child.id(), false).unwrap();
         let mut go = child.stdin.take().unwrap();
         std::io::Write::write_all(&mut go, b"go\n").unwrap();
