@@ -3,9 +3,8 @@
 use crate::container::Containers;
 use crate::facts::{HostFacts, doctor};
 use execdriver_core::{
-    Capabilities, Command, ContainerId, ContainerInfo, Control, Driver, Enforcement, Error,
-    ExecRequest, ExitStatus, Hooks, Options, Pipes, ResourceStats, Resources, Result, RunOptions,
-    Signal, Target, WindowSize,
+    Capabilities, Command, ContainerInfo, Control, Driver, Error, ExecRequest, ExitStatus, Hooks,
+    Options, Pipes, ResourceStats, Resources, Result, RunOptions, Signal, Target, WindowSize,
 };
 use std::path::Path;
 
@@ -40,9 +39,6 @@ const OPERATIONS: [&str; 11] = [
     "hooks",
 ];
 
-/// What comes later.
-const LATER: [&str; 2] = ["pause", "unpause"];
-
 impl NativeDriver {
     /// The name that it is registered under.
     pub const NAME: &'static str = "native";
@@ -67,12 +63,6 @@ impl NativeDriver {
             containers: Containers::open(root)?,
         })
     }
-
-    fn not_yet<T>(&self, id: &str, operation: &str) -> Result<T> {
-        ContainerId::parse(id)?;
-        let operation = format!("{operation} (not in this version)");
-        Err(Error::unsupported(Self::NAME, operation))
-    }
 }
 
 impl Driver for NativeDriver {
@@ -84,9 +74,9 @@ impl Driver for NativeDriver {
         let mut capabilities = Capabilities::new(Self::NAME);
         let controls = &mut capabilities.controls;
         controls.extend(OPERATIONS.map(|name| Control::enforced("operations", name)));
-        let later = |name| Control::new("operations", name, Enforcement::NotImplemented);
-        controls.extend(LATER.map(later));
-        controls.extend(doctor::controls(&HostFacts::read()));
+        let facts = HostFacts::read();
+        controls.extend(doctor::pause(&facts));
+        controls.extend(doctor::controls(&facts));
         capabilities
     }
 
@@ -123,11 +113,11 @@ impl Driver for NativeDriver {
     }
 
     fn pause(&self, id: &str) -> Result<()> {
-        self.not_yet(id, "pause")
+        self.containers.pause(id)
     }
 
     fn unpause(&self, id: &str) -> Result<()> {
-        self.not_yet(id, "unpause")
+        self.containers.unpause(id)
     }
 
     fn pids(&self, id: &str) -> Result<Vec<u32>> {

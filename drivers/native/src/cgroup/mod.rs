@@ -8,8 +8,7 @@
 //! Where the host lets us make none ([`CgroupError::Unavailable`]), [`pidns`] finds and ends the
 //! processes of a container by its pid namespace.
 //!
-//! Rooms left: statistics go beside [`Counters`], a systemd manager beside `create`,
-//! freezing beside `kill` (which freezes already).
+//! Rooms left: a systemd manager beside `create`.
 
 mod apply;
 mod counters;
@@ -18,6 +17,7 @@ pub(crate) mod delegation;
 mod detect;
 pub(crate) mod devices;
 mod error;
+mod freeze;
 mod kill;
 pub(crate) mod limits;
 mod path;
@@ -33,6 +33,7 @@ pub(crate) use counters::Counters;
 pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
 pub(crate) use error::{CgroupError, program_mend};
+pub(crate) use freeze::Frozen;
 pub(crate) use path::CgroupPath;
 
 use crate::at;
@@ -159,20 +160,6 @@ impl Cgroup {
                 .map_err(CgroupError::io("list the processes of", &member.path)),
             None => Ok(Pids::default()),
         }
-    }
-
-    /// Whether the container is frozen, by us or by anybody: what is started in it would hang.
-    pub(crate) fn is_frozen(&self) -> bool {
-        let reads = |member: &Member, file: &str, frozen: &str| {
-            let text = at::read(member.dir.as_fd(), OsStr::new(file), 64);
-            text.is_ok_and(|text| text.trim_ascii() == frozen.as_bytes())
-        };
-        let v1 = self.controller("freezer").is_some_and(|member| {
-            reads(member, "freezer.state", "FROZEN") || reads(member, "freezer.state", "FREEZING")
-        });
-        v1 || self
-            .unified()
-            .is_some_and(|member| reads(member, "cgroup.freeze", "1"))
     }
 
     fn unified(&self) -> Option<&Member> {

@@ -49,7 +49,7 @@ impl Containers {
         let container = Arc::new(first_process(&record).ok_or_else(not_running)?);
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
-        // A process that is born into a frozen cgroup never runs, and its parent waits for it.
+        // Before anything is made; the launch looks again.
         if cgroup.as_ref().is_some_and(Cgroup::is_frozen) {
             return Err(Error::Paused { id: id.to_owned() });
         }
@@ -151,6 +151,15 @@ impl Exec<'_> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let unified = self.cgroup.and_then(Cgroup::unified_dir);
+        // A pause waits for this lock, so that the process is in its cgroups before they freeze: a
+        // process that is born into a frozen cgroup never runs, and its parent waits for it.
+        let mut locked = Some(self.entry.lock(LOCK_PATIENCE)?);
+        if self.cgroup.is_some_and(Cgroup::is_frozen) {
+            let id = self.id.to_owned();
+            return Err(Error::Paused { id });
+        }
+        let mut entered = || drop(locked.take());
+        let release = |pid: i32| self.release_killed(pid);
         let mut pre_start = |process: &Arc<Process>| {
             self.pre_start_reached.set(true);
             let pid = u32::try_from(process.pid()).unwrap_or(0);
@@ -168,6 +177,8 @@ impl Exec<'_> {
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
             init_stays: false,
+            entered: Some(&mut entered),
+            release_killed: Some(&release),
             limits: Limits {
                 deadline: self.deadline(),
                 abort: None,
@@ -182,7 +193,8 @@ impl Exec<'_> {
         streams: HostStdio,
         entered: &Entered<'_>,
     ) -> Result<ExitStatus> {
-        let alive = Alive(Some(&started.process));
+        let unfreeze = || self.release_killed(started.process.pid());
+        let alive = Alive::new(&started.process, &unfreeze);
         let options = &self.request.options;
         let pid = u32::try_from(started.process.pid()).unwrap_or(0);
         entered.record_process(pid, terminal_of(&started))?;
@@ -203,6 +215,7 @@ impl Exec<'_> {
             console: &mut console,
             options,
             deadline: self.deadline(),
+            unfreeze: &unfreeze,
         };
         let ended = watch.await_end()?;
         alive.ended();
@@ -213,6 +226,13 @@ impl Exec<'_> {
         status.wall = self.begun.elapsed();
         status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
         Ok(status)
+    }
+
+    /// The container stays paused when an exec in it is ended.
+    fn release_killed(&self, pid: i32) {
+        if let (Some(cgroup), Ok(pid)) = (self.cgroup, u32::try_from(pid)) {
+            cgroup.release_killed(pid);
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -142,6 +142,16 @@ impl Made {
         }
     }
 
+    /// Ends a container whose first process was killed and cannot die, because it is frozen.
+    pub(super) fn kill_frozen(&self) {
+        if let Some(cgroup) = &self.cgroup
+            && cgroup.is_frozen_anywhere()
+        {
+            // Whoever waits for the process goes on to wait, and `terminate` tries again.
+            let _ = cgroup.kill_all(KILL_PATIENCE);
+        }
+    }
+
     /// What the kernel counted.
     pub(super) fn counters(&self) -> Counters {
         self.cgroup

@@ -9,7 +9,7 @@ use super::{error, host};
 use crate::NativeDriver;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
-use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::launch::{FROZEN_PATIENCE, Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources, asks_sub_ids};
 use crate::state::TerminalRecord;
 use crate::stdio::{self, Console, HostStdio};
@@ -191,6 +191,8 @@ impl Run<'_> {
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
             init_stays: plan.init,
+            entered: None,
+            release_killed: None,
             limits: Limits {
                 deadline: self.deadline(),
                 abort: None,
@@ -217,7 +219,8 @@ impl Run<'_> {
         plan: &Plan,
         made: &Made,
     ) -> Result<ExitStatus> {
-        let alive = Alive(Some(&started.process));
+        let unfreeze = || made.kill_frozen();
+        let alive = Alive::new(&started.process, &unfreeze);
         made.record_running(terminal_of(&started))?;
         let id = self.spec.id.as_str();
         let streams = match self.hooks.start {
@@ -238,6 +241,7 @@ impl Run<'_> {
             console: &mut console,
             options: self.options,
             deadline: self.deadline(),
+            unfreeze: &unfreeze,
         };
         let ended = watch.await_end()?;
         alive.ended();
@@ -288,20 +292,35 @@ pub(super) fn terminal_of(started: &Started) -> Option<TerminalRecord> {
 }
 
 /// A child that must not outlive an error or a panic: dropped, it is killed and reaped.
-pub(super) struct Alive<'a>(pub(super) Option<&'a Process>);
+pub(super) struct Alive<'a> {
+    process: Option<&'a Process>,
+    /// Lets it die where a frozen cgroup keeps it from that.
+    unfreeze: &'a dyn Fn(),
+}
 
-impl Alive<'_> {
+impl<'a> Alive<'a> {
+    pub(super) fn new(process: &'a Process, unfreeze: &'a dyn Fn()) -> Self {
+        Self {
+            process: Some(process),
+            unfreeze,
+        }
+    }
+
     /// It has ended and was reaped.
     pub(super) fn ended(mut self) {
-        self.0 = None;
+        self.process = None;
     }
 }
 
 impl Drop for Alive<'_> {
     fn drop(&mut self) {
-        if let Some(process) = self.0 {
+        if let Some(process) = self.process {
             // It may have ended by itself; its status is of no interest any more.
             let _ = process.signal(libc::SIGKILL);
+            let soon = Instant::now() + FROZEN_PATIENCE;
+            if !process.wait_until(Some(soon)).unwrap_or(false) {
+                (self.unfreeze)();
+            }
             let _ = process.reap();
         }
     }

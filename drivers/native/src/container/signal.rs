@@ -6,7 +6,7 @@ use super::{Containers, error};
 use crate::at;
 use crate::cgroup::Cgroup;
 use crate::launch::{Process, ProcessError};
-use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, Status, TerminalRecord};
+use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, StateError, Status, TerminalRecord};
 use crate::sys::tty;
 use execdriver_core::{ContainerId, Error, Result, Signal, Target, WindowSize};
 use nix::errno::Errno;
@@ -17,7 +17,7 @@ impl Containers {
     pub(crate) fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
         let (entry, record) = self.live(target.container())?;
         match target {
-            Target::Exec { exec, .. } => kill_exec(&entry, exec, signal),
+            Target::Exec { exec, .. } => kill_exec(&entry, &record, exec, signal),
             Target::Container(_) if record.status == Status::Starting => abort(&entry, signal),
             Target::Container(_) => kill_running(&entry, &record, signal),
         }
@@ -112,7 +112,7 @@ fn kill_running(entry: &Entry, record: &Record, signal: Signal) -> Result<()> {
     thaw_for_kill(record, signal)
 }
 
-fn kill_exec(entry: &Entry, exec: &str, signal: Signal) -> Result<()> {
+fn kill_exec(entry: &Entry, container: &Record, exec: &str, signal: Signal) -> Result<()> {
     ContainerId::parse(exec)?;
     let gone = || Error::NotRunning {
         id: exec.to_owned(),
@@ -126,13 +126,22 @@ fn kill_exec(entry: &Entry, exec: &str, signal: Signal) -> Result<()> {
         record.signals |= signal_bit(signal.number());
         locked.write_exec(&record)?;
     }
-    send(&process, signal, exec)
+    send(&process, signal, exec)?;
+    if let (Signal::KILL, Some(recorded)) = (signal, &container.cgroup) {
+        // The container stays paused, and the exec dies nevertheless.
+        Cgroup::open(recorded)?.release_killed(id.pid);
+    }
+    Ok(())
 }
 
 /// Writes down what was sent, so that the exit status can tell who ended the process.
 fn note(entry: &Entry, signal: Signal) -> Result<()> {
     if is_fatal(signal) {
-        let locked = entry.lock(LOCK_PATIENCE)?;
+        let locked = match entry.lock(LOCK_PATIENCE) {
+            // Whoever holds it may be stuck in the very container that is to be killed.
+            Err(StateError::LockTimeout { .. }) if signal == Signal::KILL => return Ok(()),
+            locked => locked?,
+        };
         locked.modify(|record| record.signals |= signal_bit(signal.number()))?;
     }
     Ok(())
@@ -144,7 +153,7 @@ fn thaw_for_kill(record: &Record, signal: Signal) -> Result<()> {
         return Ok(());
     };
     let cgroup = Cgroup::open(recorded)?;
-    if cgroup.is_frozen() && record.liveness() == Liveness::Alive {
+    if cgroup.is_frozen_anywhere() && record.liveness() == Liveness::Alive {
         cgroup.kill_all(super::made::KILL_PATIENCE)?;
     }
     Ok(())

@@ -62,12 +62,17 @@ fn mark(entry: &Entry) -> Result<Option<Record>> {
 }
 
 fn kill(record: &Record) -> Result<()> {
+    let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
+    if let Some(frozen) = cgroup.as_ref().filter(|cgroup| cgroup.is_frozen_anywhere()) {
+        // Whoever is frozen does not die of the kill of the first process.
+        frozen.kill_all(KILL_PATIENCE)?;
+    }
     if let Some(process) = first_process(record) {
         pidns::kill_init(process.as_fd(), KILL_PATIENCE)
             .map_err(|errno| error::driver("kill the first process", errno))?;
     }
-    match &record.cgroup {
-        Some(recorded) => Ok(Cgroup::open(recorded)?.kill_all(KILL_PATIENCE)?),
+    match cgroup {
+        Some(cgroup) => Ok(cgroup.kill_all(KILL_PATIENCE)?),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! From a program that runs to its end: its output copied, its time kept, its status read.
 
 use super::error;
-use crate::launch::{End, Exit, Process};
+use crate::launch::{End, Exit, FROZEN_PATIENCE, Process};
 use crate::stdio::Console;
 use execdriver_core::{ExitReason, ExitStatus, Result, RunOptions, Signal};
 use std::fs::File;
@@ -15,6 +15,8 @@ pub(super) struct Watch<'a> {
     pub(super) console: &'a mut Console,
     pub(super) options: &'a RunOptions,
     pub(super) deadline: Option<Instant>,
+    /// Lets it die where a frozen cgroup keeps it from that.
+    pub(super) unfreeze: &'a dyn Fn(),
 }
 
 /// How a process ended, and whether its time was up.
@@ -48,6 +50,9 @@ impl Watch<'_> {
             }
         }
         let _ = self.process.signal(libc::SIGKILL);
+        if !self.wait(Instant::now().checked_add(FROZEN_PATIENCE))? {
+            (self.unfreeze)();
+        }
         self.wait(None).map(drop)
     }
 

@@ -18,6 +18,16 @@ pub(crate) fn controls(facts: &HostFacts) -> Vec<Control> {
     controls
 }
 
+/// The operations that need a freezer: version 1's controller, or any cgroup of version 2.
+pub(crate) fn pause(facts: &HostFacts) -> [Control; 2] {
+    let access = &facts.cgroup_access;
+    let mend = mend(&facts.cgroups, access.read_only);
+    let freezes = |name: &String| name == "unified" || name.split(',').any(|n| n == "freezer");
+    let has = access.writable.iter().any(freezes);
+    let reason = "no freezer: no cgroup with one can be made for a container";
+    ["pause", "unpause"].map(|name| control(has, ("operations", name), reason, mend))
+}
+
 fn kernel(facts: &HostFacts) -> Vec<Control> {
     let group = "kernel";
     let version = control(
@@ -118,7 +128,13 @@ fn cgroups(facts: &HostFacts) -> Vec<Control> {
          container that forks faster than it is killed can outlive its kill",
         mend,
     );
-    vec![place("a cgroup for each container"), device_rules, kill]
+    let counted = place("statistics");
+    vec![
+        place("a cgroup for each container"),
+        counted,
+        device_rules,
+        kill,
+    ]
 }
 
 fn file_systems(facts: &HostFacts) -> Vec<Control> {
@@ -250,6 +266,22 @@ mod tests {
                 .filter(lacking)
                 .all(|c| !mend_of(c).is_empty())
         );
+    }
+
+    #[test]
+    fn a_pause_needs_a_freezer_of_either_version() {
+        let mut facts = rootless();
+        let [pause, unpause] = pause(&facts);
+        assert!(mend_of(&pause).contains("Delegate=yes"));
+        assert!(matches!(
+            unpause.enforcement,
+            Enforcement::Unavailable { .. }
+        ));
+        for name in ["unified", "freezer", "cpu,freezer"] {
+            facts.cgroup_access.writable = vec!["memory".into(), name.into()];
+            let [pause, _] = super::pause(&facts);
+            assert_eq!(pause.enforcement, Enforcement::Enforced, "{name}");
+        }
     }
 
     #[test]

@@ -24,6 +24,10 @@ use crate::wire::{INIT_NAME, Kind, Report};
 const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
 /// The same where init stays and the kernel does not list its children: a failure would have been reported by then.
 const STAYING_INIT_GRACE: Duration = Duration::from_secs(5);
+/// How long others may have to wait for a process to enter its cgroups.
+const ENTER_PATIENCE: Duration = Duration::from_secs(1);
+/// After so long a process that was killed is believed to be in a frozen cgroup.
+pub(crate) const FROZEN_PATIENCE: Duration = Duration::from_millis(50);
 /// How long the kernel may take to end a process that was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -80,8 +84,9 @@ impl<'a> Attempt<'a> {
     fn drive(&mut self, outgoing: Outgoing) -> Result<(), LaunchError> {
         let limits = self.launch.limits;
         self.channel.send(outgoing, &self.process, limits)?;
+        let mut next = self.first();
         loop {
-            match self.channel.next(&self.process, limits)? {
+            match next? {
                 Event::Report(report, fd) => match report.kind {
                     Kind::Ns => self.prepare()?,
                     Kind::Forked => self.follow(&report, fd)?,
@@ -91,6 +96,27 @@ impl<'a> Attempt<'a> {
                 },
                 Event::Closed | Event::Ended => return Err(LaunchError::EndedEarly { exit: None }),
             }
+            next = self.channel.next(&self.process, limits);
+        }
+    }
+
+    /// What init says first: it has entered its cgroups by then. Whoever froze them meanwhile makes it late.
+    fn first(&mut self) -> Result<Event, ChannelError> {
+        let limits = self.launch.limits;
+        let Some(entered) = self.launch.entered.take() else {
+            return self.channel.next(&self.process, limits);
+        };
+        let patience = Instant::now() + ENTER_PATIENCE;
+        let deadline = limits.deadline.map_or(patience, |own| own.min(patience));
+        let soon = Limits {
+            deadline: Some(deadline),
+            ..limits
+        };
+        let first = self.channel.next(&self.process, soon);
+        entered();
+        match first {
+            Err(ChannelError::TimedOut) => self.channel.next(&self.process, limits),
+            other => other,
         }
     }
 
@@ -145,7 +171,7 @@ impl<'a> Attempt<'a> {
         let first = std::mem::replace(&mut self.process, Arc::new(Process::child(pidfd, pid)));
         self.dir = None;
         // From here on the second process is the one that is ended on failure; the first ends by itself.
-        end(&first)?;
+        self.end(&first)?;
         Ok(self.channel.go()?)
     }
 
@@ -292,16 +318,29 @@ impl<'a> Attempt<'a> {
     }
 
     fn end_all(&self) -> Result<Option<Exit>, LaunchError> {
-        let exit = end(&self.process)?;
+        let exit = self.end(&self.process)?;
         // A second process may have been cloned a moment before its parent was killed: its report is still to be read.
         while let Ok(Some(Event::Report(report, fd))) = self.channel.receive() {
             if let (Kind::Forked, Some(pidfd), Ok(pid)) =
                 (report.kind, fd, i32::try_from(report.value))
             {
-                end(&Process::child(pidfd, pid))?;
+                self.end(&Process::child(pidfd, pid))?;
             }
         }
         Ok(exit)
+    }
+
+    /// As [`end`], also where a frozen cgroup keeps what was killed from dying.
+    fn end(&self, process: &Process) -> Result<Option<Exit>, LaunchError> {
+        if let Some(release) = self.launch.release_killed {
+            // A process that has ended already keeps its status.
+            let _ = process.signal(libc::SIGKILL);
+            let soon = Instant::now() + FROZEN_PATIENCE;
+            if let Ok(false) = process.wait_until(Some(soon)) {
+                release(process.pid());
+            }
+        }
+        end(process)
     }
 }
 

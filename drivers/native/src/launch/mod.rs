@@ -31,6 +31,7 @@ pub(crate) use procfs::{ProcessDir, ProcfsError};
 
 use crate::sys::spawn::{Spawn, spawn};
 use attempt::Attempt;
+pub(crate) use attempt::FROZEN_PATIENCE;
 use channel::{Channel, Outgoing};
 use memfd::Program;
 
@@ -56,6 +57,10 @@ pub(crate) struct Launch<'a> {
     pub(crate) pre_start: Option<&'a mut Callback<'a>>,
     /// Init stays as PID 1 beside the payload: an end of file then does not mean that the process is the payload.
     pub(crate) init_stays: bool,
+    /// Runs once the process is in its cgroups, or a second after it was started.
+    pub(crate) entered: Option<&'a mut dyn FnMut()>,
+    /// Frees a process that was sent SIGKILL, by its pid, from a cgroup in which it would not die.
+    pub(crate) release_killed: Option<&'a dyn Fn(i32)>,
     /// What ends the launch early.
     pub(crate) limits: Limits<'a>,
 }

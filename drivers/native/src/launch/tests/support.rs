@@ -73,6 +73,8 @@ impl Plan {
             oom_score_adj: None,
             pre_start: None,
             init_stays: false,
+            entered: None,
+            release_killed: None,
             limits: Limits::default(),
         }
     }

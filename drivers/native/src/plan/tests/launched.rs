@@ -98,6 +98,8 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         oom_score_adj: None,
         pre_start: None,
         init_stays: plan.init,
+        entered: None,
+        release_killed: None,
         limits: Limits::default(),
     });
     started
