@@ -317,3 +317,32 @@ fn the_init_stays_as_the_first_process_unless_it_is_not_wanted() {
     assert_eq!(pid(cli.run(&["--no-init", "--", "session"])), "pid=1");
     assert_ne!(pid(cli.run(&["--", "session"])), "pid=1");
 }
+
+#[test]
+fn what_confines_the_program_and_how_it_is_scheduled_can_be_said() {
+    let cli = Cli::new();
+    let done = cli.run(&[
+        "--nice",
+        "7",
+        "--ionice",
+        "best-effort:6",
+        "--",
+        "seq",
+        "nice",
+        ",",
+        "ioprio",
+    ]);
+    assert_eq!(done.out, "7\nclass 2 level 6\n", "{done:?}");
+    let done = cli.run(&["--cpu-affinity", "0", "--", "status", "Cpus_allowed_list"]);
+    assert_eq!(done.out, "Cpus_allowed_list 0\n", "{done:?}");
+    let done = cli.run(&["--cpu-affinity", "3-1", "--", "true"]);
+    assert_eq!(done.code, 125, "{done:?}");
+    assert!(done.err.contains("attributes.cpus"), "{done:?}");
+    let done = cli.run(&["--landlock", "rx=/bin", "--", "true"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    if skip_unless(&[Need::Landlock(3)]) {
+        return;
+    }
+    let done = cli.run(&["--landlock", "ro=/bin", "--", "open", "/etc/passwd"]);
+    assert_eq!(done.out, "EACCES\n", "{done:?}");
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod clean;
+mod confine;
 mod container;
 mod doctor;
 mod drivers;

@@ -1,5 +1,6 @@
 //! `execdriver run`: a program in a new container, from its start to its end.
 
+use crate::confine::ConfineArgs;
 use crate::container::ContainerArgs;
 use crate::failure::{Failure, chain};
 use crate::global::Global;
@@ -66,10 +67,12 @@ pub(crate) struct Args {
     strict: bool,
     /// Read the container from a JSON file (- is standard input); the flags of this verb that
     /// describe the container are not allowed with it
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ProcessArgs"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ConfineArgs", "ProcessArgs"])]
     command: Option<PathBuf>,
     #[command(flatten)]
     container: ContainerArgs,
+    #[command(flatten)]
+    confine: ConfineArgs,
     /// The program and its arguments
     #[arg(
         trailing_var_arg = true,
@@ -162,8 +165,10 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
     let id = args.id.clone().unwrap_or_else(session::new_id);
     let mut process = args.process.process(&args.program, args.streams)?;
     complete(&mut process);
-    args.container
-        .command(id, process, args.process.workdir.clone())
+    let workdir = args.process.workdir.clone();
+    let mut command = args.container.command(id, process, workdir)?;
+    args.confine.apply(&mut command);
+    Ok(command)
 }
 
 /// Adds what every program needs to an environment that does not have it.

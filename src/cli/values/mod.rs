@@ -1,5 +1,6 @@
 //! The values of flags, parsed: durations, volumes, tmpfs, devices, limits, namespaces, user namespaces.
 
+mod confine;
 mod device;
 mod duration;
 mod namespace;
@@ -8,6 +9,10 @@ mod ulimit;
 mod userns;
 mod volume;
 
+pub(crate) use confine::{
+    ClockArg, LandlockArg, clock, io_priority, landlock, memory_policy, personality, scheduler,
+    securebit,
+};
 pub(crate) use device::DeviceArg;
 pub(crate) use duration::duration;
 pub(crate) use namespace::Namespace;
