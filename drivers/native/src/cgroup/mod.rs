@@ -20,6 +20,7 @@ mod error;
 mod freeze;
 mod kill;
 pub(crate) mod limits;
+mod oom;
 mod path;
 pub(crate) mod pidns;
 mod remove;
@@ -34,6 +35,7 @@ pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
 pub(crate) use error::{CgroupError, program_mend};
 pub(crate) use freeze::Frozen;
+pub(crate) use oom::OomWatch;
 pub(crate) use path::CgroupPath;
 
 use crate::at;

@@ -215,6 +215,7 @@ impl Exec<'_> {
             console: &mut console,
             options,
             deadline: self.deadline(),
+            oom: None,
             unfreeze: &unfreeze,
         };
         let ended = watch.await_end()?;

@@ -17,6 +17,7 @@ mod list;
 mod made;
 mod mapped;
 mod members;
+mod oom;
 mod pause;
 mod run;
 mod signal;

@@ -4,6 +4,7 @@ use super::Containers;
 use super::descriptors::{Held, Slots};
 use super::made::Made;
 use super::mapped::IdNamespaces;
+use super::oom::OomNotifier;
 use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
@@ -20,7 +21,7 @@ use execdriver_core::{
 };
 use nix::fcntl::OFlag;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,7 @@ impl Containers {
             hooks,
             begun,
             pre_start_reached: Cell::new(false),
+            oom: RefCell::new(None),
         };
         run.whole(pipes)
     }
@@ -87,6 +89,8 @@ struct Run<'a> {
     hooks: &'a Hooks<'a>,
     begun: Instant,
     pre_start_reached: Cell<bool>,
+    /// From before the launch until the thread waits for the process.
+    oom: RefCell<Option<OomNotifier>>,
 }
 
 impl Run<'_> {
@@ -94,6 +98,7 @@ impl Run<'_> {
         let facts = self.containers.facts();
         let made = Made::begin(&self.containers.store, self.spec, &facts)?;
         let lived = self.live(&facts, &made, pipes);
+        drop(self.oom.take());
         let cleaned = made.clean();
         let errors = if self.pre_start_reached.get() {
             self.hooks
@@ -157,6 +162,10 @@ impl Run<'_> {
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
+        if self.hooks.start.is_some() || !self.hooks.pre_start.is_empty() {
+            // Nobody else can be told.
+            self.oom.replace(OomNotifier::begin(made.cgroup().ok()));
+        }
         let started = self.launch(&plan, made, &held)?;
         // The container alone holds its ends now, so that their ends are seen.
         drop(held);
@@ -241,6 +250,7 @@ impl Run<'_> {
             console: &mut console,
             options: self.options,
             deadline: self.deadline(),
+            oom: self.oom.take(),
             unfreeze: &unfreeze,
         };
         let ended = watch.await_end()?;
@@ -281,7 +291,11 @@ impl Run<'_> {
     }
 
     fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
-        HookContext::new(stage, &self.spec.id, &self.command.process, pid)
+        let mut context = HookContext::new(stage, &self.spec.id, &self.command.process, pid);
+        if let Some(oom) = &*self.oom.borrow() {
+            context.oom = oom.events();
+        }
+        context
     }
 }
 

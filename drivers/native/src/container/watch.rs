@@ -1,9 +1,11 @@
 //! From a program that runs to its end: its output copied, its time kept, its status read.
 
 use super::error;
+use super::oom::OomNotifier;
 use crate::launch::{End, Exit, FROZEN_PATIENCE, Process};
 use crate::stdio::Console;
 use execdriver_core::{ExitReason, ExitStatus, Result, RunOptions, Signal};
+use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +17,8 @@ pub(super) struct Watch<'a> {
     pub(super) console: &'a mut Console,
     pub(super) options: &'a RunOptions,
     pub(super) deadline: Option<Instant>,
+    /// Told to the hooks meanwhile.
+    pub(super) oom: Option<OomNotifier>,
     /// Lets it die where a frozen cgroup keeps it from that.
     pub(super) unfreeze: &'a dyn Fn(),
 }
@@ -58,9 +62,22 @@ impl Watch<'_> {
 
     /// Whether it ended before `deadline`.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        let ended = self.console.wait(&[self.process.as_fd()], deadline);
-        let ended = ended.map_err(|e| error::driver("wait for the process", e))?;
-        Ok(ended.is_some())
+        loop {
+            let process = PollFd::new(self.process.as_fd(), PollFlags::POLLIN);
+            let oom = self.oom.as_ref().and_then(OomNotifier::poll_fd);
+            let polled: Vec<PollFd<'_>> = [process].into_iter().chain(oom).collect();
+            let ready = self.console.wait_for(&polled, deadline);
+            let ready = ready.map_err(|e| error::driver("wait for the process", e))?;
+            drop(polled);
+            if let (Some(_), Some(oom)) = (ready, &mut self.oom) {
+                oom.deliver();
+            }
+            match ready {
+                Some(0) => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
     }
 }
 

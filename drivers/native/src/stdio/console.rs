@@ -100,6 +100,17 @@ impl Console {
         fds: &[BorrowedFd<'_>],
         deadline: Option<Instant>,
     ) -> io::Result<Option<usize>> {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let fds: Vec<PollFd<'_>> = fds.iter().copied().map(readable).collect();
+        self.wait_for(&fds, deadline)
+    }
+
+    /// The same for descriptors that are waited for in a way of their own.
+    pub(crate) fn wait_for(
+        &mut self,
+        fds: &[PollFd<'_>],
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if fds.is_empty() && self.pumps.is_empty() && left.is_none() {
@@ -201,14 +212,10 @@ impl Console {
     }
 
     /// Waits once, then copies what is ready.
-    fn turn(
-        &mut self,
-        fds: &[BorrowedFd<'_>],
-        left: Option<Duration>,
-    ) -> io::Result<Option<usize>> {
+    fn turn(&mut self, fds: &[PollFd<'_>], left: Option<Duration>) -> io::Result<Option<usize>> {
         let held: Vec<Held<'_>> = self.pumps.iter().map(|pump| pump.end.hold()).collect();
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut polled: Vec<PollFd<'_>> = fds.iter().copied().map(readable).collect();
+        let mut polled: Vec<PollFd<'_>> = fds.to_vec();
         for end in &held {
             match end.fd() {
                 Some(fd) => polled.push(readable(fd)),

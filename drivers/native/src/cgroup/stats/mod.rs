@@ -17,6 +17,8 @@ use read::Reader;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use text::{number, table};
+pub(super) use v1::memory_events as memory_events_1;
+pub(super) use v2::memory_events as memory_events_2;
 
 /// The controllers that count anything, of either version.
 const COUNTING: [&str; 7] = ["cpu", "cpuacct", "memory", "pids", "blkio", "io", "hugetlb"];

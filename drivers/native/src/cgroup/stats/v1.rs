@@ -42,7 +42,7 @@ pub(super) fn throttling(stat: &str) -> ThrottlingData {
 }
 
 /// From `memory.oom_control`; `oom_kill` since Linux 4.13.
-pub(super) fn memory_events(oom_control: &str) -> MemoryEvents {
+pub(in crate::cgroup) fn memory_events(oom_control: &str) -> MemoryEvents {
     let mut events = MemoryEvents::default();
     for (key, value) in keyed(oom_control) {
         match key {

@@ -24,7 +24,7 @@ pub(super) fn cpu(stat: &str) -> CpuStats {
 }
 
 /// From `memory.events`, which counts sub-cgroups too.
-pub(super) fn memory_events(text: &str) -> MemoryEvents {
+pub(in crate::cgroup) fn memory_events(text: &str) -> MemoryEvents {
     let mut events = MemoryEvents::default();
     for (key, value) in keyed(text) {
         match key {
