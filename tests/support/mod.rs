@@ -16,12 +16,14 @@
 
 mod as_user;
 mod baseline;
+mod bus;
 mod needs;
 mod payload;
 mod rootfs;
 
 pub(crate) use as_user::{USER, rerun, rerun_as_user};
 pub(crate) use baseline::{Baseline, alone, among};
+pub(crate) use bus::{FakeSystemd, Odd, message};
 pub(crate) use needs::{Need, has, is_root, skip_unless};
 pub(crate) use payload::{applets, payload};
 pub(crate) use rootfs::Rootfs;

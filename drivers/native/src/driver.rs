@@ -1,5 +1,6 @@
 //! `NativeDriver`: the contract over [`Containers`], one short method a verb.
 
+use crate::cgroup::Manager;
 use crate::container::Containers;
 use crate::facts::{HostFacts, doctor};
 use execdriver_core::{
@@ -45,24 +46,41 @@ impl NativeDriver {
 
     /// Opens the driver with its state in `root`, which is created when it is missing.
     ///
-    /// Options: `native.cgroupdriver`, of which this version knows `cgroupfs`.
+    /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`]; [`Error::Driver`] when `root` cannot be used.
+    /// [`Error::InvalidOption`], also when systemd does not answer; [`Error::Driver`] when `root` cannot be used.
     pub fn open(root: &Path, options: &mut Options) -> Result<Self> {
-        const MANAGER: &str = "native.cgroupdriver";
-        if let Some(value) = options.take(MANAGER).filter(|value| value != "cgroupfs") {
-            return Err(Error::InvalidOption {
-                driver: Self::NAME.to_owned(),
-                key: MANAGER.to_owned(),
-                value,
-                reason: "this version knows cgroupfs".to_owned(),
-            });
-        }
+        let manager = match options.take(MANAGER) {
+            Some(value) => manager(&value)?,
+            None => Manager::default(),
+        };
         Ok(Self {
-            containers: Containers::open(root)?,
+            containers: Containers::open(root, manager)?,
         })
     }
+}
+
+/// The option that says who makes the cgroups.
+const MANAGER: &str = "native.cgroupdriver";
+
+/// The manager that an option names, if it is there.
+fn manager(value: &str) -> Result<Manager> {
+    let invalid = |reason: String| Error::InvalidOption {
+        driver: NativeDriver::NAME.to_owned(),
+        key: MANAGER.to_owned(),
+        value: value.to_owned(),
+        reason,
+    };
+    let known = || format!("known are {}", Manager::NAMES.join(", "));
+    let manager = Manager::named(value).ok_or_else(|| invalid(known()))?;
+    manager.check().map_err(|error| {
+        // This error has no source of its own, so the causes go into its words.
+        let causes = std::iter::successors(std::error::Error::source(&error), |one| one.source());
+        let words: Vec<String> = causes.map(ToString::to_string).collect();
+        invalid(format!("{error}: {}", words.join(": ")))
+    })?;
+    Ok(manager)
 }
 
 impl Driver for NativeDriver {

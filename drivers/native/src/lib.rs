@@ -8,6 +8,7 @@ mod at;
 mod cgroup;
 #[allow(dead_code, reason = "rooms for what comes next")]
 mod container;
+mod dbus;
 mod driver;
 #[allow(dead_code, reason = "until the driver calls it")]
 mod facts;

@@ -37,6 +37,8 @@ impl Cgroup {
             members: Vec::new(),
             made_parents: Vec::new(),
             refused: Vec::new(),
+            unit: None,
+            placeholder: None,
         };
         let wanted = wanted(host, needed);
         let mut refusal = None;

@@ -1,5 +1,7 @@
 //! What can go wrong with cgroups.
 
+use super::systemd::UnitError;
+use crate::launch::LaunchError;
 use nix::errno::Errno;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +69,21 @@ pub(crate) enum CgroupError {
          one gives (name the devices to allow one by one, or use a host with cgroup version 2)"
     )]
     InexpressibleDeviceRules,
+    #[error(
+        "cannot {action} systemd on {bus} (start dbus and systemd, the user's with `loginctl \
+         enable-linger`, or open the driver with native.cgroupdriver=cgroupfs)"
+    )]
+    Systemd {
+        action: &'static str,
+        bus: String,
+        #[source]
+        source: UnitError,
+    },
+    #[error("cannot start the process that keeps a new scope")]
+    Placeholder {
+        #[source]
+        source: Box<LaunchError>,
+    },
     /// Version 2 has no other way to restrict devices.
     #[error(
         "cannot {action} the program that enforces the device rules ({mend}){}{}",

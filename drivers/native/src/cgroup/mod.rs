@@ -8,7 +8,7 @@
 //! Where the host lets us make none ([`CgroupError::Unavailable`]), [`pidns`] finds and ends the
 //! processes of a container by its pid namespace.
 //!
-//! Rooms left: a systemd manager beside `create`.
+//! [`Manager`] is who makes them: we ourselves, or systemd.
 
 mod apply;
 mod counters;
@@ -20,12 +20,14 @@ mod error;
 mod freeze;
 mod kill;
 pub(crate) mod limits;
+mod manager;
 mod oom;
 mod path;
 pub(crate) mod pidns;
 mod remove;
 pub(crate) mod stats;
 mod subtree;
+pub(crate) mod systemd;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -35,11 +37,13 @@ pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
 pub(crate) use error::{CgroupError, program_mend};
 pub(crate) use freeze::Frozen;
+pub(crate) use manager::Manager;
 pub(crate) use oom::OomWatch;
 pub(crate) use path::CgroupPath;
 
 use crate::at;
-use crate::state::{CgroupRecord, HierarchyRecord};
+use crate::launch::Placeholder;
+use crate::state::{CgroupRecord, HierarchyRecord, UnitRecord};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::OsStr;
@@ -55,6 +59,10 @@ pub(crate) struct Cgroup {
     made_parents: Vec<PathBuf>,
     /// Controllers of version 2 that it could not be given, and why; known to who made it.
     refused: Vec<(String, String)>,
+    /// The scope that it lies in, with the systemd manager.
+    unit: Option<UnitRecord>,
+    /// Keeps the scope, and with it what the kernel counted, until all is read.
+    placeholder: Option<Placeholder>,
 }
 
 /// The cgroup in one hierarchy.
@@ -90,6 +98,8 @@ impl Cgroup {
             members,
             made_parents,
             refused: Vec::new(),
+            unit: record.unit.clone(),
+            placeholder: None,
         })
     }
 
@@ -98,6 +108,7 @@ impl Cgroup {
         CgroupRecord {
             hierarchies: self.members.iter().map(Member::record).collect(),
             made_parents: self.made_parents.iter().map(|p| text(p)).collect(),
+            unit: self.unit.clone(),
         }
     }
 

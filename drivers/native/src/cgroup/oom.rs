@@ -138,6 +138,8 @@ mod tests {
             }],
             made_parents: Vec::new(),
             refused: Vec::new(),
+            unit: None,
+            placeholder: None,
         };
         let mut watch = cgroup.watch_oom().unwrap();
         let notices = |count, kills| Some(OomNotices { count, kills });

@@ -1,7 +1,7 @@
 //! Removes a container's cgroups, deepest first, and waits only for what is still dying.
 
 use super::error::CgroupError;
-use super::{Cgroup, Member};
+use super::{Cgroup, Member, systemd};
 use crate::at;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
@@ -22,8 +22,7 @@ impl Cgroup {
             .iter()
             .all(|member| matches!(remove_leaf(member), Ok(true)))
         {
-            self.remove_parents();
-            return Ok(());
+            return self.let_go();
         }
         let killed = self.kill_all(patience);
         let left = deadline.saturating_duration_since(Instant::now());
@@ -43,8 +42,17 @@ impl Cgroup {
                 first = removed;
             }
         }
+        first.and(self.let_go())
+    }
+
+    /// The placeholder, the parents and the scope: whatever is not the cgroup itself.
+    fn let_go(mut self) -> Result<(), CgroupError> {
+        self.placeholder = None;
         self.remove_parents();
-        first
+        match &self.unit {
+            Some(unit) => systemd::stop(unit),
+            None => Ok(()),
+        }
     }
 
     /// Parents that we made go when nothing else is in them; others' use of them just keeps them.

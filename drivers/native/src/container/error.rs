@@ -104,6 +104,8 @@ impl From<CgroupError> for Error {
             | CgroupError::NotACgroup { .. }
             | CgroupError::Io { .. }
             | CgroupError::DeviceProgram { .. }
+            | CgroupError::Systemd { .. }
+            | CgroupError::Placeholder { .. }
             | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
         }
     }

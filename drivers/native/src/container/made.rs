@@ -3,7 +3,7 @@
 use super::error;
 use crate::cgroup::devices::{DevicePrograms, DeviceRule};
 use crate::cgroup::limits;
-use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Counters};
+use crate::cgroup::{Cgroup, CgroupError, Counters, Manager};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
 use crate::state::{
@@ -26,8 +26,13 @@ pub(super) struct Made {
 
 impl Made {
     /// Takes the id and makes the cgroup.
-    pub(super) fn begin(store: &Store, spec: &Spec, facts: &HostFacts) -> Result<Self> {
-        let place = place(spec, facts)?;
+    pub(super) fn begin(
+        (store, manager): (&Store, &Manager),
+        spec: &Spec,
+        facts: &HostFacts,
+    ) -> Result<Self> {
+        let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
+        let place = manager.place(&spec.cgroup_parent, &spec.id, ordinary)?;
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Record::starting(&spec.id, parent);
@@ -39,7 +44,7 @@ impl Made {
             no_cgroup: String::new(),
             cleaned: false,
         };
-        let taken = match Cgroup::create(&facts.cgroups, &place, &needed) {
+        let taken = match manager.create(&facts.cgroups, &place, &needed) {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 made.cgroup = Some(cgroup);
@@ -212,18 +217,4 @@ fn describe(record: &mut Record, spec: &Spec) {
             limits.set_devices(None);
             limits
         });
-}
-
-/// An absolute parent for root, as the original's `/docker`; for others below what was handed to
-/// them, or below our own cgroup: they can have nothing elsewhere.
-fn place(spec: &Spec, facts: &HostFacts) -> Result<CgroupPath> {
-    let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
-    match spec.cgroup_parent.as_str() {
-        "" if ordinary => {
-            let place = CgroupPath::new("execdriver", &spec.id)?;
-            Ok(place.keeping_parents().where_delegated())
-        }
-        "" => Ok(CgroupPath::new("/execdriver", &spec.id)?.keeping_parents()),
-        parent => Ok(CgroupPath::new(parent, &spec.id)?),
-    }
 }

@@ -27,6 +27,7 @@ mod terminals;
 mod update;
 mod watch;
 
+use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
 use crate::facts::HostFacts;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
@@ -39,6 +40,7 @@ use terminals::Terminals;
 #[derive(Debug)]
 pub(crate) struct Containers {
     store: Store,
+    manager: Manager,
     terminals: Terminals,
     device_programs: DevicePrograms,
     /// Read by the first start: the other verbs need none.
@@ -49,9 +51,10 @@ pub(crate) struct Containers {
 
 impl Containers {
     /// Opens the root, making what is missing of it.
-    pub(crate) fn open(root: &Path) -> Result<Self> {
+    pub(crate) fn open(root: &Path, manager: Manager) -> Result<Self> {
         Ok(Self {
             store: Store::open(root)?,
+            manager,
             terminals: Terminals::default(),
             device_programs: DevicePrograms::default(),
             facts: OnceLock::new(),

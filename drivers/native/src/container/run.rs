@@ -96,7 +96,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn whole(&self, pipes: Pipes) -> Result<ExitStatus> {
         let facts = self.containers.facts();
-        let made = Made::begin(&self.containers.store, self.spec, &facts)?;
+        let (store, manager) = (&self.containers.store, &self.containers.manager);
+        let made = Made::begin((store, manager), self.spec, &facts)?;
         let lived = self.live(&facts, &made, pipes);
         drop(self.oom.take());
         let cleaned = made.clean();

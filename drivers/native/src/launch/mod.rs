@@ -16,6 +16,7 @@ mod idhelper;
 mod idmap;
 mod idns;
 mod memfd;
+mod placeholder;
 mod process;
 mod procfs;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) use error::{CallerError, LaunchError, StepFailure};
 pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line};
 pub(crate) use idns::id_namespace;
+pub(crate) use placeholder::Placeholder;
 pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
 pub(crate) use procfs::{ProcessDir, ProcfsError};
 

@@ -23,5 +23,6 @@ pub(crate) use error::StateError;
 pub(crate) use process::{Liveness, ProcessId, boot_id};
 pub(crate) use record::{
     CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status, TerminalRecord,
+    UnitRecord,
 };
 pub(crate) use store::{LOCK_PATIENCE, Store};

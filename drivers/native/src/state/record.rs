@@ -68,6 +68,17 @@ pub(crate) struct CgroupRecord {
     pub(crate) hierarchies: Vec<HierarchyRecord>,
     /// Parents that were made on the way, outermost first: removed when nothing else uses them.
     pub(crate) made_parents: Vec<String>,
+    /// The scope that holds them, with the systemd manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<UnitRecord>,
+}
+
+/// A unit of systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnitRecord {
+    pub(crate) name: String,
+    /// The address of the bus on which its manager is.
+    pub(crate) bus: String,
 }
 
 /// The cgroup in one hierarchy.

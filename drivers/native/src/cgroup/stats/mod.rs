@@ -47,6 +47,8 @@ impl Cgroup {
             members,
             made_parents: Vec::new(),
             refused: Vec::new(),
+            unit: None,
+            placeholder: None,
         })
     }
 

@@ -28,6 +28,8 @@ fn cgroup(members: Vec<Member>) -> Cgroup {
         members,
         made_parents: Vec::new(),
         refused: Vec::new(),
+        unit: None,
+        placeholder: None,
     }
 }
 
