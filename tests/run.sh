@@ -71,12 +71,12 @@ add_target() {
 
 # One static payload for every test; tests/support/payload.rs builds the same when it is called without this script.
 stage_payload() {
-    local triple
-    triple=$(uname -m)-unknown-linux-musl
-    has_target "$triple" || triple=$(uname -m)-unknown-linux-gnu
+    local machine=${1:-$(uname -m)} triple
+    triple=$machine-unknown-linux-musl
+    has_target "$triple" || triple=$machine-unknown-linux-gnu
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release -p payload --target "$triple" \
         --target-dir "$TARGET/payload"
-    ln -sfn "$triple/release/payload" "$TARGET/payload/payload"
+    [ "$machine" != "$(uname -m)" ] || ln -sfn "$triple/release/payload" "$TARGET/payload/payload"
 }
 
 stage_fmt() { cargo fmt --all --check; }

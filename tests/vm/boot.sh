@@ -18,10 +18,10 @@ chmod 1777 tmp var/tmp
 chmod 700 root
 for name in bin sbin lib lib32 lib64 libx32; do ln -s "usr/$name" "$name"; done
 
-# What an overlay of / alone shows, without what is mounted below it: as on a host whose /usr is a part of it.
+# For a machine without a share of /usr; and for an overlay of / alone, which does not see what is mounted below it.
 mkdir -p usr/bin usr/sbin
 cp "$bb" usr/bin/busybox
-ln -s busybox usr/bin/sh
+chroot . /usr/bin/busybox --install -s /usr/bin
 
 options=trans=virtio,version=9p2000.L,msize=512000
 share() { mkdir -p "/new$2" && mount -t 9p -o "$options,$3" "$1" "/new$2"; }

@@ -94,16 +94,17 @@ delegate() {
 
 run() {
     if [ "$user" = 0 ]; then
-        env -i "PATH=$PATH" HOME=/root TMPDIR=/tmp LANG=C.UTF-8 bash /vm/out/job
+        env -i "PATH=$PATH" HOME=/root TMPDIR=/tmp LANG=C.UTF-8 "$shell" /vm/out/job
         return
     fi
     [ ! -d /sys/fs/cgroup/delegated ] || echo $$ >/sys/fs/cgroup/delegated/session/cgroup.procs
     setpriv "--reuid=$user" "--regid=$user" --clear-groups --inh-caps=-all \
-        env -i "PATH=$PATH" HOME=/home/tester TMPDIR=/tmp LANG=C.UTF-8 bash /vm/out/job
+        env -i "PATH=$PATH" HOME=/home/tester TMPDIR=/tmp LANG=C.UTF-8 "$shell" /vm/out/job
 }
 
 mounts
 user=$(option user)
+shell=$(command -v bash || echo sh)
 accounts
 modules
 cgroups

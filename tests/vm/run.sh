@@ -8,35 +8,46 @@
 #
 #   --root | --user       as root (the default), or as uid 61234 with a delegated cgroup subtree
 #   --cgroup v2|v1|hybrid which hierarchies are mounted (v2)
+#   --arch x86_64|aarch64 the machine (x86_64); the other has busybox instead of this machine's /usr, and static tests
 #   --append WORDS        for the kernel's command line (e.g. lsm=landlock,selinux)
 #   --minutes N           after which the machine counts as hanging (10)
 #
-# Needs qemu-system-x86, cpio, kmod, busybox-static, and apt-get for the kernel's package, unpacked once below target/vm.
+# Needs qemu-system-x86 (-arm), cpio, kmod, and apt-get for Debian's kernel and busybox, unpacked once below target/vm.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 readonly TOP=$PWD HERE=$PWD/tests/vm
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
-readonly CACHE=$TARGET/vm/x86_64
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-USER_ID=0 CGROUP=v2 APPEND= MINUTES=10 LIST=
+USER_ID=0 CGROUP=v2 APPEND= MINUTES=10 LIST= ARCH=x86_64
 
 die() { echo "tests/vm/run.sh: $*" >&2; exit 2; }
 
 # --- the kernel and the initramfs ----------------------------------------------------------------------------------
 
-# Debian's kernel package, unpacked: nothing is installed on this machine.
-kernel() {
+# Debian's packages, unpacked: nothing is installed on this machine, nor does its apt hear of another architecture.
+packages() {
     [ ! -e "$CACHE/ready" ] || return 0
-    local package fresh=$CACHE.$$
-    package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
-    [ -n "$package" ] || die "apt-cache knows no linux-image-amd64: run apt-get update"
-    mkdir -p "$fresh"
-    (cd "$fresh" && apt-get download -q "$package" && dpkg-deb -x "$package"_*.deb . && rm "$package"_*.deb) >&2
-    mv "$fresh"/boot/vmlinuz-* "$fresh/vmlinuz"
-    mv "$fresh/lib/modules" "$fresh/modules"
-    mkdir -p "$fresh/depmod/lib" && ln -s ../../modules "$fresh/depmod/lib/modules"
-    PATH=$PATH:/usr/sbin:/sbin depmod -b "$fresh/depmod" "$(ls "$fresh/modules")"
-    rm -rf "$fresh/boot" "$fresh/lib" "$fresh/usr" "$fresh/depmod"
+    local fresh=$CACHE.$$ debian=amd64 apt file
+    [ "$ARCH" = x86_64 ] || debian=arm64
+    echo "unpacking Debian's kernel for $ARCH" >&2
+    mkdir -p "$fresh/apt/lists/partial" "$fresh/apt/cache/archives/partial" "$fresh/root"
+    : >"$fresh/apt/status"
+    apt=(-q -o "APT::Architecture=$debian" -o "APT::Architectures=$debian" -o APT::Sandbox::User=
+        -o "Dir::State=$fresh/apt" -o "Dir::State::lists=$fresh/apt/lists" -o "Dir::State::status=$fresh/apt/status"
+        -o "Dir::Cache=$fresh/apt/cache")
+    # Other sources of this machine may not have the architecture.
+    apt-get "${apt[@]}" update >"$fresh/log" 2>&1 || true
+    file=$(apt-cache "${apt[@]}" depends "linux-image-$debian" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+    [ -n "$file" ] || { tail "$fresh/log" >&2; die "no linux-image-$debian to be had"; }
+    (cd "$fresh" && apt-get "${apt[@]}" download "$file" busybox-static) >>"$fresh/log" 2>&1 ||
+        { tail "$fresh/log" >&2; die "$file cannot be downloaded"; }
+    for file in "$fresh"/*.deb; do dpkg-deb -x "$file" "$fresh/root"; done
+    mv "$fresh"/root/boot/vmlinuz-* "$fresh/vmlinuz"
+    mv "$fresh/root/bin/busybox" "$fresh/busybox"
+    mv "$fresh/root/lib/modules" "$fresh/modules"
+    ln -s ../../modules "$fresh/root/lib/modules"
+    depmod -b "$fresh/root" "$(ls "$fresh/modules")"
+    rm -rf "$fresh/root" "$fresh/apt" "$fresh"/*.deb
     touch "$fresh/ready"
     rm -rf "$CACHE"
     mv "$fresh" "$CACHE"
@@ -48,13 +59,13 @@ initramfs() {
     version=$(ls "$CACHE/modules")
     modules="virtio_pci 9pnet_virtio 9p"
     mkdir -p "$root/bin" "$root/lib/modules/$version" "$root/dev"
-    cp /bin/busybox "$root/bin/"
+    cp "$CACHE/busybox" "$root/bin/"
     cp "$HERE/boot.sh" "$root/init"
     cp "$HERE/guest.sh" "$root/guest.sh"
     chmod 755 "$root/init"
     echo "$modules" >"$root/modules.load"
     for module in $modules; do
-        PATH=$PATH:/usr/sbin:/sbin modprobe -d "$root.mod" -S "$version" --show-depends "$module"
+        modprobe -d "$root.mod" -S "$version" --show-depends "$module"
     done | sed -n 's/^insmod \(.*\.ko\) *$/\1/p' | sort -u | while read -r path; do
         echo "${path#*/modules/"$version"/}"
     done >"$root.list"
@@ -70,14 +81,22 @@ initramfs() {
 
 # Boots, runs $WORK/out/job there, copies what it says to stdout, and ends with its exit status.
 machine() {
-    local out=$WORK/out shares=usr:/usr,top:$TOP,modules:/vm/modules
-    local qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-        -machine q35,usb=off -accel tcg,thread=multi,tb-size=512 -cpu max,la57=off -smp 2 -m "${EXECDRIVER_VM_MEMORY:-3072}"
+    local out=$WORK/out shares=top:$TOP,modules:/vm/modules console=ttyS0
+    local qemu=("qemu-system-$ARCH" -nodefaults -no-user-config -display none -no-reboot -smp 2
+        -accel tcg,thread=multi,tb-size=512 -m "${EXECDRIVER_VM_MEMORY:-3072}"
         -kernel "$CACHE/vmlinuz" -initrd "$WORK/initramfs" -serial "file:$out/console")
-    share usr /usr; share top "$TOP"; share modules "$CACHE/modules"
+    if [ "$ARCH" = x86_64 ]; then
+        qemu+=(-machine q35,usb=off -cpu max,la57=off)
+        share usr /usr
+        shares+=,usr:/usr
+    else
+        qemu+=(-machine virt,gic-version=3 -cpu max,pauth-impdef=on,sve=off)
+        console=ttyAMA0
+    fi
+    share top "$TOP"; share modules "$CACHE/modules"
     case $TARGET in "$TOP"/*) ;; *) share target "$TARGET"; shares+=,target:$TARGET ;; esac
     qemu+=(-virtfs "local,path=$out,mount_tag=out,security_model=none,multidevs=remap")
-    qemu+=(-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr vm.shares=$shares vm.cgroup=$CGROUP vm.user=$USER_ID $APPEND")
+    qemu+=(-append "console=$console quiet panic=-1 mitigations=off nokaslr vm.shares=$shares vm.cgroup=$CGROUP vm.user=$USER_ID $APPEND")
     : >"$out/log"
     timeout --kill-after=10 "${MINUTES}m" "${qemu[@]}" </dev/null >"$out/qemu" 2>&1 &
     QEMU=$!
@@ -106,6 +125,7 @@ build() {
     conformance) selection=(-p execdriver-native --test conformance) ;;
     *) selection=(-p execdriver --test "$1") ;;
     esac
+    [ "$ARCH" = x86_64 ] || selection+=(--target "$ARCH-unknown-linux-musl")
     cargo test "${selection[@]}" --no-run --message-format=json |
         sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}'
 }
@@ -126,7 +146,7 @@ write_job() {
     printf 'cd %q\n' "$TOP"
     echo "export EXECDRIVER_MUST_RUN=${EXECDRIVER_MUST_RUN:-1} RUST_BACKTRACE=${RUST_BACKTRACE:-0}"
     echo "export EXECDRIVER_PATIENCE=${EXECDRIVER_PATIENCE:-6}"
-    echo "export EXECDRIVER_PAYLOAD=$(printf %q "$(realpath "${EXECDRIVER_PAYLOAD:-$TARGET/payload/payload}")")"
+    echo "export EXECDRIVER_PAYLOAD=$(printf %q "$(realpath "$PAYLOAD")")"
     if [ -n "$LIST" ]; then
         declare -f run_listed
         printf 'run_listed'
@@ -138,8 +158,11 @@ write_job() {
     fi
 }
 
+# The payload of the machine's architecture.
 payload() {
-    [ -n "${EXECDRIVER_PAYLOAD:-}" ] || [ -e "$TARGET/payload/payload" ] || bash "$TOP/tests/run.sh" --stage payload
+    PAYLOAD=${EXECDRIVER_PAYLOAD:-$TARGET/payload/payload}
+    [ "$ARCH" = x86_64 ] || PAYLOAD=$TARGET/payload/$ARCH-unknown-linux-musl/release/payload
+    [ -e "$PAYLOAD" ] || bash "$TOP/tests/run.sh" --stage payload "$ARCH"
 }
 
 main() {
@@ -148,15 +171,19 @@ main() {
         --root) USER_ID=0 ;;
         --user) USER_ID=$TEST_UID ;;
         --cgroup) CGROUP=$2; shift ;;
+        --arch) ARCH=$2; shift ;;
         --append) APPEND=$2; shift ;;
         --minutes) MINUTES=$2; shift ;;
         --list) LIST=$2; shift ;;
         --) break ;;
-        -*) sed -n '2,16s/^# \{0,1\}//p' "$0"; return 2 ;;
+        -*) sed -n '2,17s/^# \{0,1\}//p' "$0"; return 2 ;;
         *) break ;;
         esac
         shift
     done
+    readonly CACHE=$TARGET/vm/$ARCH
+    # The toolchain's own linker: no cross compiler is needed for static programs.
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld PATH=$PATH:/usr/sbin:/sbin
     WORK=$(mktemp -d)
     QEMU=
     trap '[ -z "$QEMU" ] || kill "$QEMU"; rm -rf "$WORK"' EXIT
@@ -172,7 +199,7 @@ main() {
         shift
     fi
     payload
-    kernel
+    packages
     ln -s "$CACHE/modules" "$WORK/initramfs.d.mod/lib/modules"
     initramfs "$WORK/initramfs.d" >"$WORK/initramfs"
     write_job "$@" >"$WORK/out/job"
