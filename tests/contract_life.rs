@@ -22,7 +22,7 @@ use std::cell::{Cell, RefCell};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use support::{Baseline, Need, Rootfs, alone, among, is_root, skip_unless, unique_id};
+use support::{Baseline, Need, Rootfs, alone, among, is_root, patience, skip_unless, unique_id};
 
 #[test]
 fn statedir() {
@@ -308,14 +308,14 @@ fn a_start_has_a_timeout_and_so_has_the_program() {
     let _among = among();
     let bench = Bench::new();
     let command = bench.command(&["pause"]);
-    let options = RunOptions::default().timeout(Duration::from_millis(300));
+    let options = RunOptions::default().timeout(Duration::from_millis(300) * patience());
     let begun = Instant::now();
     let status = bench
         .driver
         .run(&command, &options, Pipes::null(), &Hooks::none())
         .unwrap();
     assert_eq!(status.reason, execdriver::ExitReason::TimedOut);
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < contract::SOON);
     assert!(cgroups_of(&command.id).is_empty());
     let gone = bench
         .driver

@@ -1,12 +1,11 @@
 //! More processes in a running container.
 
-use crate::bench::{id, while_running};
+use crate::bench::{id, while_running, with_timeout};
 use crate::{Act, Subject};
 use execdriver_core::{
     Capture, Error, ExecRequest, ExitReason, Hooks, Pipes, RunOptions, Signal, Stdio, Target,
 };
 use std::cell::RefCell;
-use std::time::Duration;
 
 /// Codes, signals and output of execs, some at once.
 pub fn exec_basic(subject: &dyn Subject) {
@@ -114,10 +113,12 @@ pub fn exec_hooks_are_about_the_exec(subject: &dyn Subject) {
 pub fn exec_times_out(subject: &dyn Subject) {
     let command = subject.command(&id("exec-timeout"), &Act::Sleep);
     while_running(subject, &command, |driver| {
-        let options = RunOptions::default().timeout(Duration::from_millis(100));
-        let request = ExecRequest::new(subject.process(&Act::SleepIgnoringTerm)).options(options);
-        let status = driver.exec(&command.id, &request, Pipes::null(), &Hooks::none());
-        assert_eq!(status.unwrap().reason, ExitReason::TimedOut);
+        let exec = |options: &RunOptions| {
+            let request = ExecRequest::new(subject.process(&Act::SleepIgnoringTerm));
+            let request = request.options(options.clone());
+            driver.exec(&command.id, &request, Pipes::null(), &Hooks::none())
+        };
+        assert_eq!(with_timeout(exec).unwrap().reason, ExitReason::TimedOut);
         driver.kill(&Target::from(&command), Signal::PROBE).unwrap();
     })
     .0

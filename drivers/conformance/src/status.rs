@@ -1,6 +1,6 @@
 //! How programs end: codes, signals, programs that cannot be started, timeouts.
 
-use crate::bench::{id, run};
+use crate::bench::{id, run, with_timeout};
 use crate::{Act, Subject};
 use execdriver_core::{Error, ExitReason, Hooks, Pipes, RunOptions, Signal};
 use std::time::Duration;
@@ -46,10 +46,9 @@ pub fn cmd_not_executable(subject: &dyn Subject) {
 /// A timeout ends the program and is told from other kills.
 pub fn timeout_is_told_from_other_kills(subject: &dyn Subject) {
     let command = subject.command(&id("timeout"), &Act::Sleep);
-    let options = RunOptions::default().timeout(Duration::from_millis(200));
     let driver = subject.driver();
-    let status = driver.run(&command, &options, Pipes::null(), &Hooks::none());
-    assert_eq!(status.unwrap().reason, ExitReason::TimedOut);
+    let run = |options: &_| driver.run(&command, options, Pipes::null(), &Hooks::none());
+    assert_eq!(with_timeout(run).unwrap().reason, ExitReason::TimedOut);
 }
 
 /// A program that ends in time is not hurt by its timeout.
