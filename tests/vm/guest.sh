@@ -36,6 +36,15 @@ modules() {
     [ -e /dev/net/tun ] && $b chmod 666 /dev/net/tun
 }
 
+# Temporary files on a file system whose owners can be mapped, as on most hosts: a tmpfs has that since Linux 6.3 only.
+temporary() {
+    [ -x /usr/sbin/mke2fs ] || return 0
+    for module in loop ext4; do /vm/bin/load -q "$module"; done
+    /usr/sbin/mke2fs -q -t ext4 -O ^has_journal,^resize_inode -m 0 -N 40000 /run/tmp.img 700m &&
+        $b mount -o loop /run/tmp.img /tmp &&
+        $b chmod 1777 /tmp
+}
+
 accounts() {
     printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n' >/etc/passwd
     printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >/etc/group
@@ -107,6 +116,7 @@ user=$(option user)
 shell=$(command -v bash || echo sh)
 accounts
 modules
+temporary
 cgroups
 cd /
 # A shell of its own, which may move to another cgroup. Nothing of the console reaches the tests.

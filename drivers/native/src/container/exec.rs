@@ -7,7 +7,7 @@ use super::run::{Alive, terminal_of};
 use super::watch::Watch;
 use super::{Containers, error, host, unless_ended};
 use crate::cgroup::Cgroup;
-use crate::launch::{Launch, Limits, Process, Started, launch};
+use crate::launch::{Launch, Limits, Process, Started, launch, root_of};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
 use crate::state::{Entry, ExecRecord, LOCK_PATIENCE, ProcessId, Record, Status, TerminalRecord};
@@ -18,6 +18,7 @@ use execdriver_core::{
     ContainerId, Error, ExecRequest, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result,
     Target,
 };
+use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -134,6 +135,13 @@ impl Exec<'_> {
             strict: self.request.options.strict,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
+        if host.is_root() && running.namespaces.contains(&Kind::User) {
+            let step = "give the streams to the container's root";
+            let root = root_of(self.container).map_err(error::setup(step))?;
+            if let Some((uid, gid)) = root {
+                child.give_to(uid, gid).map_err(error::setup(step))?;
+            }
+        }
         let slots = Slots {
             containers: self.containers,
             stdio: &child,

@@ -146,6 +146,10 @@ impl Run<'_> {
         };
         let plan = Plan::build(self.spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
+        if let Some((uid, gid)) = plan.root_on_host().filter(|_| facts.is_root()) {
+            let given = child.give_to(uid, gid);
+            given.map_err(error::setup("give the streams to the container's root"))?;
+        }
         let (status_read, status_write) = match plan.init {
             true => {
                 let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);

@@ -1,6 +1,6 @@
 //! Who we are to the kernel: capability sets and the right to make user namespaces.
 
-use crate::launch::{IdMaps, IdRange};
+use crate::launch::{IdMaps, IdRange, parse_id_map};
 
 /// The capability sets of this process, bit n being capability n of linux/capability.h.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,16 +14,7 @@ pub(crate) struct CapabilitySets {
 
 /// The map that /proc shows, and whether it is that of the machine's first user namespace.
 pub(super) fn map(text: &str) -> (Vec<IdRange>, bool) {
-    let range = |line: &str| {
-        let mut numbers = line.split_ascii_whitespace().map(str::parse);
-        let mut next = || numbers.next()?.ok();
-        Some(IdRange {
-            inside: next()?,
-            outside: next()?,
-            size: next()?,
-        })
-    };
-    let ranges: Vec<IdRange> = text.lines().filter_map(range).collect();
+    let ranges = parse_id_map(text);
     let all = IdRange {
         inside: 0,
         outside: 0,

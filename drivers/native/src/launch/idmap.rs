@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::idhelper::{Helper, IdHelpers};
+use super::process::Process;
 use super::procfs::{ProcessDir, ProcfsError};
 
 /// `size` ids from `inside` on are the host's from `outside` on.
@@ -35,6 +36,38 @@ impl fmt::Display for IdMaps {
         let (uids, gids) = (one_line(&self.uids), one_line(&self.gids));
         write!(f, "its users are \"{uids}\", its groups \"{gids}\"")
     }
+}
+
+/// The ranges of a map as the kernel shows it.
+pub(crate) fn parse(text: &str) -> Vec<IdRange> {
+    let range = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(IdRange {
+            inside: next()?,
+            outside: next()?,
+            size: next()?,
+        })
+    };
+    text.lines().filter_map(range).collect()
+}
+
+/// The host's id of the container's `id`.
+pub(crate) fn outside(map: &[IdRange], id: u32) -> Option<u32> {
+    map.iter().find_map(|range| {
+        let offset = id.checked_sub(range.inside)?;
+        (offset < range.size).then(|| range.outside + offset)
+    })
+}
+
+/// The host's user and group of the root of a process's user namespace, if it has one.
+pub(crate) fn root_of(process: &Process) -> Result<Option<(u32, u32)>, ProcfsError> {
+    let dir = ProcessDir::open(process)?;
+    let root = |file| {
+        let text = dir.read(file, MAX_BYTES)?;
+        Ok(outside(&parse(&String::from_utf8_lossy(&text)), 0))
+    };
+    Ok(root("uid_map")?.zip(root("gid_map")?))
 }
 
 /// A map as the kernel shows it, its lines separated by commas.

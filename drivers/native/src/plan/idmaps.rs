@@ -2,6 +2,8 @@
 
 use super::{Host, PlanError};
 use crate::facts::{SubIds, SubRange};
+#[cfg(test)]
+use crate::launch::outside;
 use crate::launch::{IdHelpers, IdMaps, IdRange, one_line as text};
 use execdriver_core::Spec;
 use execdriver_core::UserNamespace;
@@ -293,14 +295,6 @@ pub(super) fn is_mapped(map: &[IdRange], id: u32) -> bool {
     map.iter().any(|range| {
         id.checked_sub(range.inside)
             .is_some_and(|offset| offset < range.size)
-    })
-}
-
-/// The host's id of the container's `id`.
-pub(super) fn outside(map: &[IdRange], id: u32) -> Option<u32> {
-    map.iter().find_map(|range| {
-        let offset = id.checked_sub(range.inside)?;
-        (offset < range.size).then(|| range.outside + offset)
     })
 }
 

@@ -9,7 +9,7 @@ use super::namespaces::Namespaces;
 use super::options::MountOptions;
 use super::sources::Source;
 use super::{FdSlot, Host, PlanError, Sources, slot};
-use crate::launch::IdMaps;
+use crate::launch::{IdMaps, outside};
 use execdriver_core::Spec;
 use oci_spec::runtime::Mount;
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ fn check(host: &Host, field: &str, path: &Path, maps: &IdMaps) -> Result<(), Pla
 
 /// The mend where owners cannot be mapped: the owner that the map would show.
 pub(crate) fn chown(path: &Path, maps: &IdMaps) -> String {
-    let id = |map| idmaps::outside(map, 0).unwrap_or_default();
+    let id = |map| outside(map, 0).unwrap_or_default();
     let (uid, gid) = (id(&maps.uids), id(&maps.gids));
     format!("`chown -R {uid}:{gid} {}`", path.display())
 }

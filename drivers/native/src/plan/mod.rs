@@ -43,7 +43,7 @@ pub(crate) use namespaces::JoinFrom;
 pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
-use crate::launch::IdMaps;
+use crate::launch::{IdMaps, outside};
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use confine::Confinement;
@@ -224,6 +224,12 @@ impl Plan {
     /// Whether the container's processes may not call setgroups, for the record.
     pub(crate) fn denies_setgroups(&self) -> bool {
         self.denies_setgroups
+    }
+
+    /// The host's user and group of the container's root, where there is a new user namespace.
+    pub(crate) fn root_on_host(&self) -> Option<(u32, u32)> {
+        let maps = self.id_maps.as_ref()?;
+        outside(&maps.uids, 0).zip(outside(&maps.gids, 0))
     }
 
     /// The words of the step that a report names.

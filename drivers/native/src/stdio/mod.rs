@@ -30,6 +30,7 @@ use end::End;
 use execdriver_core::console::Stream;
 use execdriver_core::{Capture, Pipes, Stdio};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{Gid, Uid, fchown};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -59,6 +60,16 @@ impl ChildStdio {
         self.slots
             .as_ref()
             .map(|s| [0, 1, 2].map(|n| s[n].fd.as_fd()))
+    }
+
+    /// Gives the pipes of ours to this user and group of the host: the root of a user namespace may
+    /// hand on what belongs to an id of its own, and nothing else (user_namespaces(7)).
+    pub(crate) fn give_to(&self, uid: u32, gid: u32) -> nix::Result<()> {
+        let ours = self.slots.iter().flatten().filter(|slot| slot.ours);
+        for slot in ours {
+            fchown(&slot.fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        }
+        Ok(())
     }
 
     /// Bit n says that descriptor n is a pipe of ours, to be owned by the process's user.
