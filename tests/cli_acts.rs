@@ -180,7 +180,8 @@ fn drivers_and_doctor_are_readable_by_people_and_programs() {
 fn every_verb_has_help_on_standard_output() {
     let cli = Cli::new();
     for verb in [
-        "run", "exec", "kill", "list", "pids", "clean", "drivers", "doctor",
+        "run", "exec", "kill", "list", "pids", "pause", "unpause", "stats", "clean", "drivers",
+        "doctor",
     ] {
         let done = cli.call(&[verb, "--help"]);
         assert_eq!((done.code, done.err.as_str()), (0, ""), "{verb}");
@@ -210,7 +211,7 @@ fn the_help_shows_examples_under_headings_and_wraps_no_line_badly() {
     ] {
         assert!(help.contains(heading), "{heading}");
     }
-    for verb in ["run", "exec", "kill", "clean"] {
+    for verb in ["run", "exec", "kill", "pause", "stats", "clean"] {
         let text = cli.call(&[verb, "--help"]).out;
         let stray = text.lines().find(|line| {
             !line.is_empty()

@@ -14,9 +14,11 @@ mod host_root;
 mod kill;
 mod list;
 mod output;
+mod pause;
 mod pids;
 mod run;
 mod session;
+mod stats;
 mod tty;
 mod values;
 
@@ -64,6 +66,14 @@ enum Verb {
     /// List the processes of a container, as the host sees them.
     #[command(visible_alias = "top")]
     Pids(pids::Args),
+    /// Stop every process of containers until `unpause`.
+    #[command(after_help = pause::EXAMPLES)]
+    Pause(pause::Args),
+    /// Let paused containers go on.
+    Unpause(pause::Args),
+    /// Show what containers use, live.
+    #[command(after_help = stats::EXAMPLES)]
+    Stats(stats::Args),
     /// Remove what containers that are no more have left.
     #[command(visible_alias = "rm", after_help = clean::EXAMPLES)]
     Clean(clean::Args),
@@ -92,6 +102,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Kill(args) => kill::main(global, args),
         Verb::List(args) => list::main(global, args),
         Verb::Pids(args) => pids::main(global, args),
+        Verb::Pause(args) => pause::pause(global, args),
+        Verb::Unpause(args) => pause::unpause(global, args),
+        Verb::Stats(args) => stats::main(global, args),
         Verb::Clean(args) => clean::main(global, args),
         Verb::Drivers(args) => drivers::main(args),
         Verb::Doctor(args) => doctor::main(global, args),

@@ -32,7 +32,8 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<ExitCode, 
     print(&layout(heading, rows))
 }
 
-fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
+/// Rows under a heading as text.
+pub(crate) fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize, title: &str| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
