@@ -14,9 +14,9 @@ use std::path::PathBuf;
 const ATTEMPTS: usize = 16;
 
 /// A directory on the way down.
-struct Place {
-    dir: OwnedFd,
-    path: PathBuf,
+pub(super) struct Place {
+    pub(super) dir: OwnedFd,
+    pub(super) path: PathBuf,
 }
 
 impl Cgroup {
@@ -104,7 +104,10 @@ impl Cgroup {
         }
         if unified {
             refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
-            self.refused = refused;
+            self.refused = refused
+                .into_iter()
+                .map(|one| (one.controller, one.why))
+                .collect();
         }
         let leaf = make_leaf(&here, place.leaf())?;
         let ready = (|| {
@@ -183,7 +186,7 @@ fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupErro
 /// A cgroup of this name without processes is what a crash left, and removed; one with processes
 /// belongs to somebody (the same id under another driver root, say): to share it would mean that
 /// our kill ends theirs.
-fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
+pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
     let path = parent.path.join(name);
     let name = OsStr::new(name);
     match at::make_dir(parent.dir.as_fd(), name, 0o755) {
@@ -210,16 +213,14 @@ fn in_use(parent: &Place, name: &OsStr, path: PathBuf) -> CgroupError {
 /// The controllers of version 2 to ask for: on a host with version 1 only what is needed, since the
 /// rest is in use there.
 fn wanted(host: &Hierarchies, needed: &[String]) -> Vec<String> {
-    let mut wanted = needed.to_vec();
-    if host.layout() == Layout::Unified {
-        let usual = subtree::USUAL.map(str::to_owned);
-        wanted.extend(usual.into_iter().filter(|name| !needed.contains(name)));
+    match host.layout() {
+        Layout::Unified => subtree::with_usual(needed),
+        _ => needed.to_vec(),
     }
-    wanted
 }
 
 /// A new version 1 cpuset has no cpus and no memory nodes, and takes no process until it has.
-fn inherit_cpuset(parent: &Place, child: &Place) -> Result<(), CgroupError> {
+pub(super) fn inherit_cpuset(parent: &Place, child: &Place) -> Result<(), CgroupError> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         let file = OsStr::new(file);
         let read = |place: &Place| {

@@ -97,6 +97,13 @@ pub(crate) enum CgroupError {
         #[source]
         source: Errno,
     },
+    /// Version 2 has limits below a cgroup only when the cgroup has no processes itself.
+    #[error(
+        "{count} processes are left in {}: they are forked faster than they can be moved (pause the \
+         container first)",
+        path.display()
+    )]
+    Crowded { path: PathBuf, count: usize },
     /// Uninterruptible sleep, or processes that are not ours to kill.
     #[error(
         "{count} processes of {} were still there {} ms after they were killed",

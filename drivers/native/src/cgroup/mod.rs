@@ -11,6 +11,7 @@
 //! [`Manager`] is who makes them: we ourselves, or systemd.
 
 mod apply;
+mod below;
 mod counters;
 mod create;
 pub(crate) mod delegation;

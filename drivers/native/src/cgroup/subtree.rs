@@ -11,13 +11,30 @@ use std::path::Path;
 
 /// What containers are given wherever it can be had: limits come with an update too, and without
 /// the controller nothing is counted.
-pub(super) const USUAL: [&str; 6] = ["cpuset", "cpu", "io", "memory", "pids", "hugetlb"];
+const USUAL: [&str; 6] = ["cpuset", "cpu", "io", "memory", "pids", "hugetlb"];
 
 const CONTROL: &str = "cgroup.subtree_control";
 
+/// A controller that could not be enabled.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) controller: String,
+    /// `None`: the cgroup has not got it itself.
+    pub(super) errno: Option<Errno>,
+    /// And the mend.
+    pub(super) why: String,
+}
+
+/// The usual ones beside those that are `needed`.
+pub(super) fn with_usual(needed: &[String]) -> Vec<String> {
+    let usual = USUAL.map(str::to_owned).into_iter();
+    let rest = usual.filter(|name| !needed.contains(name));
+    needed.iter().cloned().chain(rest).collect()
+}
+
 /// Enables those of `wanted` for the children of `dir` that it has itself; why not, for each that
 /// could not be.
-pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec<(String, String)> {
+pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec<Refused> {
     let words = |file: &str| {
         let text = at::read(dir, OsStr::new(file), 4096).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -40,22 +57,34 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
         let text: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
         at::write(dir, OsStr::new(CONTROL), text.join(" ").as_bytes())
     };
-    let mut refused: Vec<(String, String)> = absent
+    let mut refused: Vec<Refused> = absent
         .into_iter()
-        .map(|name| (name.clone(), absence(path, &own)))
+        .map(|name| Refused {
+            controller: name.clone(),
+            errno: None,
+            why: absence(path, &own),
+        })
         .collect();
     if !there.is_empty() && is_occupied(dir) {
         // The kernel would take the controllers of threads (cpu, pids), and call every cgroup below
         // invalid from then on: no process gets into one (cgroup-v2.rst, "Threads").
         let refusals = there.into_iter();
-        refused.extend(refusals.map(|name| (name.clone(), refusal(path, Errno::EBUSY))));
+        refused.extend(refusals.map(|name| Refused {
+            controller: name.clone(),
+            errno: Some(Errno::EBUSY),
+            why: refusal(path, Errno::EBUSY),
+        }));
         return refused;
     }
     // All at once or, since one refusal refuses all, one by one.
     if !there.is_empty() && write(&there).is_err() {
         for name in there {
             if let Err(errno) = write(&[name]) {
-                refused.push((name.clone(), refusal(path, errno)));
+                refused.push(Refused {
+                    controller: name.clone(),
+                    errno: Some(errno),
+                    why: refusal(path, errno),
+                });
             }
         }
     }

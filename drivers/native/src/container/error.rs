@@ -80,7 +80,9 @@ impl From<CgroupError> for Error {
             }
             CgroupError::Limit {
                 ref field, source, ..
-            } if is_about_the_value(source) => {
+            } if is_about_the_value(source)
+                || (source == Errno::EACCES && field.starts_with("resources.cpuset")) =>
+            {
                 Error::invalid(field, format!("{error}: {}", source.desc()))
             }
             CgroupError::Bent {
@@ -106,6 +108,7 @@ impl From<CgroupError> for Error {
             | CgroupError::DeviceProgram { .. }
             | CgroupError::Systemd { .. }
             | CgroupError::Placeholder { .. }
+            | CgroupError::Crowded { .. }
             | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
         }
     }

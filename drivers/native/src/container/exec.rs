@@ -1,18 +1,18 @@
 //! `exec`: one more process in a container that runs, perhaps another process's.
 
 use super::descriptors::{Held, Slots, first_process};
-use super::made::signal_bit;
+use super::entered::Entered;
 use super::mapped::IdNamespaces;
 use super::run::{Alive, terminal_of};
 use super::watch::Watch;
 use super::{Containers, error, host, unless_ended};
 use crate::cgroup::Cgroup;
-use crate::launch::{Launch, Limits, Process, Started, launch, root_of};
+use crate::facts::HostFacts;
+use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch, root_of};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
-use crate::state::{Entry, ExecRecord, LOCK_PATIENCE, ProcessId, Record, Status, TerminalRecord};
+use crate::state::{Entry, LOCK_PATIENCE, Record, Status};
 use crate::stdio::{self, HostStdio};
-use crate::{NativeDriver, state};
 use execdriver_core::spec::ExecSpec;
 use execdriver_core::{
     ContainerId, Error, ExecRequest, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result,
@@ -42,10 +42,6 @@ impl Containers {
         let not_running = || Error::NotRunning { id: id.to_owned() };
         if record.status != Status::Running {
             return Err(not_running());
-        }
-        if request.resources.is_some() {
-            let operation = "resources of an exec (not in this version)";
-            return Err(Error::unsupported(NativeDriver::NAME, operation));
         }
         let container = Arc::new(first_process(&record).ok_or_else(not_running)?);
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
@@ -79,6 +75,9 @@ fn made_up_id() -> String {
     format!("exec-{random:016x}")
 }
 
+/// So often an exec looks again for where its container's first process is.
+const ATTEMPTS: usize = 8;
+
 /// An exec under way.
 struct Exec<'a> {
     containers: &'a Containers,
@@ -96,38 +95,55 @@ struct Exec<'a> {
 
 impl Exec<'_> {
     fn whole(&self, spec: &ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
-        let entered = Entered::enter(self.entry, self.exec_id, self.request)?;
+        let entered = Entered::enter(self.entry, self.exec_id, self.request, self.cgroup);
+        let entered = entered.map_err(|error| unless_ended(self.record, error))?;
         let lived = self.live(spec, pipes, &entered);
-        drop(entered);
+        let cleaned = entered.clean();
         let errors = if self.pre_start_reached.get() {
             self.hooks
                 .run_post_stop(&self.context(HookStage::PostStop, 0))
         } else {
             Vec::new()
         };
-        lived.map(|mut status| {
-            status.post_stop_errors = errors;
-            status
-        })
+        let mut status = match (lived, cleaned) {
+            (lived, Ok(())) => lived?,
+            (Ok(mut status), Err(cleanup)) => {
+                status.cleanup_error = Some(Arc::new(cleanup));
+                status
+            }
+            (Err(error), Err(cleanup)) => {
+                return Err(Error::Cleanup {
+                    error: Box::new(error),
+                    cleanup: Box::new(cleanup),
+                });
+            }
+        };
+        status.post_stop_errors = errors;
+        Ok(status)
     }
 
     fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
-        let started = self.start(spec, pipes);
+        let started = self.start(spec, pipes, entered);
         let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
         self.attend(started, streams, entered)
     }
 
-    fn start(&self, spec: &ExecSpec, pipes: Pipes) -> Result<(Started, HostStdio)> {
+    fn start(
+        &self,
+        spec: &ExecSpec,
+        pipes: Pipes,
+        entered: &Entered<'_>,
+    ) -> Result<(Started, HostStdio)> {
         let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
-        let host = host::host(&self.containers.facts(), self.cgroup.ok_or(""), false);
+        let facts = self.containers.facts();
+        let host = host::host(&facts, self.cgroup.ok_or(""), false);
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
             pid: self.container.pid(),
         };
-        let entries = self
-            .cgroup
-            .map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;
+        let cgroup = entered.cgroup().or(self.cgroup);
+        let entries = cgroup.map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;
         let input = RunInput {
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
@@ -152,19 +168,56 @@ impl Exec<'_> {
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.
-        Ok((self.launch(&plan, &held)?, streams))
+        Ok((self.launch(&plan, &held, entered, &facts)?, streams))
     }
 
-    fn launch(&self, plan: &Plan, held: &[Held<'_>]) -> Result<Started> {
-        let message = plan.message()?;
+    /// In version 2 the process is born into its own cgroup, or into that of the first process,
+    /// which may move while we look: then the kernel refuses, and the next look finds it.
+    fn launch(
+        &self,
+        plan: &Plan,
+        held: &[Held<'_>],
+        entered: &Entered<'_>,
+        facts: &HostFacts,
+    ) -> Result<Started> {
+        let mut attempt = 1;
+        loop {
+            let joined = match entered.cgroup() {
+                Some(_) => None,
+                None => self
+                    .cgroup
+                    .and_then(|all| all.unified_dir_of(self.container.pid(), &facts.cgroups)),
+            };
+            let own = entered.cgroup().and_then(Cgroup::unified_dir);
+            let unified = own.or(joined.as_ref().map(AsFd::as_fd));
+            match self.launch_into(unified, plan, held) {
+                Err(error) if error.is_crowded() && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => {
+                    return Err(error::launch(error, plan, &self.request.process.entrypoint));
+                }
+                Ok(started) => return Ok(started),
+            }
+        }
+    }
+
+    fn launch_into(
+        &self,
+        unified: Option<BorrowedFd<'_>>,
+        plan: &Plan,
+        held: &[Held<'_>],
+    ) -> Result<Started, LaunchError> {
+        let message = plan
+            .message()
+            .map_err(|error| LaunchError::Place(error.into()))?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
-        let unified = self.cgroup.and_then(Cgroup::unified_dir);
         // A pause waits for this lock, so that the process is in its cgroups before they freeze: a
         // process that is born into a frozen cgroup never runs, and its parent waits for it.
-        let mut locked = Some(self.entry.lock(LOCK_PATIENCE)?);
+        let ours = |error: Error| LaunchError::Place(error.into());
+        let locked = self.entry.lock(LOCK_PATIENCE);
+        let mut locked = Some(locked.map_err(|error| ours(error.into()))?);
         if self.cgroup.is_some_and(Cgroup::is_frozen) {
             let id = self.id.to_owned();
-            return Err(Error::Paused { id });
+            return Err(ours(Error::Paused { id }));
         }
         let mut entered = || drop(locked.take());
         let release = |pid: i32| self.release_killed(pid);
@@ -174,7 +227,7 @@ impl Exec<'_> {
             let context = self.context(HookStage::PreStart, pid);
             Ok(self.hooks.run_pre_start(&context)?)
         };
-        let started = launch(Launch {
+        launch(Launch {
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,
@@ -191,8 +244,7 @@ impl Exec<'_> {
                 deadline: self.deadline(),
                 abort: None,
             },
-        });
-        started.map_err(|error| error::launch(error, plan, &self.request.process.entrypoint))
+        })
     }
 
     fn attend(
@@ -229,8 +281,14 @@ impl Exec<'_> {
         let ended = watch.await_end()?;
         alive.ended();
         drop(held);
+        // What it left would hold its output open.
+        let counters = entered.settle()?;
         let finished = console.finish(options.output_grace);
         let mut status = ended.status(None, |signal| entered.was_sent(signal));
+        status.cpu_user = counters.cpu_user.or(status.cpu_user);
+        status.cpu_system = counters.cpu_system.or(status.cpu_system);
+        status.peak_memory = counters.peak_memory.or(status.peak_memory);
+        status.oom_killed = counters.oom_kills.is_some_and(|kills| kills > 0);
         status.output_truncated = finished.truncated;
         status.wall = self.begun.elapsed();
         status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
@@ -252,53 +310,5 @@ impl Exec<'_> {
         let mut context = HookContext::new(stage, self.id, &self.request.process, pid);
         context.exec_id = Some(self.exec_id);
         context
-    }
-}
-
-/// The record of an exec; dropped, it is removed.
-pub(super) struct Entered<'a> {
-    entry: &'a Entry,
-    exec_id: &'a str,
-}
-
-impl<'a> Entered<'a> {
-    fn enter(entry: &'a Entry, exec_id: &'a str, request: &ExecRequest) -> Result<Self> {
-        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
-        let mut record = ExecRecord::starting(exec_id, parent);
-        let process = &request.process;
-        record.tty = process.tty;
-        record.command = vec![process.entrypoint.clone()];
-        record.command.extend(process.arguments.iter().cloned());
-        entry.lock(LOCK_PATIENCE)?.create_exec(&record)?;
-        Ok(Self { entry, exec_id })
-    }
-
-    fn record_process(&self, pid: u32, terminal: Option<TerminalRecord>) -> Result<()> {
-        let locked = match self.entry.lock(LOCK_PATIENCE) {
-            Ok(locked) => locked,
-            // The container is gone already, and the process with it.
-            Err(state::StateError::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut record = locked.read_exec(self.exec_id)?;
-        record.process = ProcessId::of(pid).ok();
-        record.terminal = terminal;
-        Ok(locked.write_exec(&record)?)
-    }
-
-    /// Whether a driver sent `signal` to it, or killed its container.
-    fn was_sent(&self, signal: i32) -> bool {
-        let bit = signal_bit(signal);
-        let own = self.entry.read_exec(self.exec_id);
-        own.is_ok_and(|record| record.signals & bit != 0)
-    }
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        if let Ok(locked) = self.entry.lock(LOCK_PATIENCE) {
-            // The container's own removal takes along what cannot be removed here.
-            let _ = locked.remove_exec(self.exec_id);
-        }
     }
 }

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! What is made is held by values that remove it when they are dropped ([`made::Made`],
-//! [`exec::Entered`]), so that an error, or a panic in a hook, leaves nothing behind.
+//! [`entered::Entered`]), so that an error, or a panic in a hook, leaves nothing behind.
 
 mod descriptors;
+mod entered;
 mod error;
 mod exec;
 mod host;

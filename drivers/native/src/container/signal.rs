@@ -127,11 +127,17 @@ fn kill_exec(entry: &Entry, container: &Record, exec: &str, signal: Signal) -> R
         locked.write_exec(&record)?;
     }
     send(&process, signal, exec)?;
-    if let (Signal::KILL, Some(recorded)) = (signal, &container.cgroup) {
-        // The container stays paused, and the exec dies nevertheless.
-        Cgroup::open(recorded)?.release_killed(id.pid);
+    let Some(recorded) = container.cgroup.as_ref().filter(|_| signal == Signal::KILL) else {
+        return Ok(());
+    };
+    let all = Cgroup::open(recorded)?;
+    // The container stays paused, and the exec dies nevertheless.
+    all.release_killed(id.pid);
+    // With a cgroup of its own it goes with all that it has started.
+    match &record.cgroup {
+        Some(own) => Ok(all.kill_below(&Cgroup::open(own)?, super::made::KILL_PATIENCE)?),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes down what was sent, so that the exit status can tell who ended the process.

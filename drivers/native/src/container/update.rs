@@ -82,7 +82,8 @@ impl Update<'_> {
     }
 }
 
-fn no_cgroup() -> Available {
+/// What a container without a cgroup has for limits.
+pub(super) fn no_cgroup() -> Available {
     Available {
         otherwise: "it has none, since this user may not make cgroups (start the host program as root, or with \
                     `systemd-run --user --scope -p Delegate=yes`)"

@@ -81,6 +81,11 @@ pub(crate) enum LaunchError {
 }
 
 impl LaunchError {
+    /// Whether the cgroup of version 2 takes no processes (any more), because it has others below.
+    pub(crate) fn is_crowded(&self) -> bool {
+        matches!(self, Self::Spawn(SpawnError::Clone(Errno::EBUSY)))
+    }
+
     /// Whether the deadline ended the launch.
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(self, LaunchError::Channel(ChannelError::TimedOut))

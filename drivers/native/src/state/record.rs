@@ -115,6 +115,9 @@ pub(crate) struct ExecRecord {
     pub(crate) started_unix_ms: u64,
     pub(crate) command: Vec<String>,
     pub(crate) terminal: Option<TerminalRecord>,
+    /// Its own cgroup, below the container's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cgroup: Option<CgroupRecord>,
     /// Whether it has a terminal.
     pub(crate) tty: bool,
     /// The signals that drivers sent to it: bit n - 1 is signal n.
@@ -176,6 +179,7 @@ impl ExecRecord {
             started_unix_ms: now_unix_ms(),
             command: Vec::new(),
             terminal: None,
+            cgroup: None,
             tty: false,
             signals: 0,
         }
