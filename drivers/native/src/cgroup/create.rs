@@ -178,9 +178,15 @@ fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupErro
             Err(_) => return Err(CgroupError::io("make", path)(errno)),
         },
     };
-    let dir = at::open_dir(parent.dir.as_fd(), OsStr::new(name))
-        .map_err(CgroupError::io("open", &path))?;
-    Ok((Place { dir, path }, made))
+    match at::open_dir(parent.dir.as_fd(), OsStr::new(name)) {
+        Ok(dir) => Ok((Place { dir, path }, made)),
+        Err(errno) => {
+            if made {
+                let _ = at::remove_dir(parent.dir.as_fd(), OsStr::new(name));
+            }
+            Err(CgroupError::io("open", path)(errno))
+        }
+    }
 }
 
 /// A cgroup of this name without processes is what a crash left, and removed; one with processes
@@ -199,8 +205,13 @@ pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError
         },
         Err(errno) => return Err(CgroupError::io("make", path)(errno)),
     }
-    let dir = at::open_dir(parent.dir.as_fd(), name).map_err(CgroupError::io("open", &path))?;
-    Ok(Place { dir, path })
+    match at::open_dir(parent.dir.as_fd(), name) {
+        Ok(dir) => Ok(Place { dir, path }),
+        Err(errno) => {
+            let _ = at::remove_dir(parent.dir.as_fd(), name);
+            Err(CgroupError::io("open", path)(errno))
+        }
+    }
 }
 
 /// Whose it is, as far as one of its processes tells.

@@ -112,13 +112,14 @@ impl Entry {
     /// The directory may have been removed, and even made again, between open and lock.
     fn check_still_there(&self, path: &Path) -> Result<(), StateError> {
         let ours = at::identity(&self.dir).map_err(StateError::io("stat", path))?;
-        let now = dir::open_root(&self.root)?
-            .and_then(|root| at::stat(root.as_fd(), OsStr::new(&self.id)).ok())
-            .map(|stat| (stat.st_dev, stat.st_ino));
-        if now == Some(ours) {
+        let root = dir::open_root(&self.root)?;
+        let root = root.ok_or_else(|| not_found(&self.root, &self.id))?;
+        let now = at::stat(root.as_fd(), OsStr::new(&self.id));
+        let now = now.map_err(|errno| self.gone_or("find", errno))?;
+        if (now.st_dev, now.st_ino) == ours {
             return Ok(());
         }
-        Err(self.gone_or("find", Errno::ENOENT))
+        Err(not_found(&self.root, &self.id))
     }
 
     fn gone_or(&self, action: &'static str, errno: Errno) -> StateError {

@@ -1,0 +1,193 @@
+//! Every system call of a start is made to fail in turn: a typed error, nothing left, and the next run works.
+//!
+//! One in a few calls is, in an ordinary run of the tests, another one for each errno; with EXECDRIVER_SOAK=1 all are.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod contract;
+mod support;
+mod walk;
+
+use contract::{Bench, chain, process};
+use execdriver::{
+    Error, ExecRequest, ExitStatus, Hooks, Pipes, Result, RunOptions, Signal, Stdio, Target,
+};
+use nix::errno::Errno;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use support::{Baseline, alone, unique_id};
+use walk::{Call, Session, Verdict, Who};
+
+/// The test that is the host program in another process.
+const HOST: &str = "the_host_program";
+/// What the host program does in each round.
+const ACT: &str = "EXECDRIVER_TEST_ACT";
+
+/// Does nothing unless it was started by a walk.
+#[test]
+fn the_host_program() {
+    let Some(directory) = walk::directory() else {
+        return;
+    };
+    // A panic is part of the report.
+    let bench = Bench::new();
+    match &*std::env::var(ACT).unwrap() {
+        "run" => act_in_rounds(&directory, &bench, &|| run(&bench)),
+        "terminal" => act_in_rounds(&directory, &bench, &|| run_on_terminal(&bench)),
+        "exec" => {
+            let sleeper = bench.command(&["pause"]);
+            bench.while_running(&sleeper, |_| {
+                act_in_rounds(&directory, &bench, &|| exec(&bench, &sleeper.id));
+            });
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Input from a thread, captured output, no init.
+fn run(bench: &Bench) -> Result<ExitStatus> {
+    let mut command = bench.command(&["cat"]);
+    command.id = unique_id("walk");
+    let out = execdriver::Capture::new(100);
+    let pipes = Pipes::null()
+        .stdin(Stdio::reader(&b"text"[..]))
+        .stdout(&out);
+    bench
+        .driver
+        .run(&command, &RunOptions::default(), pipes, &Hooks::none())
+}
+
+/// A terminal, init as PID 1, hooks, and a kill from one of them.
+fn run_on_terminal(bench: &Bench) -> Result<ExitStatus> {
+    let mut command = bench
+        .command(&["pause"])
+        .with_linux(|linux| linux.init = true);
+    command.id = unique_id("walk");
+    command.process.tty = true;
+    let hooks = Hooks::none()
+        .on_pre_start(|_| Ok(()))
+        .on_start(|context| Ok(bench.driver.kill(&Target::from(context.id), Signal::KILL)?));
+    let options = RunOptions::default();
+    bench.driver.run(&command, &options, Pipes::null(), &hooks)
+}
+
+fn exec(bench: &Bench, id: &str) -> Result<ExitStatus> {
+    let request = ExecRequest::new(process(&["cat"]));
+    let out = execdriver::Capture::new(100);
+    let pipes = Pipes::null()
+        .stdin(Stdio::reader(&b"text"[..]))
+        .stdout(&out);
+    bench.driver.exec(id, &request, pipes, &Hooks::none())
+}
+
+/// The first line of a report is how it went, the others are what was left.
+fn act_in_rounds(directory: &Path, bench: &Bench, act: &dyn Fn() -> Result<ExitStatus>) -> ! {
+    act().unwrap();
+    let baseline = Baseline::take(&bench.rootfs, &[&format!("walk-{}-", std::process::id())]);
+    walk::act_in_rounds(
+        directory,
+        || match catch_unwind(AssertUnwindSafe(act)) {
+            Err(_) => "panic".to_owned(),
+            Ok(Err(error)) => format!("{} {}", kind(&error), chain(&error)),
+            Ok(Ok(status)) => match &status.cleanup_error {
+                None => format!(
+                    "ok {:?} {} {:?}",
+                    status.reason, status.code, status.stream_errors
+                ),
+                Some(error) => format!("Cleanup {}", chain(error)),
+            },
+        },
+        |said| {
+            let mut left = Vec::new();
+            if said.starts_with("Cleanup") {
+                for info in bench.driver.list().unwrap() {
+                    if info.id.starts_with("walk")
+                        && let Err(error) = bench.driver.terminate(&info.id)
+                    {
+                        left.push(format!("not cleaned: {}", chain(&error)));
+                    }
+                }
+            }
+            if let Err(error) = act() {
+                left.push(format!("the next one fails: {}", chain(&error)));
+            }
+            let is_back = || {
+                left.truncate(0);
+                left.extend(baseline.left());
+                left.is_empty()
+            };
+            support::within(std::time::Duration::from_secs(3), is_back);
+            format!("{said}\n{}", left.join("\n")).trim_end().to_owned()
+        },
+    )
+}
+
+fn kind(error: &Error) -> String {
+    let text = format!("{error:?}");
+    text.split([' ', '(', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Fails each call of `act` in turn.
+fn walk(act: &str, errnos: &[Errno], stride: usize) {
+    let _alone = alone();
+    let act = [(ACT, Path::new(act))];
+    let mut wrong = Vec::new();
+    for (turn, errno) in errnos.iter().enumerate() {
+        let mut session = Session::begin(HOST, &act);
+        let mut index = turn % stride;
+        loop {
+            let mut failed: Option<Call> = None;
+            let mut choose = |call: &Call| {
+                if call.index == index {
+                    failed = Some(*call);
+                    return Verdict::Fail(*errno);
+                }
+                Verdict::Pass
+            };
+            let begun = std::time::Instant::now();
+            let round = session.round(&mut choose);
+            let Some(call) = failed else { break };
+            let said = round.said.unwrap_or_else(|| "died".to_owned());
+            let line = format!("{call} {errno}: {said}");
+            println!("{line} [{:?}]", begun.elapsed());
+            if said == "died" || said.starts_with("panic") || said.contains('\n') {
+                wrong.push(line);
+            }
+            // The next one is to be blamed for its own leaks alone.
+            if said == "died" || said.contains('\n') {
+                drop(session);
+                session = Session::begin(HOST, &act);
+            }
+            index += stride;
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn each_call_of_a_run_that_fails_is_an_error_that_leaves_nothing() {
+    walk("run", &[Errno::EPERM], 1);
+}
+
+#[test]
+fn each_call_of_a_run_on_a_terminal_that_fails_is_an_error_that_leaves_nothing() {
+    walk("terminal", &[Errno::EPERM], 1);
+}
+
+#[test]
+fn each_call_of_an_exec_that_fails_is_an_error_that_leaves_nothing() {
+    walk("exec", &[Errno::EPERM], 1);
+}
