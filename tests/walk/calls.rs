@@ -41,12 +41,17 @@ impl fmt::Display for Call {
 }
 
 /// Whether a call can fail at all, on a kernel that does what it promises and for a program that did not run out of memory.
-pub(crate) fn can_fail(number: i64, args: &[u64; 6]) -> bool {
-    if number == libc::SYS_mmap {
-        // The stack of a clone is asked for by the driver; other memory by the allocator, whose failure ends a program.
-        return args[3] & u64::from(libc::MAP_STACK.cast_unsigned()) != 0;
+pub(crate) fn can_fail(number: i64, args: &[u64; 6], by_actor: bool) -> bool {
+    let has = |flags: i32, place: usize| args[place] & u64::from(flags.cast_unsigned()) != 0;
+    match number {
+        // The stacks of a clone and of a thread are asked for by the driver; other memory by the allocator or by a thread
+        // that begins, where a failure ends the program.
+        libc::SYS_mmap => by_actor && has(libc::MAP_STACK, 3),
+        // Of an open descriptor. fdopendir(3) makes them, and nix would lose the descriptor.
+        libc::SYS_fcntl => !matches!(i32::try_from(args[1]), Ok(libc::F_GETFL | libc::F_SETFD)),
+        libc::SYS_newfstatat => !has(libc::AT_EMPTY_PATH, 3),
+        number => !NEVER_FAIL.contains(&number),
     }
-    !NEVER_FAIL.contains(&number)
 }
 
 /// Whether a call has its effect although it answers an error: the descriptor is closed.

@@ -62,6 +62,7 @@ impl Session {
         let child = Command::new("/proc/self/exe")
             .args(["--exact", "--nocapture", "--test-threads=1", test])
             .env(DIRECTORY, directory.path())
+            .env("EXECDRIVER_PAYLOAD", crate::support::payload())
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -160,7 +161,7 @@ impl Session {
             let _ = ptrace::setoptions(pid, Options::PTRACE_O_EXITKILL);
             return self.resume(pid, None);
         }
-        if self.gone_or_outside() || !can_fail(number, &args) {
+        if self.gone_or_outside() || !can_fail(number, &args, pid == self.actor) {
             return self.resume(pid, None);
         }
         let call = Call {

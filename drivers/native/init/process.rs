@@ -32,7 +32,10 @@ pub(crate) fn fork(init: &Init) -> Done {
         init.await_go();
         return Ok(());
     }
-    let sent = init.report(Kind::Forked, pid as u64, pidfd.as_ref().map(Fd::raw));
+    // Descriptors in flight are limited (ETOOMANYREFS); the pid alone will do then.
+    let sent = init
+        .report(Kind::Forked, pid as u64, pidfd.as_ref().map(Fd::raw))
+        .or_else(|_| init.report(Kind::Forked, pid as u64, None));
     // Unreported, the sibling sees the end of file and ends, too.
     sys::exit(if sent.is_ok() {
         0

@@ -1,5 +1,6 @@
 //! Who makes the cgroups: we ourselves in the file system, or systemd.
 
+use super::planned::planned;
 use super::systemd::Systemd;
 use super::{Cgroup, CgroupError, CgroupPath, Hierarchies};
 
@@ -82,6 +83,16 @@ pub(crate) enum Place {
     Directory(CgroupPath),
     /// In systemd's tree.
     Scope(super::systemd::ScopeName),
+}
+
+impl Place {
+    /// The directories that making it makes. A scope is systemd's to remove, once nothing is in it.
+    pub(crate) fn planned(&self, host: &Hierarchies) -> Vec<String> {
+        match self {
+            Self::Directory(path) => planned(host, path),
+            Self::Scope(_) => Vec::new(),
+        }
+    }
 }
 
 /// An absolute parent for root, as the original's `/docker`; for others below what was handed to

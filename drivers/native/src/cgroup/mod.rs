@@ -25,6 +25,7 @@ mod manager;
 mod oom;
 mod path;
 pub(crate) mod pidns;
+mod planned;
 mod remove;
 pub(crate) mod stats;
 mod subtree;
@@ -41,6 +42,7 @@ pub(crate) use freeze::Frozen;
 pub(crate) use manager::Manager;
 pub(crate) use oom::OomWatch;
 pub(crate) use path::CgroupPath;
+pub(crate) use planned::remove_planned;
 
 use crate::at;
 use crate::launch::Placeholder;

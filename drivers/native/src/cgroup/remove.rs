@@ -94,7 +94,8 @@ fn remove_leaf(member: &Member) -> nix::Result<bool> {
     match at::stat(parent.as_fd(), name) {
         Ok(stat) if (stat.st_dev, stat.st_ino) == member.identity => {}
         // Gone, or made anew by somebody else: not ours to remove.
-        _ => return Ok(true),
+        Ok(_) | Err(Errno::ENOENT | Errno::ENODEV) => return Ok(true),
+        Err(errno) => return Err(errno),
     }
     match at::remove_dir(parent.as_fd(), name) {
         Ok(()) | Err(Errno::ENOENT) => Ok(true),

@@ -2,7 +2,7 @@
 
 use super::{Containers, error, unless_ended};
 use crate::cgroup::{Cgroup, pidns};
-use crate::state::Record;
+use crate::state::{Record, StateError};
 use execdriver_core::{ContainerInfo, ContainerState, Error, Result};
 use nix::errno::Errno;
 
@@ -16,8 +16,11 @@ impl Containers {
                 Err(error) if error.is_damage() => {
                     list.push(ContainerInfo::new(id, ContainerState::Stopped));
                 }
-                // Removed since we looked.
-                Err(crate::state::StateError::NotFound { .. }) => {}
+                Err(StateError::NotFound { .. }) if self.store.is_unrecorded(&id)? => {
+                    list.push(ContainerInfo::new(id, ContainerState::Stopped));
+                }
+                // Removed since we looked, or about to begin.
+                Err(StateError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -37,6 +37,7 @@ impl Made {
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Record::starting(&spec.id, parent);
         describe(&mut record, spec);
+        record.planned_cgroups = place.planned(&facts.cgroups);
         let (entry, locked) = store.create(&record)?;
         let mut made = Self {
             entry,
@@ -47,6 +48,7 @@ impl Made {
         let taken = match manager.create(&facts.cgroups, &place, &needed) {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
+                record.planned_cgroups.clear();
                 made.cgroup = Some(cgroup);
                 locked.write(&record).map_err(Error::from)
             }

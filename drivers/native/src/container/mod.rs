@@ -79,6 +79,7 @@ impl Containers {
             Liveness::Alive => Ok((entry, record)),
             Liveness::Zombie | Liveness::Gone => Err(Error::NotRunning { id: id.to_owned() }),
             Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
+            Liveness::Unknown(errno) => Err(StateError::unidentified(entry.path(), errno).into()),
         }
     }
 }

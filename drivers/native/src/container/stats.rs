@@ -28,6 +28,9 @@ impl Containers {
         let not_running = || Error::NotRunning { id: id.to_owned() };
         match record.liveness() {
             Liveness::Alive => {}
+            Liveness::Unknown(errno) => {
+                return Err(StateError::unidentified(entry.path(), errno).into());
+            }
             Liveness::Zombie | Liveness::Gone => return Err(not_running()),
             Liveness::Foreign => {
                 return Err(StateError::ForeignPidNamespace { path: entry.path() }.into());

@@ -3,7 +3,7 @@
 use super::descriptors::first_process;
 use super::made::{KILL_PATIENCE, signal_bit};
 use super::{Containers, error};
-use crate::cgroup::{Cgroup, pidns};
+use crate::cgroup::{Cgroup, pidns, remove_planned};
 use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, StateError};
 use execdriver_core::{ContainerId, Error, Result};
 use std::os::fd::AsFd;
@@ -15,17 +15,26 @@ impl Containers {
         ContainerId::parse(id)?;
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
+            // A start that was killed before it wrote its record, perhaps.
+            Err(StateError::NotFound { .. }) if self.store.remove_unrecorded(id)? => return Ok(()),
             // Nobody can read it and nobody waits for it.
             Err(error) if error.is_damage() => return Ok(self.store.remove_untrusted(id)?),
             Err(error) => return Err(error.into()),
         };
-        if record.liveness() == Liveness::Foreign {
-            return Err(StateError::ForeignPidNamespace { path: entry.path() }.into());
+        match record.liveness() {
+            Liveness::Foreign => {
+                return Err(StateError::ForeignPidNamespace { path: entry.path() }.into());
+            }
+            Liveness::Unknown(errno) => {
+                return Err(StateError::unidentified(entry.path(), errno).into());
+            }
+            Liveness::Alive | Liveness::Zombie | Liveness::Gone => {}
         }
         let record = mark(&entry)?.unwrap_or(record);
         kill(&record)?;
         match record.parent.liveness() {
             Liveness::Alive => Ok(()),
+            Liveness::Unknown(errno) => Err(StateError::unidentified(entry.path(), errno).into()),
             _ => remove(&entry, &record),
         }
     }
@@ -35,7 +44,9 @@ impl Containers {
         ContainerId::parse(id)?;
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
-            Err(StateError::NotFound { .. }) => return Ok(()),
+            Err(StateError::NotFound { .. }) => {
+                return Ok(self.store.remove_unrecorded(id).map(drop)?);
+            }
             Err(error) if error.is_damage() => return Ok(self.store.remove_untrusted(id)?),
             Err(error) => return Err(error.into()),
         };
@@ -43,6 +54,7 @@ impl Containers {
             Liveness::Alive => Err(Error::Running { id: id.to_owned() }),
             Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
             Liveness::Zombie | Liveness::Gone => remove(&entry, &record),
+            Liveness::Unknown(errno) => Err(StateError::unidentified(entry.path(), errno).into()),
         }
     }
 }
@@ -81,6 +93,7 @@ fn remove(entry: &Entry, record: &Record) -> Result<()> {
     if let Some(recorded) = &record.cgroup {
         Cgroup::open(recorded)?.destroy(KILL_PATIENCE)?;
     }
+    remove_planned(&record.planned_cgroups);
     match entry.lock(LOCK_PATIENCE) {
         Ok(locked) => Ok(locked.remove()?),
         // Somebody was faster.

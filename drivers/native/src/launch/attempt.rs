@@ -14,9 +14,10 @@ use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
 use super::error::{LaunchError, StepFailure};
 use super::idmap;
 use super::memfd::Program;
-use super::process::{Exit, Process};
+use super::process::{Exit, Process, ProcessError};
 use super::procfs::{ProcessDir, ProcfsError};
 use super::{Launch, Started};
+use crate::sys::pidfd;
 use crate::sys::spawn::Spawned;
 use crate::wire::{INIT_NAME, Kind, Report};
 
@@ -165,14 +166,23 @@ impl<'a> Attempt<'a> {
 
     /// The first process has cloned the one that goes on, and ends.
     fn follow(&mut self, report: &Report, pidfd: Option<OwnedFd>) -> Result<(), LaunchError> {
-        let (Some(pidfd), Ok(pid)) = (pidfd, i32::try_from(report.value)) else {
-            return Err(ChannelError::Malformed.into());
-        };
-        let first = std::mem::replace(&mut self.process, Arc::new(Process::child(pidfd, pid)));
+        let second = Self::second(report, pidfd)?;
+        let first = std::mem::replace(&mut self.process, Arc::new(second));
         self.dir = None;
         // From here on the second process is the one that is ended on failure; the first ends by itself.
         self.end(&first)?;
         Ok(self.channel.go()?)
+    }
+
+    /// The process that a record is about. Its pid is enough when no descriptor came: it is our child and not reaped.
+    fn second(report: &Report, pidfd: Option<OwnedFd>) -> Result<Process, LaunchError> {
+        let pid = i32::try_from(report.value).map_err(|_| ChannelError::Malformed)?;
+        let pidfd = pidfd.map_or_else(|| pidfd::open(pid), Ok);
+        let pidfd = pidfd.map_err(|source| ChannelError::Socket {
+            verb: "open the second process of",
+            source,
+        })?;
+        Ok(Process::child(pidfd, pid))
     }
 
     fn step_failed(&self, report: &Report) -> LaunchError {
@@ -321,10 +331,8 @@ impl<'a> Attempt<'a> {
         let exit = self.end(&self.process)?;
         // A second process may have been cloned a moment before its parent was killed: its report is still to be read.
         while let Ok(Some(Event::Report(report, fd))) = self.channel.receive() {
-            if let (Kind::Forked, Some(pidfd), Ok(pid)) =
-                (report.kind, fd, i32::try_from(report.value))
-            {
-                self.end(&Process::child(pidfd, pid))?;
+            if report.kind == Kind::Forked {
+                self.end(&Self::second(&report, fd)?)?;
             }
         }
         Ok(exit)
@@ -353,13 +361,23 @@ impl Drop for Attempt<'_> {
     }
 }
 
+/// A zombie must not be left for one failure that a second try does not meet.
+fn reap(process: &Process) -> Option<Exit> {
+    let again = |error| match error {
+        ProcessError::System { .. } => process.reap(),
+        error => Err(error),
+    };
+    process.reap().or_else(again).ok()
+}
+
 /// Kills and reaps; how it ended, unless other code of the host reaped it.
 pub(super) fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
     // A process that has ended already keeps its status.
     let _ = process.signal(libc::SIGKILL);
     match process.wait_until(Some(Instant::now() + KILL_PATIENCE)) {
-        Ok(true) => Ok(process.reap().ok()),
-        _ => Err(LaunchError::Left {
+        // When it cannot be polled, to reap it waits as well.
+        Ok(true) | Err(_) => Ok(reap(process)),
+        Ok(false) => Err(LaunchError::Left {
             pid: process.pid(),
             source: Box::new(LaunchError::EndedEarly { exit: None }),
         }),

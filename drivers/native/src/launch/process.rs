@@ -141,6 +141,11 @@ impl Process {
             Liveness::Alive => Ok(process),
             Liveness::Zombie | Liveness::Gone => Err(ProcessError::Ended { pid }),
             Liveness::Foreign => Err(ProcessError::Foreign { pid }),
+            Liveness::Unknown(source) => Err(ProcessError::System {
+                verb: "identify",
+                pid,
+                source,
+            }),
         }
     }
 

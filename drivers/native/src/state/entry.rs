@@ -5,8 +5,8 @@ use super::error::StateError;
 use super::record::{ExecRecord, Record, VERSION};
 use super::store::checked;
 use crate::at;
+use crate::sys::flock::Lock;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -33,7 +33,7 @@ pub(crate) struct Entry {
 /// An entry whose transitions are ours alone until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked {
-    lock: Flock<OwnedFd>,
+    lock: Lock,
     root: PathBuf,
     id: String,
 }
@@ -133,7 +133,7 @@ impl Entry {
 impl Locked {
     /// Reads the record.
     pub(crate) fn read(&self) -> Result<Record, StateError> {
-        read_record(&*self.lock, &self.root, &self.id)
+        read_record(&self.lock, &self.root, &self.id)
     }
 
     /// Replaces the record.
@@ -157,7 +157,8 @@ impl Locked {
         let name = exec_name(&record.id)?;
         match at::stat(self.lock.as_fd(), OsStr::new(&name)) {
             Err(Errno::ENOENT) => self.replace(&name, record),
-            _ => Err(StateError::AlreadyExists {
+            Err(errno) => Err(StateError::io("find", self.path().join(name))(errno)),
+            Ok(_) => Err(StateError::AlreadyExists {
                 path: self.path().join(name),
             }),
         }
@@ -170,7 +171,7 @@ impl Locked {
 
     /// Reads the record of an exec.
     pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
-        read_exec(&*self.lock, &self.root, &self.id, exec)
+        read_exec(&self.lock, &self.root, &self.id, exec)
     }
 
     /// Removes the record of an exec; absent is fine.
@@ -212,10 +213,10 @@ impl Locked {
 
 /// `flock` without its endless wait. Transitions take microseconds to milliseconds, so short
 /// naps cost nothing and need no thread and no signal.
-fn acquire(mut dir: OwnedFd, deadline: Instant) -> nix::Result<Flock<OwnedFd>> {
+fn acquire(mut dir: OwnedFd, deadline: Instant) -> nix::Result<Lock> {
     let mut nap = Duration::from_micros(200);
     loop {
-        match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+        match Lock::try_exclusive(dir) {
             Ok(lock) => return Ok(lock),
             Err((back, Errno::EINTR)) => dir = back,
             Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => {

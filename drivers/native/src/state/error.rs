@@ -57,6 +57,11 @@ pub(crate) enum StateError {
 }
 
 impl StateError {
+    /// Whether the process that is recorded in `path` lives cannot be told.
+    pub(crate) fn unidentified(path: impl Into<PathBuf>, source: Errno) -> StateError {
+        Self::io("identify the process recorded in", path)(source)
+    }
+
     /// An `Io` of this action; for `map_err`.
     pub(super) fn io(
         action: &'static str,

@@ -33,6 +33,8 @@ pub(crate) enum Liveness {
     Gone,
     /// It was recorded in another pid namespace: nothing can be said, nothing may be signalled.
     Foreign,
+    /// `/proc` could not be asked (no descriptors left, say): it counts neither as gone nor as alive.
+    Unknown(Errno),
 }
 
 impl ProcessId {
@@ -58,17 +60,22 @@ impl ProcessId {
     /// **after**: `Alive` then says that the descriptor is that very process (its pid cannot have
     /// been reused before the start time was read).
     pub(crate) fn liveness(&self) -> Liveness {
-        if !boot_id().is_ok_and(|boot| boot == self.boot) {
-            return Liveness::Gone;
+        match boot_id() {
+            Err(errno) => return Liveness::Unknown(errno),
+            Ok(boot) if boot != self.boot => return Liveness::Gone,
+            Ok(_) => {}
         }
-        if !own_pid_namespace().is_ok_and(|own| own == self.pid_namespace) {
-            return Liveness::Foreign;
+        match own_pid_namespace() {
+            Err(errno) => return Liveness::Unknown(errno),
+            Ok(own) if own != self.pid_namespace => return Liveness::Foreign,
+            Ok(_) => {}
         }
         match stat(self.pid) {
             Ok(stat) if stat.start != self.start => Liveness::Gone,
             Ok(stat) if matches!(stat.state, b'Z' | b'X') => Liveness::Zombie,
             Ok(_) => Liveness::Alive,
-            Err(_) => Liveness::Gone,
+            Err(Errno::ESRCH) => Liveness::Gone,
+            Err(errno) => Liveness::Unknown(errno),
         }
     }
 
@@ -79,9 +86,12 @@ impl ProcessId {
         const PF_EXITING: u64 = 4;
         match self.liveness() {
             // It may be gone since.
-            Liveness::Alive => stat(self.pid).map_or(true, |stat| stat.flags & PF_EXITING != 0),
+            Liveness::Alive => match stat(self.pid) {
+                Ok(stat) => stat.flags & PF_EXITING != 0,
+                Err(errno) => errno == Errno::ESRCH,
+            },
             Liveness::Zombie | Liveness::Gone => true,
-            Liveness::Foreign => false,
+            Liveness::Foreign | Liveness::Unknown(_) => false,
         }
     }
 
@@ -102,6 +112,7 @@ impl ProcessId {
             Liveness::Alive => Ok(Some(pidfd)),
             Liveness::Zombie | Liveness::Gone => Ok(None),
             Liveness::Foreign => Err(Errno::EXDEV),
+            Liveness::Unknown(errno) => Err(errno),
         }
     }
 }
@@ -133,8 +144,12 @@ fn stat(pid: u32) -> nix::Result<Stat> {
     if pid == 0 {
         return Err(Errno::ESRCH);
     }
-    let dir = at::open_root(Path::new(&format!("/proc/{pid}"))).map_err(|_| Errno::ESRCH)?;
-    let text = at::read(dir.as_fd(), OsStr::new("stat"), 4096).map_err(|_| Errno::ESRCH)?;
+    let gone = |errno| match errno {
+        Errno::ENOENT => Errno::ESRCH,
+        errno => errno,
+    };
+    let dir = at::open_root(Path::new(&format!("/proc/{pid}"))).map_err(gone)?;
+    let text = at::read(dir.as_fd(), OsStr::new("stat"), 4096).map_err(gone)?;
     parse_stat(&text).ok_or(Errno::EIO)
 }
 

@@ -31,6 +31,9 @@ pub(crate) struct Record {
     pub(crate) rootfs: String,
     /// `None`: the host let us make none, so processes are found by their pid namespace.
     pub(crate) cgroup: Option<CgroupRecord>,
+    /// The directories of cgroups that the start is about to make, until `cgroup` is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) planned_cgroups: Vec<String>,
     /// The namespaces that are not those of the host program.
     pub(crate) namespaces: Vec<NamespaceRecord>,
     /// Whether its user namespace denies `setgroups`.
@@ -138,6 +141,7 @@ impl Record {
             command: Vec::new(),
             rootfs: String::new(),
             cgroup: None,
+            planned_cgroups: Vec::new(),
             namespaces: Vec::new(),
             denies_setgroups: false,
             limits: None,
@@ -161,8 +165,8 @@ impl Record {
     /// whether it is paused only its cgroup knows.
     pub(crate) fn state(&self) -> ContainerState {
         match (self.liveness(), self.status) {
-            (Liveness::Alive, Status::Starting) => ContainerState::Starting,
-            (Liveness::Alive, Status::Running) => ContainerState::Running,
+            (Liveness::Alive | Liveness::Unknown(_), Status::Starting) => ContainerState::Starting,
+            (Liveness::Alive | Liveness::Unknown(_), Status::Running) => ContainerState::Running,
             _ => ContainerState::Stopped,
         }
     }

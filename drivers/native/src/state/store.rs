@@ -117,6 +117,33 @@ impl Store {
         removed.map_err(StateError::io("remove", path))
     }
 
+    /// Whether `id` has a directory without a record that nobody is about to write: a start or a
+    /// clean-up was killed there.
+    pub(crate) fn is_unrecorded(&self, id: &str) -> Result<bool, StateError> {
+        Ok(self.lock_unrecorded(id, Duration::ZERO)?.is_some())
+    }
+
+    /// Removes such a directory; false when there is none.
+    pub(crate) fn remove_unrecorded(&self, id: &str) -> Result<bool, StateError> {
+        match self.lock_unrecorded(id, LOCK_PATIENCE)? {
+            Some(locked) => locked.remove().map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn lock_unrecorded(&self, id: &str, patience: Duration) -> Result<Option<Locked>, StateError> {
+        // Whoever makes a directory holds its lock until the record is written.
+        let locked = match self.entry(id).and_then(|entry| entry.lock(patience)) {
+            Ok(locked) => locked,
+            Err(StateError::NotFound { .. } | StateError::LockTimeout { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match locked.read() {
+            Err(StateError::NotFound { .. }) => Ok(Some(locked)),
+            _ => Ok(None),
+        }
+    }
+
     /// The driver's root.
     pub(crate) fn root(&self) -> &Path {
         &self.root

@@ -1,6 +1,7 @@
 //! System calls that the nix crate lacks, behind safe functions: the only unsafe code of this crate outside init.
 
 pub(crate) mod bpf;
+pub(crate) mod flock;
 pub(crate) mod mount;
 pub(crate) mod pidfd;
 pub(crate) mod probe;
