@@ -3,7 +3,11 @@
 //! The host program is this test binary again, in a role. A thread of it acts in rounds: it raises SIGUSR1, acts,
 //! makes a call that means nothing else, looks at what is left, and begins the next round. ptrace(2) stops it, and all
 //! that it clones, at every call of the act. What init executes is let go at once.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of this"
+)]
 
 mod calls;
 mod tracer;
