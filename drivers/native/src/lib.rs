@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 #[allow(dead_code, reason = "until the driver calls it")]
+mod apparmor;
 mod at;
 #[allow(dead_code, unused_imports, reason = "until the driver calls it")]
 mod cgroup;

@@ -30,7 +30,12 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
         oom_score_adj: own_oom_score_adj(),
         kcore: Path::new("/proc/kcore").exists(),
         landlock_abi: facts.security.landlock_abi,
-        apparmor: AppArmor::Absent,
+        apparmor: match facts.security.apparmor {
+            true => AppArmor::Active {
+                default: Err("it was not asked for".to_owned()),
+            },
+            false => AppArmor::Absent,
+        },
         selinux: facts.security.selinux,
         core_scheduling: facts.security.core_scheduling.clone(),
         time_namespaces: facts.has_namespace("time"),

@@ -8,13 +8,14 @@ use super::oom::OomNotifier;
 use super::watch::{Ended, Watch, payload_end};
 use super::{error, host};
 use crate::NativeDriver;
+use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{FROZEN_PATIENCE, Launch, LaunchError, Limits, Process, Started, launch};
-use crate::plan::{Plan, RunInput, Sources, asks_sub_ids};
+use crate::plan::{AppArmor, Plan, RunInput, Sources, asks_sub_ids};
 use crate::state::TerminalRecord;
 use crate::stdio::{self, Console, HostStdio};
-use execdriver_core::spec::requested_controls;
+use execdriver_core::spec::{TemplateDefault, requested_controls};
 use execdriver_core::{
     Command, Error, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result, RunOptions, Spec,
     Target,
@@ -133,6 +134,10 @@ impl Run<'_> {
         let mut host = host::host(facts, made.cgroup(), limited);
         if asks_sub_ids(self.spec, &host) {
             host.sub_ids = Some(SubIds::read(facts.euid));
+        }
+        if facts.security.apparmor && self.spec.defaults.contains(&TemplateDefault::AppArmor) {
+            let default = apparmor::load_default();
+            host.apparmor = AppArmor::Active { default };
         }
         let sources = Sources::resolve(self.spec, &host);
         let entries = made

@@ -1,7 +1,7 @@
 //! The facts as controls: what this host enforces, what it lacks, and the exact mend.
 
-use super::HostFacts;
 use super::read::DEVICES;
+use super::{HostFacts, confine};
 use crate::cgroup::{Layout, mend, program_mend};
 use execdriver_core::Control;
 use std::path::Path;
@@ -15,6 +15,7 @@ pub(crate) fn controls(facts: &HostFacts) -> Vec<Control> {
     controls.extend(file_systems(facts));
     controls.extend(devices(facts));
     controls.extend(capabilities(facts));
+    controls.extend(confine::controls(facts));
     controls
 }
 
@@ -83,7 +84,7 @@ fn namespaces(facts: &HostFacts) -> Vec<Control> {
             _ => Control::enforced(group, kind),
         }
     };
-    ["mnt", "uts", "ipc", "pid", "net", "cgroup", "user"]
+    ["mnt", "uts", "ipc", "pid", "net", "cgroup", "user", "time"]
         .map(one)
         .to_vec()
 }
@@ -198,7 +199,7 @@ fn capabilities(facts: &HostFacts) -> Vec<Control> {
     vec![Control::unavailable("capabilities", "all", &reason, mend)]
 }
 
-fn control(has: bool, (group, name): (&str, &str), reason: &str, mend: &str) -> Control {
+pub(super) fn control(has: bool, (group, name): (&str, &str), reason: &str, mend: &str) -> Control {
     match has {
         true => Control::enforced(group, name),
         false => Control::unavailable(group, name, reason, mend),

@@ -4,6 +4,7 @@
 //! [`HostFacts`], read here, or made up by a test. [`doctor`] turns the same facts into what
 //! `capabilities()` says.
 
+mod confine;
 pub(crate) mod doctor;
 mod kernel;
 mod read;

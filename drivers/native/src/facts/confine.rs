@@ -1,0 +1,57 @@
+//! Security modules and attributes of processes as controls, for `doctor`.
+
+use super::HostFacts;
+use super::doctor::control;
+use execdriver_core::Control;
+
+/// Landlock's ABIs that bring something: what, and the kernel that has it.
+const LANDLOCK: [(u32, &str, &str); 4] = [
+    (1, "landlock", "5.13"),
+    (3, "landlock of truncation", "6.2"),
+    (4, "landlock of TCP ports", "6.7"),
+    (6, "landlock of signals and abstract sockets", "6.12"),
+];
+
+pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
+    let group = "security modules";
+    let security = &facts.security;
+    let abi = security.landlock_abi;
+    let landlock = LANDLOCK.map(|(needed, name, linux)| match abi {
+        0 => Control::unavailable(
+            group,
+            name,
+            "the kernel has no Landlock in force",
+            "boot a kernel with CONFIG_SECURITY_LANDLOCK and landlock among its lsm=",
+        ),
+        _ => control(
+            abi >= needed,
+            (group, name),
+            &format!("the kernel has Landlock ABI {abi}, it takes {needed}"),
+            &format!("boot Linux {linux} or newer"),
+        ),
+    });
+    let mut all = landlock.to_vec();
+    all.push(control(
+        security.apparmor,
+        (group, "AppArmor profiles"),
+        "AppArmor is not active in this kernel",
+        "boot a kernel that has it with apparmor=1 security=apparmor",
+    ));
+    all.push(control(
+        security.selinux,
+        (group, "SELinux labels"),
+        "SELinux is not active in this kernel",
+        "boot a kernel that has it with selinux=1 security=selinux, and a policy",
+    ));
+    let group = "scheduling";
+    all.push(match &security.core_scheduling {
+        Ok(()) => Control::enforced(group, "core scheduling"),
+        Err(reason) => {
+            let mend = "boot a kernel with CONFIG_SCHED_CORE on a machine with SMT";
+            Control::unavailable(group, "core scheduling", reason, mend)
+        }
+    });
+    let rest = ["scheduler", "I/O priority", "processors", "memory policy"];
+    all.extend(rest.map(|name| Control::enforced(group, name)));
+    all
+}
