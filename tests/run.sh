@@ -41,6 +41,7 @@ stage_tools() {
     command -v setpriv >/dev/null || packages+=(util-linux)
     command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
     command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+    command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
     command -v cpio >/dev/null || packages+=(cpio)
     [ -x /usr/sbin/modprobe ] || packages+=(kmod)
     if [ ${#packages[@]} = 0 ]; then
@@ -52,6 +53,7 @@ stage_tools() {
         echo "missing, and only root can add them: apt-get install ${packages[*]}"
     fi
     add_target "$WINDOWS" || true
+    add_target aarch64-unknown-linux-musl || true
     add_target "$(uname -m)-unknown-linux-musl" || echo "the payload will be linked with glibc"
     local component
     for component in rustfmt clippy; do
@@ -125,10 +127,12 @@ stage_user() {
     as_user bash -c "$(declare -f run_listed); run_listed" <"$SCRATCH/tests"
 }
 
-# "package directory TAB program" of each test program, for those who run them without cargo.
+# "package directory TAB program" of each test program, or of those that cargo's options choose, for those who run them
+# without cargo.
 test_programs() {
     local found
-    found=$(cargo test --workspace --no-run --quiet --message-format=json |
+    [ $# -gt 0 ] || set -- --workspace
+    found=$(cargo test "$@" --no-run --quiet --message-format=json |
         sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}')
     [ -n "$found" ] || { echo "cargo named no test program" >&2; return 1; }
     echo "$found"
@@ -195,19 +199,30 @@ promises() {
     "$TARGET/release/examples/judge" "$(command -v sort)" docs/examples/judge/cases
 }
 
-# Whatever touches a kernel, once more in a virtual machine with Debian's kernel and cgroup v2 alone.
+# Whatever touches a kernel, once more in virtual machines with Debian's kernel and cgroup v2 alone, as root and as an
+# ordinary user; and the smallest of it on aarch64. What only makes sure by repetition repeats less (EXECDRIVER_PATIENCE).
 stage_vm() {
-    if ! command -v qemu-system-x86_64 >/dev/null; then
-        skip_stage "no qemu-system-x86_64"
+    if ! command -v qemu-system-x86_64 >/dev/null || [ "$(uname -m)" != x86_64 ]; then
+        skip_stage "no qemu-system-x86_64, or this is no x86_64"
         return
     fi
     # What has no kernel below it (core, the fake, the architecture) would say the same there.
     test_programs | grep -E "^$TOP(/drivers/native)?	" |
         grep -vE '/(architecture|support_itself|execdriver|judge)-[^/]*$' >"$SCRATCH/vm"
     local user bad=0
-    for user in --root --user; do
-        tests/vm/run.sh "$user" --minutes "$LIMIT" --list "$SCRATCH/vm" || bad=1
+    for user in root user; do
+        echo "machine: x86_64 with cgroup v2, $user"
+        tests/vm/run.sh "--$user" --minutes "$LIMIT" --list "$SCRATCH/vm" || bad=1
     done
+    if command -v qemu-system-aarch64 >/dev/null && has_target aarch64-unknown-linux-musl; then
+        local smoke=(--test conformance --test contract_status --test contract_exec --test contract_limits)
+        echo "machine: aarch64 with cgroup v2, root: ${smoke[*]}"
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld test_programs \
+            --target aarch64-unknown-linux-musl -p execdriver -p execdriver-native "${smoke[@]}" >"$SCRATCH/vm"
+        tests/vm/run.sh --arch aarch64 --minutes "$LIMIT" --list "$SCRATCH/vm" || bad=1
+    else
+        skip_stage "no qemu-system-aarch64, or rustc has no target aarch64-unknown-linux-musl: nothing ran on aarch64"
+    fi
     return $bad
 }
 
@@ -215,7 +230,7 @@ stage_vm() {
 
 # Shows what a person wants to see of a long log while it grows.
 progress() {
-    grep --line-buffered -aE '^ +(Running|Doc-tests) |^test result:|FAILED|panicked at|^error|^warning: unused|^skipped|^showing|^every Debian|packages$|has been running' |
+    grep --line-buffered -aE '^ +(Running|Doc-tests) |^test result:|FAILED|panicked at|^error|^warning: unused|^skipped|^machine: |^showing|^every Debian|packages$|has been running' |
         sed -u 's/^ */    /; s/ (target.*//' || true
 }
 
