@@ -44,7 +44,7 @@ fn exec_runs_one_more_program_and_gives_its_code() {
             let done = cli.call(&[&["exec", id, "--"][..], program].concat());
             assert_eq!(done.code, code, "{program:?} {done:?}");
         }
-        let done = cli.call(&["exec", "--timeout", "200ms", id, "--", "pause"]);
+        let done = cli.call(&["exec", "--timeout", &cli::timeout(200), id, "--", "pause"]);
         assert_eq!((done.code, done.err.as_str()), (124, ""));
     });
 }

@@ -12,7 +12,7 @@ mod support;
 
 use cli::{Cli, finish};
 use std::fs;
-use support::{Need, is_root, patience, skip_unless};
+use support::{Need, is_root, skip_unless};
 
 /// The link of one of this process's own namespaces.
 fn own_namespace(kind: &str) -> String {
@@ -294,7 +294,7 @@ fn a_command_file_is_run_and_some_flags_go_with_it() {
     let done = cli.call(&[
         "run",
         "--timeout",
-        &format!("{}ms", 200 * patience()),
+        &cli::timeout(200),
         "--command",
         name,
         "--",

@@ -66,7 +66,7 @@ fn a_program_that_is_missing_is_127_and_one_that_cannot_be_executed_126() {
 fn a_timeout_is_124_and_silent() {
     let cli = Cli::new();
     let begin = Instant::now();
-    let done = cli.run(&["--timeout", "300ms", "--", "sleep", "60"]);
+    let done = cli.run(&["--timeout", &cli::timeout(300), "--", "sleep", "60"]);
     assert_eq!(
         (done.code, done.out.as_str(), done.err.as_str()),
         (124, "", "")

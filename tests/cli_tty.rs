@@ -21,7 +21,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{eventually, patience, unique_id, within};
+use support::{eventually, unique_id, within};
 
 /// A terminal with the command line in its foreground.
 struct Session {
@@ -202,8 +202,11 @@ fn the_terminal_is_put_back_after_a_failed_start_and_a_timeout() {
     session.ends(Some(127));
     session.shows("execdriver: program \"no-such\" not found");
     run(&cli, &["-it", "--user", "nobody-such", "--", "true"]).ends(Some(125));
-    let timeout = format!("{}ms", 500 * patience());
-    run(&cli, &["-it", "--timeout", &timeout, "--", "sleep", "60"]).ends(Some(124));
+    run(
+        &cli,
+        &["-it", "--timeout", &cli::timeout(500), "--", "sleep", "60"],
+    )
+    .ends(Some(124));
     run(&cli, &["-it", "--", "signal", "9"]).ends(Some(137));
 }
 

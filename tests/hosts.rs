@@ -110,7 +110,7 @@ fn a_host_that_reaps_every_child_gets_the_right_status() {
         });
         // A failed assertion must not leave the scope waiting for its thread.
         let stop = StopWhenDropped(&stop);
-        runs_and_execs(&bench, 30, "reaped");
+        runs_and_execs(&bench, 30, "reaps every child");
         drop(stop);
     });
 }

@@ -7,7 +7,7 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use super::support::{Rootfs, eventually};
+use super::support::{Rootfs, eventually, patience};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -16,6 +16,11 @@ use std::time::{Duration, Instant};
 
 /// No call of these tests takes longer on a busy machine.
 const BOUND: Duration = Duration::from_secs(30);
+
+/// What `--timeout` takes: so many milliseconds, and more where a start alone takes as long.
+pub(crate) fn timeout(millis: u32) -> String {
+    format!("{}ms", millis * patience())
+}
 
 /// The binary with a rootfs and a state directory of its own.
 pub(crate) struct Cli {
