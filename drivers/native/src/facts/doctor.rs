@@ -16,6 +16,7 @@ pub(crate) fn controls(facts: &HostFacts) -> Vec<Control> {
     controls.extend(devices(facts));
     controls.extend(capabilities(facts));
     controls.extend(confine::controls(facts));
+    controls.extend(super::rootless::controls(facts));
     controls
 }
 
@@ -146,6 +147,16 @@ fn file_systems(facts: &HostFacts) -> Vec<Control> {
         "the kernel has no overlay file system loaded",
         "modprobe overlay",
     );
+    let confined = !facts.is_root() || facts.user_namespaces.outer.is_some();
+    let overlay = match confined && !facts.kernel.at_least(5, 11) {
+        true => Control::unavailable(
+            group,
+            "ephemeral root (overlay)",
+            "overlay file systems of ordinary users came with Linux 5.11",
+            "boot a newer kernel, or start the host program as root",
+        ),
+        false => overlay,
+    };
     let mqueue = control(
         facts.has_filesystem("mqueue"),
         (group, "/dev/mqueue"),

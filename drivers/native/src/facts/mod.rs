@@ -8,6 +8,7 @@ mod confine;
 pub(crate) mod doctor;
 mod kernel;
 mod read;
+mod rootless;
 mod security;
 mod subids;
 mod users;
@@ -41,6 +42,8 @@ pub(crate) struct HostFacts {
     pub(crate) egid: u32,
     pub(crate) capabilities: CapabilitySets,
     pub(crate) user_namespaces: UserNamespaces,
+    /// What /etc/subuid and /etc/subgid gave to our user when the facts were read.
+    pub(crate) sub_ids: SubIds,
     /// `pivot_root(2)` refuses to leave the initramfs.
     pub(crate) root_is_initramfs: bool,
     /// File systems that the kernel has now (a module may still be loaded on demand).
@@ -65,6 +68,18 @@ pub(crate) struct CgroupAccess {
     pub(crate) refused: Vec<String>,
     /// Whether the refusal is that of a read-only mount.
     pub(crate) read_only: bool,
+    /// Where version 2's are made, if they can be.
+    pub(crate) unified: Option<UnifiedAccess>,
+}
+
+/// The cgroup of version 2 below which those of containers are made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UnifiedAccess {
+    pub(crate) path: PathBuf,
+    /// What it may give to those below it.
+    pub(crate) controllers: Vec<String>,
+    /// Whether it has processes of its own, and so gives nothing.
+    pub(crate) occupied: bool,
 }
 
 impl HostFacts {

@@ -2,10 +2,10 @@
 
 use super::kernel::{Calls, KernelVersion};
 use super::users::{self, CapabilitySets, UserNamespaces};
-use super::{CgroupAccess, HostFacts, Security};
+use super::{CgroupAccess, HostFacts, Security, SubIds, UnifiedAccess};
 use crate::at;
 use crate::cgroup::devices::programs_refused;
-use crate::cgroup::{Hierarchies, Hierarchy, delegation};
+use crate::cgroup::{Hierarchies, Hierarchy, Version, delegation};
 use crate::launch::IdMaps;
 use crate::sys::probe;
 use nix::errno::Errno;
@@ -67,6 +67,7 @@ impl HostFacts {
             egid: getegid().as_raw(),
             capabilities: CapabilitySets::parse(&status, &text("/proc/sys/kernel/cap_last_cap")),
             user_namespaces: user_namespaces(),
+            sub_ids: SubIds::read(geteuid().as_raw()),
             root_is_initramfs: constant.root_is_initramfs,
             filesystems: filesystems(&text("/proc/filesystems")),
             devices: devices(),
@@ -123,7 +124,12 @@ fn access(cgroups: &Hierarchies) -> CgroupAccess {
             false => hierarchy.controllers.join(","),
         };
         match may_write(hierarchy) {
-            Ok(()) => found.writable.push(name),
+            Ok(()) => {
+                found.writable.push(name);
+                if hierarchy.version == Version::V2 {
+                    found.unified = unified(hierarchy);
+                }
+            }
             Err(errno) => {
                 found.read_only |= errno == Errno::EROFS;
                 found.refused.push(name);
@@ -131,6 +137,23 @@ fn access(cgroups: &Hierarchies) -> CgroupAccess {
         }
     }
     found
+}
+
+/// Where containers' are made: below the root for real root, else below what was handed to us.
+fn unified(hierarchy: &Hierarchy) -> Option<UnifiedAccess> {
+    let top = delegation::top(hierarchy);
+    let below = top.or_else(|| hierarchy.own.clone())?;
+    let path = hierarchy.mount.join(below.trim_start_matches('/'));
+    let read = |file: &str| text(&path.join(file).to_string_lossy());
+    Some(UnifiedAccess {
+        controllers: read("cgroup.controllers")
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        // The root alone has no type, and may have processes.
+        occupied: !read("cgroup.type").is_empty() && !read("cgroup.procs").is_empty(),
+        path,
+    })
 }
 
 fn may_write(hierarchy: &Hierarchy) -> nix::Result<()> {
