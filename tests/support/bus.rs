@@ -92,7 +92,7 @@ impl FakeSystemd {
                 unit = call.texts.first()?.clone();
                 let slice = call.texts.iter().position(|text| text == "Slice")?;
                 // The value's own signature comes before it.
-                unit = format!("{}/{unit}", call.texts.get(slice + 1)?);
+                unit = format!("{}/{unit}", levels(call.texts.get(slice + 1)?));
             }
             self.answer(&mut stream, &call, &unit)?;
         }
@@ -155,6 +155,14 @@ impl FakeSystemd {
         };
         stream.write_all(&message).ok()
     }
+}
+
+/// `a-b.slice` lies in `a.slice`.
+fn levels(slice: &str) -> String {
+    let parts: Vec<&str> = slice.trim_end_matches(".slice").split('-').collect();
+    let level = |n: usize| format!("{}.slice", parts[..=n].join("-"));
+    let levels: Vec<String> = (0..parts.len()).map(level).collect();
+    levels.join("/")
 }
 
 /// A call, as far as the peer understands it.

@@ -1,0 +1,184 @@
+//! `native.cgroupdriver=systemd`: with the machine's systemd where there is one, else with a peer that answers as it does.
+#![cfg(all(target_os = "linux", feature = "cli"))]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod cli;
+mod support;
+
+use cli::{Cli, Going, finish, start};
+use execdriver::{Command, Resources};
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::{FakeSystemd, Need, eventually, skip_unless, unique_id};
+
+const OPTION: [&str; 2] = ["--exec-opt", "native.cgroupdriver=systemd"];
+/// Where the machine's own bus is.
+const BUS: &str = "/run/dbus/system_bus_socket";
+
+/// The command line, and the peer unless the machine has a systemd.
+struct Host {
+    cli: Cli,
+    fake: Option<FakeSystemd>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let cli = Cli::new();
+        let fake = match Path::new(BUS).exists() {
+            true => None,
+            false => Some(FakeSystemd::start(&cli.fs.state(), &[])),
+        };
+        Self { cli, fake }
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = self.cli.command(&OPTION);
+        command.args(args);
+        if let Some(fake) = &self.fake {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", &fake.address);
+        }
+        command
+    }
+
+    /// A container of this description that sleeps.
+    fn started(&self, command: &Command) -> Going {
+        let file = self.cli.fs.state().join("command.json");
+        fs::write(&file, serde_json::to_string(command).unwrap()).unwrap();
+        let going = start(self.command(&["run", "--command", file.to_str().unwrap()]));
+        self.cli.wait_for(&command.id);
+        going
+    }
+
+    fn sleeper(&self, id: &str) -> Command {
+        let mut command = Command::linux(id, self.cli.fs.path(), "/bin/payload");
+        command.process.arguments = vec!["ignore-term".to_owned()];
+        command
+    }
+
+    /// The directory of a running container's cgroup with this controller.
+    fn cgroup(&self, id: &str, controller: &str) -> PathBuf {
+        let pids = finish(self.command(&["pids", id]), b"").out;
+        let mut words = pids.split_whitespace();
+        let pid: u32 = words.find_map(|word| word.parse().ok()).unwrap();
+        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let v1 = Path::new("/sys/fs/cgroup").join(controller);
+        let (mark, top) = match v1.is_dir() {
+            true => (format!(":{controller}:"), v1),
+            false => ("0::".to_owned(), PathBuf::from("/sys/fs/cgroup")),
+        };
+        let line = own.lines().find(|line| line.contains(&mark)).unwrap();
+        top.join(line.rsplit_once(":/").unwrap().1)
+    }
+}
+
+/// Every cgroup with this in its name.
+fn cgroups(id: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
+    while let Some((dir, depth)) = todo.pop() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            if depth < 6 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if entry.file_name().to_string_lossy().contains(id) {
+                    found.push(entry.path());
+                }
+                todo.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_container_is_in_a_scope_of_the_slice_that_its_command_names() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let host = Host::new();
+    let id = unique_id("scope");
+    let mut command = host.sleeper(&id);
+    command.resources = Some(Resources {
+        memory: 48 << 20,
+        ..Resources::default()
+    });
+    command.as_linux_mut().unwrap().cgroup_parent = "execdrivertest-a.slice".to_owned();
+    let going = host.started(&command);
+    let cgroup = host.cgroup(&id, "memory");
+    let place =
+        format!("execdrivertest.slice/execdrivertest-a.slice/execdriver-{id}.scope/container");
+    assert!(cgroup.ends_with(&place), "{}", cgroup.display());
+    let limit = |file| fs::read_to_string(cgroup.join(file)).ok();
+    let limit = limit("memory.max").or_else(|| limit("memory.limit_in_bytes"));
+    assert_eq!(limit.unwrap().trim(), "50331648");
+    let killed = finish(host.command(&["kill", "--signal", "9", &id]), b"");
+    assert_eq!(killed.code, 0, "{killed:?}");
+    let done = going.done();
+    assert_eq!(done.code, 137, "{done:?}");
+    assert_eq!(cgroups(&id), Vec::<PathBuf>::new());
+    // The name is free again at once.
+    let going = host.started(&command);
+    finish(host.command(&["kill", "--signal", "9", &id]), b"");
+    assert_eq!(going.done().code, 137);
+}
+
+#[test]
+fn what_a_killed_host_program_leaves_is_cleaned_by_the_next() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let host = Host::new();
+    let id = unique_id("left");
+    let going = host.started(&host.sleeper(&id));
+    let scope = host.cgroup(&id, "memory").parent().unwrap().to_owned();
+    assert!(scope.ends_with(format!("system.slice/execdriver-{id}.scope")));
+    drop(going); // SIGKILL.
+    let killed = finish(host.command(&["kill", "--signal", "9", &id]), b"");
+    assert_eq!(killed.code, 0, "{killed:?}");
+    eventually("it can be cleaned", || {
+        finish(host.command(&["clean", &id]), b"").code == 0
+    });
+    eventually("the scope is gone", || cgroups(&id).is_empty());
+    assert!(host.cli.left().is_empty());
+}
+
+#[test]
+fn a_parent_that_is_no_slice_is_refused_before_anything_is_made() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let host = Host::new();
+    let id = unique_id("slice");
+    let mut command = host.sleeper(&id);
+    command.as_linux_mut().unwrap().cgroup_parent = "/docker".to_owned();
+    let file = host.cli.fs.state().join("command.json");
+    fs::write(&file, serde_json::to_string(&command).unwrap()).unwrap();
+    let done = finish(
+        host.command(&["run", "--command", file.to_str().unwrap()]),
+        b"",
+    );
+    done.fails(125, &["cgroup_parent", "NAME.slice"]);
+    assert!(host.cli.left().is_empty() && cgroups(&id).is_empty());
+}
+
+#[test]
+fn a_systemd_that_is_not_there_is_an_error_that_names_the_mend() {
+    let cli = Cli::new();
+    let mut command = cli.command(&OPTION);
+    command.arg("list");
+    for bus in ["DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"] {
+        command.env(bus, "unix:path=/nonexistent/bus");
+    }
+    let done = finish(command, b"");
+    done.fails(
+        1,
+        &[
+            "native.cgroupdriver",
+            "start dbus and systemd",
+            "/nonexistent/bus",
+        ],
+    );
+}
