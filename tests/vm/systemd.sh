@@ -36,7 +36,7 @@ echo 0123456789abcdef0123456789abcdef >/etc/machine-id
 } >/run/program
 chmod 755 /run/program
 
-cat >$units/bus.service <<'END'
+cat >$units/dbus.service <<'END'
 [Unit]
 DefaultDependencies=no
 [Service]
@@ -45,18 +45,18 @@ ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile 
 StandardOutput=append:/vm/out/log
 StandardError=inherit
 END
-cat >$units/bus.socket <<'END'
+cat >$units/dbus.socket <<'END'
 [Unit]
 DefaultDependencies=no
 [Socket]
 ListenStream=/run/dbus/system_bus_socket
-Service=bus.service
+
 END
 cat >$units/program.service <<'END'
 [Unit]
 DefaultDependencies=no
-Requires=bus.socket
-After=bus.socket
+Requires=dbus.socket dbus.service
+After=dbus.socket dbus.service
 SuccessAction=exit
 FailureAction=exit
 [Service]
