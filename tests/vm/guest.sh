@@ -107,7 +107,8 @@ run() {
         return
     fi
     [ ! -d /sys/fs/cgroup/delegated ] || echo $$ >/sys/fs/cgroup/delegated/session/cgroup.procs
-    setpriv "--reuid=$user" "--regid=$user" --clear-groups --inh-caps=-all \
+    # By its path: the shell, being busybox, has a smaller one of its own.
+    /usr/bin/setpriv "--reuid=$user" "--regid=$user" --clear-groups --inh-caps=-all \
         env -i "PATH=$PATH" HOME=/home/tester TMPDIR=/tmp LANG=C.UTF-8 "$shell" /vm/out/job
 }
 
