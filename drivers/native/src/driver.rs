@@ -92,6 +92,9 @@ impl Driver for NativeDriver {
         let mut capabilities = Capabilities::new(Self::NAME);
         let controls = &mut capabilities.controls;
         controls.extend(OPERATIONS.map(|name| Control::enforced("operations", name)));
+        let manager = format!("manager {}", self.containers.manager().name());
+        // It was asked when the driver was opened.
+        controls.push(Control::enforced("cgroups", &manager));
         let facts = HostFacts::read();
         controls.extend(doctor::pause(&facts));
         controls.extend(doctor::controls(&facts));

@@ -27,6 +27,14 @@ impl Manager {
         }
     }
 
+    /// Its value of the option.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd(_) => "systemd",
+        }
+    }
+
     /// Whether containers could be made now.
     ///
     /// # Errors

@@ -63,6 +63,11 @@ impl Containers {
         })
     }
 
+    /// Who makes the cgroups.
+    pub(crate) fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
     /// The facts of the host, as a start needs them.
     fn facts(&self) -> HostFacts {
         match self.facts.get() {
