@@ -1,11 +1,12 @@
 //! The flags that say what a container is, and the `Command` that they make.
 
 use crate::failure::Failure;
+use crate::limits::LimitArgs;
 use crate::values::{self, DeviceArg, Namespace, UsernsArg, VolumeArg};
 use clap::Args;
 use execdriver::{
-    CgroupNamespace, Command, Ephemeral, Error, Ipc, LinuxCommand, LinuxResources, Mount, Network,
-    Pid, ProcessConfig, Profile, Resources, Rlimit, Uts,
+    CgroupNamespace, Command, Ephemeral, Error, Ipc, LinuxCommand, Mount, Network, Pid,
+    ProcessConfig, Profile, Uts,
 };
 use std::path::{Path, PathBuf};
 
@@ -97,16 +98,20 @@ pub(crate) struct ContainerArgs {
     /// docker or strict [default: docker with --rootfs or --privileged, else strict]
     #[arg(long, value_name = "NAME", value_parser = profile, help_heading = "Privileges")]
     pub(crate) profile: Option<Profile>,
-    /// A resource limit [NAME=SOFT[:HARD]]
-    #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit,
-          help_heading = "Privileges")]
-    ulimits: Vec<Rlimit>,
     /// More groups for the process, by name or number
     #[arg(long, value_name = "GROUP", help_heading = "Privileges")]
     group_add: Vec<String>,
     /// Do not keep an init as PID 1 that forwards signals and reaps orphans
     #[arg(long, help_heading = "Isolation")]
     no_init: bool,
+    /// The cgroup above the container's: below the root, or when relative below this command's own
+    #[arg(long, value_name = "PATH", help_heading = "Limits")]
+    cgroup_parent: Option<String>,
+    /// A kernel parameter of the container's namespaces
+    #[arg(long, value_name = "KEY=VALUE", value_parser = sysctl, help_heading = "Isolation")]
+    sysctl: Vec<(String, String)>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl ContainerArgs {
@@ -130,7 +135,7 @@ impl ContainerArgs {
             command.mounts.push(mount);
         }
         command.mounts.extend_from_slice(&self.tmpfs);
-        command.resources = resources(&self.ulimits);
+        command.resources = self.limits.resources()?;
         let mut linux = self.linux()?;
         match &self.rootfs {
             Some(rootfs) => {
@@ -166,6 +171,9 @@ impl ContainerArgs {
             hostname: self.hostname.clone().unwrap_or_default(),
             readonly_rootfs: self.read_only,
             no_new_privileges: self.no_new_privileges,
+            cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
+            oom_score_adj: self.limits.oom_score_adj.unwrap_or(0),
+            sysctl: self.sysctl.iter().cloned().collect(),
             init: !self.no_init,
             profile: self.profile.unwrap_or_default(),
             ephemeral: self.ephemeral.map(|size_bytes| Ephemeral {
@@ -217,17 +225,10 @@ fn mode<T>(
     }
 }
 
-fn resources(ulimits: &[Rlimit]) -> Option<Resources> {
-    if ulimits.is_empty() {
-        return None;
-    }
-    Some(Resources {
-        linux: Some(LinuxResources {
-            rlimits: ulimits.to_vec(),
-            ..LinuxResources::default()
-        }),
-        ..Resources::default()
-    })
+fn sysctl(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| format!("{text:?} is not KEY=VALUE"))
 }
 
 fn profile(text: &str) -> Result<Profile, String> {

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::limits::LimitArgs;
 use crate::run::{self, ProcessArgs};
 use crate::session::{self, Streams};
 use crate::values;
@@ -16,6 +17,7 @@ Without --env the program has the container's environment, with it PATH and what
 Examples:
   execdriver exec -it web -- /bin/sh
   execdriver exec --user nobody --workdir /tmp web -- id
+  execdriver exec --memory 64m --pids-limit 20 web -- /bin/job    in a cgroup of its own
 
 Exit code: as of `run`; 125 also when the container does not run.";
 
@@ -29,6 +31,8 @@ pub(crate) struct Args {
     exec_id: Option<String>,
     #[command(flatten)]
     process: ProcessArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Give the program all capabilities
     #[arg(long, help_heading = "Process")]
     privileged: bool,
@@ -55,6 +59,7 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
     options.timeout = args.timeout;
     let mut request = ExecRequest::new(process).exec_id(&exec_id).options(options);
     request.cwd.clone_from(&args.process.workdir);
+    request.resources = args.limits.changes()?;
     let driver = global.open().map_err(|failure| failure.with_code(125))?;
     let target = Target::exec(&args.id, exec_id);
     session::attach(&driver, target, args.streams, |pipes| {

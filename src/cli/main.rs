@@ -12,6 +12,7 @@ mod forward;
 mod global;
 mod host_root;
 mod kill;
+mod limits;
 mod list;
 mod output;
 mod pause;
@@ -20,6 +21,7 @@ mod run;
 mod session;
 mod stats;
 mod tty;
+mod update;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -56,7 +58,7 @@ enum Verb {
     Run(Box<run::Args>),
     /// Run one more program in a running container.
     #[command(after_help = exec::EXAMPLES)]
-    Exec(exec::Args),
+    Exec(Box<exec::Args>),
     /// Send a signal to a container's first process, or to an exec.
     #[command(after_help = kill::EXAMPLES)]
     Kill(kill::Args),
@@ -74,6 +76,9 @@ enum Verb {
     /// Show what containers use, live.
     #[command(after_help = stats::EXAMPLES)]
     Stats(stats::Args),
+    /// Change limits of running containers.
+    #[command(after_help = update::EXAMPLES)]
+    Update(Box<update::Args>),
     /// Remove what containers that are no more have left.
     #[command(visible_alias = "rm", after_help = clean::EXAMPLES)]
     Clean(clean::Args),
@@ -104,6 +109,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Pids(args) => pids::main(global, args),
         Verb::Pause(args) => pause::pause(global, args),
         Verb::Unpause(args) => pause::unpause(global, args),
+        Verb::Update(args) => update::main(global, args),
         Verb::Stats(args) => stats::main(global, args),
         Verb::Clean(args) => clean::main(global, args),
         Verb::Drivers(args) => drivers::main(args),

@@ -67,7 +67,7 @@ pub(crate) struct Args {
     strict: bool,
     /// Read the container from a JSON file (- is standard input); the flags of this verb that
     /// describe the container are not allowed with it
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ConfineArgs", "ProcessArgs"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ConfineArgs", "LimitArgs", "ProcessArgs"])]
     command: Option<PathBuf>,
     #[command(flatten)]
     container: ContainerArgs,

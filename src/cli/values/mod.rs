@@ -3,6 +3,7 @@
 mod confine;
 mod device;
 mod duration;
+mod limits;
 mod namespace;
 mod size;
 mod ulimit;
@@ -15,6 +16,7 @@ pub(crate) use confine::{
 };
 pub(crate) use device::DeviceArg;
 pub(crate) use duration::duration;
+pub(crate) use limits::{Bytes, DeviceNumber, cpus, of_device, rate};
 pub(crate) use namespace::Namespace;
 pub(crate) use size::size;
 pub(crate) use ulimit::ulimit;
