@@ -292,6 +292,27 @@ fn oom_init() {
 }
 
 #[test]
+fn a_container_that_starts_under_a_mebibyte_is_reported_as_out_of_memory_each_time() {
+    if skip_unless(LIMITS) {
+        return;
+    }
+    let bench = Bench::new();
+    for round in 0..200 {
+        let command = limited(&bench, &["alloc", "8"], |common, linux| {
+            common.memory = 1 << 20;
+            linux.memory_swap = 1 << 20;
+        });
+        let status = bench.run(&command).status;
+        assert_eq!(
+            status.signal,
+            Some(Signal::KILL),
+            "round {round}: {status:?}"
+        );
+        assert!(status.oom_killed, "round {round}: {status:?}");
+    }
+}
+
+#[test]
 fn oom_child() {
     if skip_unless(LIMITS) {
         return;
