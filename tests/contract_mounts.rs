@@ -202,7 +202,10 @@ fn propagation() {
             "pause",
         ];
         let command = with(bench.command(&words), [volume(Propagation::RShared)]);
-        let command = command.with_linux(|linux| linux.cap_add = vec!["SYS_ADMIN".to_owned()]);
+        let command = command.with_linux(|linux| {
+            linux.cap_add = vec!["SYS_ADMIN".to_owned()];
+            linux.seccomp_profile = "unconfined".to_owned();
+        });
         bench.while_running(&command, |_| {
             eventually("the container's mount is on the host", || {
                 on_host("by-container")
@@ -224,7 +227,10 @@ fn propagation() {
             "pause",
         ];
         let command = with(bench.command(&words), [volume(Propagation::RSlave)]);
-        let command = command.with_linux(|linux| linux.cap_add = vec!["SYS_ADMIN".to_owned()]);
+        let command = command.with_linux(|linux| {
+            linux.cap_add = vec!["SYS_ADMIN".to_owned()];
+            linux.seccomp_profile = "unconfined".to_owned();
+        });
         let (outcome, ()) = bench.during(&command, execdriver::Pipes::null(), |_| {
             host_tmpfs(&source.join("by-host"), "--make-private");
             fs::write(source.join("by-host/file"), "").unwrap();

@@ -3,10 +3,18 @@
 use crate::{BoxError, Error, HookStage, ProcessConfig, Result, Terminal};
 use crossbeam_channel::Receiver;
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 
 /// A callback. It runs on the thread that called `run` or `exec`, so it may borrow from there.
 pub type Hook<'a> = Box<dyn Fn(&HookContext<'_>) -> Result<(), BoxError> + 'a>;
+
+/// Takes the listener of a filter of system calls, on the thread that called `run` or `exec`.
+///
+/// The file is a descriptor for seccomp_unotify(2), the caller's from now on: on Unix `OwnedFd::from(file)`. Calls of the
+/// container wait for answers on it, `execve` of its program perhaps among them, so another thread has to give them:
+/// the hook hands the file over and returns.
+pub type ListenerHook<'a> = Box<dyn Fn(&HookContext<'_>, File) -> Result<(), BoxError> + 'a>;
 
 /// One notice that the kernel ran out of memory for the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +85,8 @@ impl<'a> HookContext<'a> {
 pub struct Hooks<'a> {
     /// In order, before any of the container's code.
     pub pre_start: Vec<Hook<'a>>,
+    /// When the profile has `SCMP_ACT_NOTIFY`, which without this hook is an error.
+    pub seccomp_listener: Option<ListenerHook<'a>>,
     /// After the program was executed.
     pub start: Option<Hook<'a>>,
     /// In order, after the end.
@@ -95,6 +105,15 @@ impl<'a> Hooks<'a> {
         hook: impl Fn(&HookContext<'_>) -> Result<(), BoxError> + 'a,
     ) -> Self {
         self.pre_start.push(Box::new(hook));
+        self
+    }
+
+    /// Sets who takes the listener of a filter of system calls.
+    pub fn on_seccomp_listener(
+        mut self,
+        hook: impl Fn(&HookContext<'_>, File) -> Result<(), BoxError> + 'a,
+    ) -> Self {
+        self.seccomp_listener = Some(Box::new(hook));
         self
     }
 
@@ -125,6 +144,18 @@ impl<'a> Hooks<'a> {
             hook(context).map_err(|source| failed(HookStage::PreStart, index, source))?;
         }
         Ok(())
+    }
+
+    /// Hands the listener of a filter over; for drivers.
+    ///
+    /// # Errors
+    /// [`Error::Hook`] when it failed, or there is nobody to take it.
+    pub fn run_seccomp_listener(&self, context: &HookContext<'_>, listener: File) -> Result<()> {
+        let taken = match &self.seccomp_listener {
+            Some(hook) => hook(context, listener),
+            None => Err("nobody takes the listener".into()),
+        };
+        taken.map_err(|source| failed(HookStage::SeccompListener, 0, source))
     }
 
     /// Runs the Start hook; for drivers.
@@ -161,6 +192,7 @@ impl fmt::Debug for Hooks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("pre_start", &self.pre_start.len())
+            .field("seccomp_listener", &self.seccomp_listener.is_some())
             .field("start", &self.start.is_some())
             .field("post_stop", &self.post_stop.len())
             .finish()

@@ -52,7 +52,7 @@ pub use device::{Device, DeviceKind};
 pub use driver::{ContainerInfo, ContainerState, Driver, ExecRequest, RunOptions, Target};
 pub use error::{BoxError, Error, Result};
 pub use exit::{ExitReason, ExitStatus};
-pub use hooks::{Hook, HookContext, Hooks, OomEvent, OomEvents};
+pub use hooks::{Hook, HookContext, Hooks, ListenerHook, OomEvent, OomEvents};
 pub use id::ContainerId;
 pub use landlock::Landlock;
 pub use linux::{Ephemeral, IdMap, LinuxCommand, Profile, RemappedRoot, UserNamespace};

@@ -1,11 +1,14 @@
 //! Drops capabilities to what the payload may have.
 
-use crate::run::{Done, Failure};
+use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
     CapData, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_SET_SECUREBITS,
 };
-use crate::sys::{Errno, credentials, process};
-use crate::wire::CAPS_AT_MOST_OWN;
+use crate::sys::{Errno, Fd, credentials, process};
+use crate::wire::{CAPS_AT_MOST_OWN, CAPS_UNTIL_FILTER, Detail};
+
+/// Without no_new_privs the kernel takes a filter only from a process that has it: seccomp(2).
+const CAP_SYS_ADMIN: u64 = 1 << 21;
 
 /// Sets as `Caps` lists them, bit n for capability n.
 #[derive(Clone, Copy)]
@@ -18,7 +21,7 @@ pub(crate) struct Sets {
 }
 
 /// Drops the bounding set first, which takes CAP_SETPCAP, then the others.
-pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
+pub(crate) fn drop_to(init: &mut Init, mut wanted: Sets, flags: u32) -> Done {
     let own = credentials::capabilities()?;
     let permitted = join(own[0].permitted, own[1].permitted);
     if flags & CAPS_AT_MOST_OWN != 0 {
@@ -37,7 +40,13 @@ pub(crate) fn drop_to(mut wanted: Sets, flags: u32) -> Done {
         }
     }
     // The kernel keeps ambient within permitted and inheritable, so this clears what was ambient before.
-    set(wanted.effective, wanted.permitted, wanted.inheritable)?;
+    if flags & CAPS_UNTIL_FILTER != 0 {
+        init.until_filter = Some(wanted);
+        let permitted = wanted.permitted | CAP_SYS_ADMIN;
+        set(wanted.effective, permitted, wanted.inheritable)?;
+    } else {
+        set(wanted.effective, wanted.permitted, wanted.inheritable)?;
+    }
     for capability in bits(wanted.ambient) {
         process::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)?;
     }
@@ -65,6 +74,26 @@ fn raise(own: &[CapData; 2]) -> Done {
         permitted,
         join(own[0].inheritable, own[1].inheritable),
     )?)
+}
+
+/// Loads a filter of system calls with the right that was kept for it, and gives that up. All that the filter must let
+/// through for this is `capset(2)`, and that only where a right was kept.
+pub(crate) fn load_filter(init: &Init, flags: u32, program: &[u8]) -> Result<Option<Fd>, Failure> {
+    let refused = |errno| Failure::with(errno, Detail::Filter);
+    if let Some(sets) = init.until_filter {
+        let (effective, permitted) = (sets.effective, sets.permitted);
+        set(
+            effective | CAP_SYS_ADMIN,
+            permitted | CAP_SYS_ADMIN,
+            sets.inheritable,
+        )
+        .map_err(refused)?;
+    }
+    let listener = process::seccomp(flags, program).map_err(refused)?;
+    if let Some(sets) = init.until_filter {
+        set(sets.effective, sets.permitted, sets.inheritable).map_err(refused)?;
+    }
+    Ok(listener)
 }
 
 /// Clears the inheritable set, and with it the ambient one.

@@ -37,7 +37,15 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
         Op::SessionKeyring {} => this::new_keyring(),
         Op::Sysctl { path, value } => sysctl::write(init, path, value),
         Op::NoNewPrivs {} => Ok(process::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)?),
-        Op::Seccomp { flags, program } => Ok(process::seccomp(flags, program)?),
+        Op::Seccomp { flags, program } => Ok(process::seccomp(flags, program).map(drop)?),
+        Op::Filter { flags, program } => {
+            init.filter = Some((flags, program));
+            Ok(())
+        }
+        Op::Guard { program } => {
+            init.guard = Some(program);
+            Ok(())
+        }
         Op::Reset { flags, umask } => this::reset(flags, umask),
         Op::DieWithHost { signal, slot } => this::die_with_host(init, signal, slot),
         Op::Cwd { path } => this::enter(init, path),
@@ -81,7 +89,7 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
                 inheritable,
                 ambient,
             };
-            capabilities::drop_to(sets, flags)
+            capabilities::drop_to(init, sets, flags)
         }
         Op::Pid1 { status } => pid1::stay(init, status),
         Op::Exec { argv, envp } => exec::exec(init, argv, envp),

@@ -243,11 +243,23 @@ ops! { 'a;
     }
     /// `PR_SET_NO_NEW_PRIVS`.
     NoNewPrivs = 30 {}
-    /// `seccomp(2)` with `SECCOMP_SET_MODE_FILTER`.
+    /// `seccomp(2)` with `SECCOMP_SET_MODE_FILTER`, at once: what follows is filtered.
     Seccomp = 31 {
         /// `SECCOMP_FILTER_FLAG_*` bits.
         flags: u32,
         /// `struct sock_filter` array.
+        program: &'a [u8],
+    }
+    /// Keeps a filter of system calls for `Exec`, which loads it last of all.
+    Filter = 41 {
+        /// `SECCOMP_FILTER_FLAG_*` bits.
+        flags: u32,
+        /// `struct sock_filter` array.
+        program: &'a [u8],
+    }
+    /// Keeps a filter of system calls for the init that stays; before `Pid1`.
+    Guard = 42 {
+        /// `struct sock_filter` array, which lets through what [`crate::wire::GUARDED`] names.
         program: &'a [u8],
     }
     /// `chdir(2)`, as the user when after `Identity`.

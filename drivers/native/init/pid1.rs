@@ -3,15 +3,16 @@
 //! Runs as the payload's user with the payload's capabilities, undumpable, with one descriptor at most. It ends when the
 //! payload ends, and the kernel then ends everything else in the pid namespace.
 
-use crate::run::{Done, Init};
+use crate::capabilities;
+use crate::run::{Done, EXIT_FAILED, Failure, Init};
 use crate::sys::abi::{Errno, PR_SET_CHILD_SUBREAPER, SIGCHLD};
-use crate::sys::{self, fs, process};
-use crate::wire::NO_SLOT;
+use crate::sys::{self, Fd, fs, process, socket};
+use crate::wire::{Detail, GO, NO_SLOT};
 
 const ALL: u64 = u64::MAX;
 
 /// Returns in the payload; the caller's process stays here for good.
-pub(crate) fn stay(init: &Init, status: u16) -> Done {
+pub(crate) fn stay(init: &mut Init, status: u16) -> Done {
     let status = if status == NO_SLOT {
         None
     } else {
@@ -22,12 +23,42 @@ pub(crate) fn stay(init: &Init, status: u16) -> Done {
     if process::pid() != 1 {
         process::prctl(PR_SET_CHILD_SUBREAPER, 1, 0)?;
     }
-    let (payload, _) = process::fork(0, SIGCHLD)?;
+    let (ours, theirs) = socket::pair()?;
+    // No exit signal: the exec gives it one, and so tells a program that ended from one that never ran.
+    let (payload, _) = process::fork(0, 0)?;
     if payload == 0 {
-        return Ok(process::set_signal_mask(0)?);
+        ours.close();
+        process::set_signal_mask(0)?;
+        let mut go = [0];
+        if fs::read(theirs.raw(), &mut go) != Ok(1) {
+            sys::exit(EXIT_FAILED);
+        }
+        init.alive = Some(theirs);
+        return Ok(());
     }
+    theirs.close();
+    // Before any code of the payload's runs: what it could do to this process, it could do with this process's rights.
+    if let Some(guard) = init.guard {
+        capabilities::load_filter(init, 0, guard)?;
+    }
+    await_exec(&ours, payload)?;
     keep_only(status);
     watch(payload, status)
+}
+
+/// Lets the payload go on, and waits until its program is executed. Its end of the socket is closed by that, or by its
+/// end, which would else look alike; init's own socket stays open until it is known.
+fn await_exec(ours: &Fd, payload: i32) -> Done {
+    fs::write(ours.raw(), &[GO])?;
+    let mut nothing = [0];
+    while matches!(fs::read(ours.raw(), &mut nothing), Err(Errno::EINTR)) {}
+    match process::wait_unless_executed(payload)? {
+        None => Ok(()),
+        Some(ended) => Err(Failure {
+            value: u64::from(ended.status.cast_unsigned()),
+            ..Failure::of(Detail::NotExecuted)
+        }),
+    }
 }
 
 /// Closes everything but the status descriptor: readers of the payload's pipes must see it end.
@@ -55,7 +86,7 @@ fn watch(payload: i32, status: Option<i32>) -> ! {
             // A payload that is just gone is found by the next SIGCHLD.
             Ok(signal) => drop(process::kill(payload, signal)),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(_) => sys::exit(crate::run::EXIT_FAILED),
+            Err(_) => sys::exit(EXIT_FAILED),
         }
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn new_keyring() -> Done {
     }
 }
 
-/// Closes what earlier operations have left open: the socket stays, and what lies in a slot. A path that the container
+/// Closes what earlier operations have left open: the sockets stay, and what lies in a slot. A path that the container
 /// chooses is looked up from here on, and /proc/self/fd/16/../.. would lead to the host's tree (CVE-2024-21626).
 pub(crate) fn close_leftovers(init: &mut Init) -> Done {
     (init.root, init.parent, init.terminal, init.sysctls) = (None, None, None, None);
@@ -109,7 +109,9 @@ pub(crate) fn close_leftovers(init: &mut Init) -> Done {
     init.masks = Default::default();
     let mut first = SOCKET_FD + 1;
     loop {
-        let kept = init.slots.iter().copied().filter(|fd| *fd >= first).min();
+        let alive = init.alive.as_ref().map(Fd::raw);
+        let mut kept = init.slots.iter().copied().chain(alive);
+        let kept = kept.by_ref().filter(|fd| *fd >= first).min();
         if kept != Some(first) {
             let last = kept.map_or(u32::MAX, |fd| fd as u32 - 1);
             fs::close_range(first as u32, last)?;

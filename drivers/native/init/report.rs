@@ -33,6 +33,8 @@ codes! {
         Terminal = 3,
         /// Operation `op` failed; nothing follows.
         Failed = 4,
+        /// The filter is loaded and may ask a listener, whose descriptor comes along; init waits for `GO`.
+        Listener = 6,
         /// All is set up and the program is about to be executed.
         Executing = 5,
     }
@@ -73,6 +75,10 @@ codes! {
         HostGone = 14,
         /// /etc/passwd or /etc/group could not be read or is not a regular file.
         AccountFile = 15,
+        /// The kernel did not take the filter of system calls.
+        Filter = 16,
+        /// The program's process ended before the program was executed; `value` is its wait status.
+        NotExecuted = 17,
         /// The kernel's Landlock is older than the rules; `value` is its ABI.
         LandlockTooOld = 30,
         /// A file that the rules forbid could be opened.

@@ -7,7 +7,7 @@ use crate::sys::abi::{AT_FDCWD, PR_SET_NAME};
 use crate::sys::arena::Arena;
 use crate::sys::{self, Errno, Fd, fs, process, socket};
 use crate::wire::{Detail, GO, INIT_NAME, Kind, Op, Reader, Report};
-use crate::{dispatch, landlock, lines, masks};
+use crate::{capabilities, dispatch, landlock, lines, masks};
 
 /// Exit status when the start failed; nobody but the kernel sees it, the parent has the report.
 pub(crate) const EXIT_FAILED: i32 = 125;
@@ -75,6 +75,14 @@ pub(crate) struct Init {
     pub(crate) landlock: Option<landlock::Rules>,
     /// Soft and hard limit of open files for the payload.
     pub(crate) late_files_limit: Option<[u64; 2]>,
+    /// The capabilities of the payload, which are taken when the filter is loaded.
+    pub(crate) until_filter: Option<capabilities::Sets>,
+    /// Flags and program of the payload's filter of system calls.
+    pub(crate) filter: Option<(u32, &'static [u8])>,
+    /// The filter of the init that stays.
+    pub(crate) guard: Option<&'static [u8]>,
+    /// Closed by the exec alone: tells the init that stays.
+    pub(crate) alive: Option<Fd>,
     line_buffer: Option<&'static mut [u8]>,
     /// `HOME=...` for the environment.
     pub(crate) home: Option<&'static CStr>,
@@ -176,6 +184,10 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         procfs: None,
         landlock: None,
         late_files_limit: None,
+        until_filter: None,
+        filter: None,
+        guard: None,
+        alive: None,
         line_buffer: None,
         home: None,
     };

@@ -13,9 +13,12 @@
 //!                                    <-----   FORKED    + pidfd, when `Fork` is reached
 //!   go (one byte)                    ----->
 //!                                    <-----   TERMINAL  + pty master, when `Terminal` is reached
+//!                                    <-----   LISTENER  + the filter's listener, when `Exec` has loaded one that asks it
+//!   go (one byte)                    ----->
 //!                                    <-----   EXECUTING, then end of file: the payload runs
 //!                                    <-----   or FAILED (also after EXECUTING), then end of file
 //! ```
+//! A FAILED of an init that stays above the program says, too, that the program ended before it was executed.
 //! With at most 250 descriptors, header and body may be one `sendmsg`. An end of file without EXECUTING is a failed start,
 //! and so is one after it when the process then still has init's name: a signal ended it inside `execve`.
 
@@ -31,7 +34,7 @@ pub(crate) const REPORT_LEN: usize = 24;
 pub(crate) const BODY_MAX: u32 = 64 << 20;
 /// Descriptors in one `SCM_RIGHTS` batch; the kernel's own limit is 253.
 pub(crate) const FDS_PER_BATCH: usize = 250;
-/// The byte that lets init go on after NS and FORKED.
+/// The byte that lets init go on after NS, FORKED and LISTENER.
 pub(crate) const GO: u8 = 1;
 /// The descriptor that the parent's socket has when init starts.
 pub(crate) const SOCKET_FD: i32 = 3;
@@ -64,6 +67,26 @@ pub(crate) const IDENTITY_SET_HOME: u32 = 2;
 pub(crate) const IDENTITY_KEEP_GROUPS: u32 = 4;
 /// `Caps`: ask for no capability that init does not have itself.
 pub(crate) const CAPS_AT_MOST_OWN: u32 = 1;
+/// `Caps`: CAP_SYS_ADMIN stays permitted, not effective, until `Exec` has loaded the filter of `Filter`.
+pub(crate) const CAPS_UNTIL_FILTER: u32 = 2;
+/// `Filter`: a listener is asked, and goes to the parent.
+pub(crate) const FILTER_NEW_LISTENER: u32 = 1 << 3;
+/// What an init that stays calls behind its `Guard`.
+pub(crate) const GUARDED: [&str; 13] = [
+    "capset",
+    "close",
+    "close_range",
+    "exit",
+    "exit_group",
+    "kill",
+    "read",
+    "restart_syscall",
+    "rt_sigreturn",
+    "rt_sigtimedwait",
+    "sendmsg",
+    "waitid",
+    "write",
+];
 /// `Reset`: nice value 0 (as far as the process may).
 pub(crate) const RESET_NICE: u32 = 2;
 /// `Reset`: all processors (as far as the cpuset goes).

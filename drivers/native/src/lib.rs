@@ -20,7 +20,7 @@ mod init_parts;
 mod launch;
 #[allow(dead_code, reason = "the launch that uses it comes next")]
 mod plan;
-#[allow(dead_code, unused_imports, reason = "until the plan takes it up")]
+#[allow(dead_code, reason = "some is for tests alone")]
 mod seccomp;
 #[allow(
     dead_code,

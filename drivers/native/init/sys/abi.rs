@@ -18,6 +18,7 @@ errnos! {
     ESRCH = 3,
     EINTR = 4,
     EBADF = 9,
+    ECHILD = 10,
     EAGAIN = 11,
     EACCES = 13,
     EEXIST = 17,

@@ -41,6 +41,11 @@ impl Fd {
         self.0
     }
 
+    /// Closes it now, for its other end waits for that.
+    pub(crate) fn close(self) {
+        close(self.leak());
+    }
+
     /// Leaves it open for good.
     pub(crate) fn leak(self) -> i32 {
         let raw = self.0;

@@ -72,6 +72,7 @@ numbers! {
     SETRESUID = 117, 147;
     SETSID = 112, 157;
     SOCKET = 41, 198;
+    SOCKETPAIR = 53, 199;
     STATX = 332, 291;
     SYMLINKAT = 266, 36;
     UMASK = 95, 166;

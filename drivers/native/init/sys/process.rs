@@ -9,6 +9,7 @@ use core::ffi::c_char;
 
 use super::abi::{CLONE_PIDFD, CloneArgs, SIGNALS};
 use super::{Errno, Fd, Result, arg, call, nr, numbers};
+use crate::wire::FILTER_NEW_LISTENER;
 
 /// How a child ended, as `waitid(2)` tells it.
 pub(crate) struct Ended {
@@ -84,8 +85,8 @@ pub(crate) fn limit(resource: u32, new: Option<[u64; 2]>) -> Result<[u64; 2]> {
     Ok(old)
 }
 
-/// `seccomp(2)` with a filter.
-pub(crate) fn seccomp(flags: u32, program: &[u8]) -> Result<()> {
+/// `seccomp(2)` with a filter; its listener if the flags ask for one, close-on-exec.
+pub(crate) fn seccomp(flags: u32, program: &[u8]) -> Result<Option<Fd>> {
     const SECCOMP_SET_MODE_FILTER: usize = 1;
     #[repr(C)]
     struct SockFprog {
@@ -101,7 +102,7 @@ pub(crate) fn seccomp(flags: u32, program: &[u8]) -> Result<()> {
         filter: program.as_ptr().expose_provenance(),
     };
     // SAFETY: `filter` points to `len` instructions of 8 bytes; the kernel copies them bytewise.
-    unsafe {
+    let fd = unsafe {
         call(
             nr::SECCOMP,
             [
@@ -113,8 +114,8 @@ pub(crate) fn seccomp(flags: u32, program: &[u8]) -> Result<()> {
                 0,
             ],
         )
-    }
-    .map(drop)
+    }?;
+    Ok((flags & FILTER_NEW_LISTENER != 0).then(|| Fd::own(fd as i32)))
 }
 
 /// `sethostname(2)`.
@@ -229,10 +230,29 @@ pub(crate) fn next_signal(mask: u64) -> Result<i32> {
     .map(|signal| signal as i32)
 }
 
+/// Waits for a child of no exit signal: one that was cloned so and has executed nothing since, for `execve(2)` gives it
+/// SIGCHLD (clone(2), `__WCLONE`). `None` when the child has executed something, whether it still runs or not.
+pub(crate) fn wait_unless_executed(pid: i32) -> Result<Option<Ended>> {
+    const P_PID: usize = 1;
+    const WEXITED_WCLONE: usize = 4 | 0x8000_0000;
+    loop {
+        match wait(P_PID, pid, WEXITED_WCLONE) {
+            Err(Errno::ECHILD) => return Ok(None),
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
 /// `waitid(2)` of any child without blocking; `None` when none has ended.
 pub(crate) fn reap() -> Result<Option<Ended>> {
     const P_ALL: usize = 0;
     const WNOHANG_WEXITED: usize = 1 | 4;
+    wait(P_ALL, 0, WNOHANG_WEXITED)
+}
+
+/// `waitid(2)`.
+fn wait(of: usize, which: i32, options: usize) -> Result<Option<Ended>> {
     const CLD_EXITED: i32 = 1;
     const CLD_DUMPED: i32 = 3;
     // siginfo_t: signo, errno, code, padding, pid, uid, status.
@@ -242,10 +262,10 @@ pub(crate) fn reap() -> Result<Option<Ended>> {
         call(
             nr::WAITID,
             [
-                P_ALL,
-                0,
+                of,
+                arg(which),
                 info.as_mut_ptr().expose_provenance(),
-                WNOHANG_WEXITED,
+                options,
                 0,
                 0,
             ],

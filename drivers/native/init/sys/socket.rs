@@ -36,6 +36,23 @@ struct Rights {
 
 const RIGHTS_HEADER: usize = 16;
 
+/// `socketpair(2)`: connected, close-on-exec.
+pub(crate) fn pair() -> Result<(Fd, Fd)> {
+    const AF_UNIX: usize = 1;
+    const SOCK_STREAM_CLOEXEC: usize = 0o2_000_001;
+    let mut fds = [-1i32; 2];
+    let place = fds.as_mut_ptr().expose_provenance();
+    // SAFETY: the kernel writes two descriptors.
+    unsafe {
+        call(
+            nr::SOCKETPAIR,
+            [AF_UNIX, SOCK_STREAM_CLOEXEC, 0, place, 0, 0],
+        )
+    }?;
+    let [one, other] = fds;
+    Ok((Fd::own(one), Fd::own(other)))
+}
+
 /// `recvmsg(2)` on the socket: bytes into the buffers in turn, descriptors (close-on-exec) into `fds`.
 ///
 /// Returns the bytes and the number of descriptors.

@@ -129,17 +129,21 @@ pub(super) fn launch(error: LaunchError, plan: &Plan, program: &str) -> Error {
     }
     match error {
         // Our own error, which went through the launch as that of a callback.
-        LaunchError::PreStart(cause) | LaunchError::Place(cause) => match cause.downcast::<Error>()
-        {
-            Ok(own) => *own,
-            Err(cause) => setup("place the first process")(cause),
-        },
+        LaunchError::PreStart(cause) | LaunchError::Place(cause) | LaunchError::Listener(cause) => {
+            match cause.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(cause) => setup("place the first process")(cause),
+            }
+        }
         LaunchError::Step {
             index,
             words,
             cause,
         } => step(plan, index, words, cause, program),
         LaunchError::Left { .. } => driver("end a failed start", error),
+        LaunchError::EndedEarly { exit: Some(exit) } if exit.end.is_by(libc::SIGSYS) => {
+            forbidden(program, error)
+        }
         LaunchError::Program(_)
         | LaunchError::Spawn(_)
         | LaunchError::Channel(_)
@@ -168,6 +172,11 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
             }
             Error::invalid("process_config.user", format!("{words}: {reason}"))
         }
+        (_, Detail::Filter) => setup("load the seccomp filter")(cause),
+        (_, Detail::NotExecuted) if cause.killed_by() == Some(libc::SIGSYS) => {
+            forbidden(program, cause)
+        }
+        (_, Detail::NotExecuted) => setup(&format!("execute {program}"))(cause),
         (Some(Op::Exec { .. }), _) => execution(program, cause),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
         (Some(op), _) => match confinement_field(&op, &cause) {
@@ -197,6 +206,13 @@ fn confinement_field(op: &Op<'_>, cause: &StepFailure) -> Option<&'static str> {
         (Op::Scheduler { .. }, _, Some(Errno::EINVAL)) => Some("attributes.scheduler"),
         _ => None,
     }
+}
+
+/// Init was killed under the filter, before the program was executed: SIGSYS is what a filter sends.
+fn forbidden(program: &str, source: impl Into<BoxError>) -> Error {
+    let step =
+        format!("execute {program} under the seccomp filter, which must allow execve and sendmsg");
+    setup(&step)(source)
 }
 
 fn is_about_accounts(detail: Detail) -> bool {

@@ -11,6 +11,7 @@ use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch, root_of};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
+use crate::seccomp::Filter;
 use crate::state::{Entry, LOCK_PATIENCE, Record, Status};
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::ExecSpec;
@@ -20,8 +21,9 @@ use execdriver_core::{
 };
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::Cell;
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,8 +54,10 @@ impl Containers {
         }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let spec = defaults.exec(request)?;
+        let filter = self.filter(defaults, &self.facts())?;
         let exec = Exec {
             containers: self,
+            filter,
             id,
             exec_id: &exec_id,
             record: &record,
@@ -81,6 +85,7 @@ const ATTEMPTS: usize = 8;
 /// An exec under way.
 struct Exec<'a> {
     containers: &'a Containers,
+    filter: Option<Arc<Filter>>,
     id: &'a str,
     exec_id: &'a str,
     record: &'a Record,
@@ -149,6 +154,8 @@ impl Exec<'_> {
             owned_streams: child.chown_mask(),
             die_with_host: self.request.options.die_with_host,
             strict: self.request.options.strict,
+            filter: self.filter.clone(),
+            listener: self.hooks.seccomp_listener.is_some(),
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(&Kind::User) {
@@ -227,7 +234,14 @@ impl Exec<'_> {
             let context = self.context(HookStage::PreStart, pid);
             Ok(self.hooks.run_pre_start(&context)?)
         };
+        let mut listener = |process: &Arc<Process>, listener: OwnedFd| {
+            let pid = u32::try_from(process.pid()).unwrap_or(0);
+            let context = self.context(HookStage::SeccompListener, pid);
+            let file = File::from(listener);
+            Ok(self.hooks.run_seccomp_listener(&context, file)?)
+        };
         launch(Launch {
+            listener: Some(&mut listener),
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,

@@ -13,6 +13,7 @@ mod descriptors;
 mod entered;
 mod error;
 mod exec;
+mod filter;
 mod host;
 mod list;
 mod made;
@@ -31,6 +32,7 @@ mod watch;
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
 use crate::facts::HostFacts;
+use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
 use std::path::Path;
@@ -44,6 +46,7 @@ pub(crate) struct Containers {
     manager: Manager,
     terminals: Terminals,
     device_programs: DevicePrograms,
+    filters: Filters,
     /// Read by the first start: the other verbs need none.
     facts: OnceLock<HostFacts>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
@@ -58,6 +61,7 @@ impl Containers {
             manager,
             terminals: Terminals::default(),
             device_programs: DevicePrograms::default(),
+            filters: Filters::default(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
         })

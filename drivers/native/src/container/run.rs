@@ -13,6 +13,7 @@ use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{FROZEN_PATIENCE, Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{AppArmor, Plan, RunInput, Sources, asks_sub_ids};
+use crate::seccomp::Filter;
 use crate::state::TerminalRecord;
 use crate::stdio::{self, Console, HostStdio};
 use execdriver_core::spec::{TemplateDefault, requested_controls};
@@ -23,6 +24,7 @@ use execdriver_core::{
 use nix::fcntl::OFlag;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,8 +43,11 @@ impl Containers {
         pipes.check()?;
         refuse_unsupported(command)?;
         let spec = Spec::from_command(command, NativeDriver::NAME)?;
+        let facts = self.facts();
+        let filter = self.filter(&spec.exec_defaults(), &facts)?;
         let run = Run {
             containers: self,
+            filter,
             command,
             spec: &spec,
             options,
@@ -51,13 +56,14 @@ impl Containers {
             pre_start_reached: Cell::new(false),
             oom: RefCell::new(None),
         };
-        run.whole(pipes)
+        run.whole(&facts, pipes)
     }
 }
 
 /// What the plan judges by itself, beside attributes of processes.
-const DONE: [&str; 6] = [
+const DONE: [&str; 7] = [
     "sysctl",
+    "seccomp_profile",
     "mount_label",
     "process_label",
     "apparmor_profile",
@@ -86,6 +92,7 @@ struct Run<'a> {
     containers: &'a Containers,
     command: &'a Command,
     spec: &'a Spec,
+    filter: Option<Arc<Filter>>,
     options: &'a RunOptions,
     hooks: &'a Hooks<'a>,
     begun: Instant,
@@ -95,11 +102,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn whole(&self, pipes: Pipes) -> Result<ExitStatus> {
-        let facts = self.containers.facts();
+    fn whole(&self, facts: &HostFacts, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
-        let made = Made::begin((store, manager), self.spec, &facts)?;
-        let lived = self.live(&facts, &made, pipes);
+        let made = Made::begin((store, manager), self.spec, facts)?;
+        let lived = self.live(facts, &made, pipes);
         drop(self.oom.take());
         let cleaned = made.clean();
         let errors = if self.pre_start_reached.get() {
@@ -148,6 +154,8 @@ impl Run<'_> {
             owned_streams: child.chown_mask(),
             die_with_host: self.options.die_with_host,
             strict: self.options.strict,
+            filter: self.filter.clone(),
+            listener: self.hooks.seccomp_listener.is_some(),
         };
         let plan = Plan::build(self.spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
@@ -199,7 +207,14 @@ impl Run<'_> {
             let context = self.context(HookStage::PreStart, pid);
             Ok(self.hooks.run_pre_start(&context)?)
         };
+        let mut listener = |process: &Arc<Process>, listener: OwnedFd| {
+            let pid = u32::try_from(process.pid()).unwrap_or(0);
+            let context = self.context(HookStage::SeccompListener, pid);
+            let file = File::from(listener);
+            Ok(self.hooks.run_seccomp_listener(&context, file)?)
+        };
         let started = launch(Launch {
+            listener: Some(&mut listener),
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,

@@ -54,6 +54,8 @@ pub(crate) struct HostFacts {
     pub(crate) memfd_noexec: u32,
     /// Whether an executable memfd can be made at all.
     pub(crate) executable_memfd: bool,
+    /// Whether the kernel takes seccomp filters.
+    pub(crate) seccomp: bool,
     /// Whether a seccomp filter is in force on this process, as inside another container.
     pub(crate) under_seccomp: bool,
     pub(crate) security: Security,

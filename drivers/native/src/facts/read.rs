@@ -74,6 +74,8 @@ impl HostFacts {
             memfd_noexec: number("/proc/sys/vm/memfd_noexec").unwrap_or(0),
             // EINVAL is a kernel before 6.3, where every memfd is executable.
             executable_memfd: matches!(probe::executable_memfd(), Ok(()) | Err(Errno::EINVAL)),
+            // Made by CONFIG_SECCOMP_FILTER: seccomp(2).
+            seccomp: !text("/proc/sys/kernel/seccomp/actions_avail").is_empty(),
             under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),
         }
     }

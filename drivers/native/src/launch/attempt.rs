@@ -92,6 +92,7 @@ impl<'a> Attempt<'a> {
                     Kind::Ns => self.prepare()?,
                     Kind::Forked => self.follow(&report, fd)?,
                     Kind::Terminal => self.terminal = Some(fd.ok_or(ChannelError::Malformed)?),
+                    Kind::Listener => self.listen(fd)?,
                     Kind::Failed => return Err(self.step_failed(&report)),
                     Kind::Executing => return self.see_executed(),
                 },
@@ -183,6 +184,15 @@ impl<'a> Attempt<'a> {
             source,
         })?;
         Ok(Process::child(pidfd, pid))
+    }
+
+    /// The filter is in force and waits for answers.
+    fn listen(&mut self, listener: Option<OwnedFd>) -> Result<(), LaunchError> {
+        let (Some(listener), Some(callback)) = (listener, &mut self.launch.listener) else {
+            return Err(ChannelError::Malformed.into());
+        };
+        callback(&self.process, listener).map_err(LaunchError::Listener)?;
+        Ok(self.channel.go()?)
     }
 
     fn step_failed(&self, report: &Report) -> LaunchError {

@@ -49,6 +49,9 @@ pub(crate) enum LaunchError {
     /// The caller's PreStart failed.
     #[error("the pre-start callback failed")]
     PreStart(#[source] CallerError),
+    /// The caller's handling of the filter's listener failed.
+    #[error("the seccomp listener was not taken")]
+    Listener(#[source] CallerError),
     /// An operation of the plan failed.
     #[error("{words}")]
     Step {
@@ -150,6 +153,8 @@ impl fmt::Display for StepFailure {
             Detail::NotDevpts => "/dev/pts is not a terminal file system of the container",
             Detail::WrongDevice => "something else stands where the device is to be made",
             Detail::HostGone => "the host process is gone",
+            Detail::Filter => "the kernel did not take the filter of system calls",
+            Detail::NotExecuted => return self.not_executed(f),
             Detail::AccountFile => {
                 "the container's /etc/passwd or /etc/group is not a readable regular file"
             }
@@ -158,6 +163,24 @@ impl fmt::Display for StepFailure {
             Detail::OtherProcessors => "the cgroup or the machine does not have all of them",
             Detail::NotProcfs => "/proc of the host is not procfs",
         })
+    }
+}
+
+impl StepFailure {
+    /// How the program's process ended, by its wait status.
+    fn not_executed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.value & 0xffff;
+        match status & 0x7f {
+            0 => write!(f, "its process ended with code {}", status >> 8)?,
+            signal => write!(f, "its process was killed by signal {signal}")?,
+        }
+        f.write_str(" before it was executed")
+    }
+
+    /// The signal that ended the program's process before the program was executed.
+    pub(crate) fn killed_by(&self) -> Option<i32> {
+        let signal = i32::try_from(self.value & 0x7f).ok()?;
+        (self.detail == Detail::NotExecuted && signal != 0).then_some(signal)
     }
 }
 

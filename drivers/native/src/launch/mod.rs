@@ -57,6 +57,9 @@ pub(crate) struct Launch<'a> {
     pub(crate) oom_score_adj: Option<i32>,
     /// Runs on this thread when namespaces and cgroups are ready and before any code of the container.
     pub(crate) pre_start: Option<&'a mut Callback<'a>>,
+    /// Gets the listener of the container's filter, on this thread, before the program is executed. Without it a filter with
+    /// a listener fails the launch.
+    pub(crate) listener: Option<&'a mut ListenerCallback<'a>>,
     /// Init stays as PID 1 beside the payload: an end of file then does not mean that the process is the payload.
     pub(crate) init_stays: bool,
     /// Runs once the process is in its cgroups, or a second after it was started.
@@ -69,6 +72,10 @@ pub(crate) struct Launch<'a> {
 
 /// Code of the caller that runs during a launch. A panic ends the first process and unwinds on.
 pub(crate) type Callback<'a> = dyn FnMut(&Arc<Process>) -> Result<(), CallerError> + 'a;
+
+/// As [`Callback`], with the descriptor that is its own from now on.
+pub(crate) type ListenerCallback<'a> =
+    dyn FnMut(&Arc<Process>, OwnedFd) -> Result<(), CallerError> + 'a;
 
 /// A launch that succeeded.
 #[derive(Debug)]

@@ -42,6 +42,13 @@ pub(crate) enum End {
     },
 }
 
+impl End {
+    /// Whether this signal ended it.
+    pub(crate) fn is_by(self, wanted: i32) -> bool {
+        matches!(self, End::Signalled { signal, .. } if signal == wanted)
+    }
+}
+
 /// What a process and the children that it reaped have used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {

@@ -6,7 +6,7 @@ use super::{FdSlot, Host, PlanError, slot};
 use crate::cgroup::limits::{Available, Purpose, Setting, settings};
 use crate::wire::Op;
 use execdriver_core::Spec;
-use execdriver_core::spec::{SeccompChoice, TemplateDefault};
+use execdriver_core::spec::TemplateDefault;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
 
 /// What to do in the container's cgroup.
@@ -58,9 +58,6 @@ pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>)
         }
     }
     limits(spec, host, &mut plan, &mut unenforced)?;
-    if spec.seccomp == SeccompChoice::Default {
-        unenforced.push("the default seccomp filter: not in this version".to_owned());
-    }
     Ok((plan, unenforced))
 }
 

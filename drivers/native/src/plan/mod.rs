@@ -13,6 +13,7 @@ mod dev;
 pub(crate) mod encode;
 mod error;
 pub(crate) mod exec;
+mod filter;
 mod host;
 mod idmaps;
 mod landlock;
@@ -44,6 +45,7 @@ pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
 use crate::launch::{IdMaps, outside};
+use crate::seccomp::Filter;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use confine::Confinement;
@@ -52,6 +54,7 @@ use execdriver_core::Spec;
 use namespaces::Namespaces;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::path::Path;
+use std::sync::Arc;
 use steps::{Steps, container_path};
 
 /// A container's, or an exec's, every decision.
@@ -122,6 +125,10 @@ pub(crate) struct RunInput {
     pub(crate) die_with_host: bool,
     /// Template defaults that are not in force are errors.
     pub(crate) strict: bool,
+    /// The filter of system calls; none where none was asked for, and none of the template's where the kernel has none.
+    pub(crate) filter: Option<Arc<Filter>>,
+    /// Whether somebody takes a filter's listener.
+    pub(crate) listener: bool,
 }
 
 impl Plan {
@@ -137,6 +144,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         support::check(spec)?;
         let (cgroup, mut unenforced) = cgroup::plan(spec, host)?;
+        unenforced.extend(filter::unenforced(spec, input));
         let process =
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")

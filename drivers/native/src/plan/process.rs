@@ -4,7 +4,7 @@ use super::attributes;
 use super::confine::{self, Confinement};
 use super::idmaps::is_mapped;
 use super::steps::{Steps, c_string, container_path};
-use super::{FdSlot, Host, PlanError, RunInput, caps, slot};
+use super::{FdSlot, Host, PlanError, RunInput, caps, filter, slot};
 use crate::launch::{IdMaps, one_line};
 use crate::plan::encode::{PackedNumbers, PackedStrings};
 use crate::wire::{
@@ -82,13 +82,14 @@ impl Wanted<'_> {
         attributes::plan(self.process, self.controls, steps)?;
         self.confinement.label(steps);
         confine::landlock_rules(self.controls, self.host, steps)?;
-        if self.process.no_new_privileges().unwrap_or(false) {
+        let no_new_privileges = self.process.no_new_privileges().unwrap_or(false);
+        if no_new_privileges {
             steps.push(&Op::NoNewPrivs {}, "forbid new privileges");
         }
         self.identity(steps)?;
         confine::landlock_restrict(self.controls, self.host, steps);
         attributes::securebits(self.process, self.controls, steps)?;
-        self.capabilities(steps)?;
+        self.capabilities(steps, filter::rights(self.input, no_new_privileges))?;
         // As the user: a directory that it may not enter is not its own.
         let cwd = container_path("process.cwd", self.process.cwd())?;
         let words = format!("enter the directory {}", self.process.cwd().display());
@@ -115,9 +116,11 @@ impl Wanted<'_> {
             );
         }
         if self.init {
+            filter::guard(self.input, steps);
             let status = slot(fds, FdSlot::Status)?;
             steps.push(&Op::Pid1 { status }, "start the program below init");
         }
+        filter::plan(self.input, no_new_privileges, steps)?;
         self.exec(steps)
     }
 
@@ -278,13 +281,13 @@ impl Wanted<'_> {
         Err(PlanError::invalid(field, reason))
     }
 
-    fn capabilities(&self, steps: &mut Steps) -> Result<(), PlanError> {
+    fn capabilities(&self, steps: &mut Steps, flags: u32) -> Result<(), PlanError> {
         let wanted = self.process.capabilities().as_ref();
         let named = self.named_capabilities;
         let sets = caps::sets(wanted, named, self.host, self.in_user_namespace)?;
         steps.push(
             &Op::Caps {
-                flags: 0,
+                flags,
                 bounding: sets.bounding,
                 effective: sets.effective,
                 permitted: sets.permitted,

@@ -5,7 +5,6 @@
 
 use super::PlanError;
 use execdriver_core::Spec;
-use execdriver_core::spec::SeccompChoice;
 use oci_spec::runtime::{Hooks, Linux, Process};
 
 /// Fails on the first thing that is not done.
@@ -61,8 +60,6 @@ fn document(spec: &Spec, refused: &mut Refused) {
     refused.refuse(oci.windows().is_some(), "the document's windows part");
     refused.refuse(oci.vm().is_some(), "the document's vm part");
     refused.refuse(oci.zos().is_some(), "the document's zos part");
-    let custom = matches!(spec.seccomp, SeccompChoice::Profile(_));
-    refused.refuse(custom, "seccomp_profile");
 }
 
 fn has_hooks(hooks: &Hooks) -> bool {
@@ -87,7 +84,6 @@ fn linux_part(linux: &Linux, refused: &mut Refused) {
         devices.is_some_and(|all| !all.is_empty()),
         "linux.netDevices",
     );
-    refused.refuse(linux.seccomp().is_some(), "linux.seccomp");
     refused.refuse(linux.intel_rdt().is_some(), "linux.intelRdt");
 }
 

@@ -20,9 +20,12 @@ mod tree;
 pub(crate) use cache::{FilterError, Filters};
 pub(crate) use table::Machine;
 
+use crate::wire::GUARDED;
 use assemble::{Assembly, IF_EQUAL, IF_GREATER_OR_EQUAL, LOAD, RETURN};
 use execdriver_core::spec::SeccompPolicy;
-use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompFilterFlag as Flag};
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompFilterFlag as Flag, LinuxSyscall,
+};
 use rules::{KILL_PROCESS, Rules};
 use table::{Table, X32_BIT};
 
@@ -35,8 +38,10 @@ pub(crate) struct Filter {
     pub(crate) flags: u32,
     /// A call may wait for a listener's answer.
     pub(crate) notifies: bool,
-    /// Names in the policy that no machine has a call for.
+    /// Names that the policy denies, and that no machine has a call for.
     pub(crate) unknown: Vec<String>,
+    /// The program for an init that stays above the filtered one.
+    pub(crate) guard: Vec<u8>,
     /// Calls of init, made after the filter is in force, that it denies whatever their arguments.
     denied: Vec<&'static str>,
     /// Those that it does not certainly let through at once.
@@ -104,20 +109,14 @@ impl Filter {
             OWN_CALLS.into_iter().filter(of).collect()
         };
         let verdicts = program.iter().filter(|insn| insn.code == RETURN);
-        let mut unknown: Vec<String> = (policy.filter.syscalls().iter().flatten())
-            .flat_map(|call| call.names())
-            .filter(|name| !table.knows(name))
-            .cloned()
-            .collect();
-        unknown.sort();
-        unknown.dedup();
         Ok(Self {
             notifies: verdicts.clone().any(|insn| rules::notifies(insn.k)),
             flags: flags(&policy.filter),
             denied: own(rules::denies, false),
             uncertain: own(|verdict| !rules::lets_through(verdict), true),
             program: program.iter().flat_map(bytes).collect(),
-            unknown,
+            unknown: unknown(&policy.filter, &table),
+            guard: guard(&table, native)?,
         })
     }
 
@@ -135,6 +134,34 @@ impl Filter {
     pub(crate) fn lets_through(&self, name: &str) -> bool {
         !self.uncertain.contains(&name)
     }
+}
+
+/// Nothing is lost by a rule that allows what there is not.
+fn unknown(document: &LinuxSeccomp, table: &Table) -> Vec<String> {
+    let lets_through = |action| matches!(action, Action::ScmpActAllow | Action::ScmpActLog);
+    let rules = document.syscalls().iter().flatten();
+    let mut unknown: Vec<String> = rules
+        .filter(|_| lets_through(document.default_action()))
+        .filter(|rule| !lets_through(rule.action()))
+        .flat_map(|rule| rule.names())
+        .filter(|name| !table.knows(name))
+        .cloned()
+        .collect();
+    unknown.sort();
+    unknown.dedup();
+    unknown
+}
+
+/// Only what init calls while it forwards signals and reaps.
+fn guard(table: &Table, native: Machine) -> Result<Vec<u8>, CompileError> {
+    let mut allowed = LinuxSyscall::default();
+    allowed.set_names(GUARDED.map(str::to_owned).to_vec());
+    let mut document = LinuxSeccomp::default();
+    document
+        .set_default_action(Action::ScmpActKillProcess)
+        .set_syscalls(Some(vec![allowed]));
+    let rules = Rules::new(&document.into(), table, native)?;
+    Ok(program(&[rules])?.iter().flat_map(bytes).collect())
 }
 
 fn machine(arch: Arch) -> Option<Machine> {

@@ -90,13 +90,16 @@ fn a_fork_of_another_thread_delays_no_launch_whose_init_stays_either() {
     }
 }
 
+/// Far more than the launches below take time for, and far less than a host has room for, should they hang.
+const MOST_FORKS: usize = 1000;
+
 fn launch_beside_forks(staying: bool) {
     let stop = Arc::new(AtomicBool::new(false));
     let forker = std::thread::spawn({
         let stop = Arc::clone(&stop);
         move || {
             let mut forks = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && forks.len() < MOST_FORKS {
                 // SAFETY: the child only sleeps and ends.
                 match unsafe { libc::fork() } {
                     0 => {
@@ -105,6 +108,8 @@ fn launch_beside_forks(staying: bool) {
                         // SAFETY: async-signal-safe.
                         unsafe { libc::_exit(0) };
                     }
+                    // No process, and for kill(2) every process that there is.
+                    -1 => {}
                     child => forks.push(child),
                 }
                 // The window is between the socket's birth and the close after the clone.

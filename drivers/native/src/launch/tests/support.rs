@@ -72,6 +72,7 @@ impl Plan {
             place: None,
             oom_score_adj: None,
             pre_start: None,
+            listener: None,
             init_stays: false,
             entered: None,
             release_killed: None,

@@ -97,6 +97,7 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         place: None,
         oom_score_adj: None,
         pre_start: None,
+        listener: None,
         init_stays: plan.init,
         entered: None,
         release_killed: None,

@@ -3,7 +3,7 @@
 use super::*;
 use execdriver_core::{Device, Error, Mount, Network, Propagation, Uts};
 use nix::errno::Errno;
-use oci_spec::runtime::{self, Linux, LinuxSeccomp, Process};
+use oci_spec::runtime::{self, Linux, Process};
 
 /// The error for a document changed like this, as the caller sees it.
 fn refusal(host: &Host, change: impl FnOnce(&mut Spec)) -> String {
@@ -224,10 +224,7 @@ fn parameters_of_the_whole_machine_are_refused() {
 fn what_is_not_done_yet_is_unsupported_and_never_ignored() {
     let host = root_host();
     type Change = fn(&mut Spec);
-    let changes: [(&str, Change); 9] = [
-        ("linux.seccomp", |spec| {
-            linux(spec).set_seccomp(Some(LinuxSeccomp::default()));
-        }),
+    let changes: [(&str, Change); 8] = [
         ("hooks", |spec| {
             let mut hooks = runtime::Hooks::default();
             hooks.set_poststop(Some(vec![runtime::Hook::default()]));
