@@ -62,7 +62,7 @@ pub struct Percent(u16);
 
 impl Percent {
     /// All of it, in hundredths of a percent.
-    const WHOLE: u16 = 100_00;
+    const WHOLE: u16 = 10_000;
 
     /// From hundredths of a percent; `None` above 10000.
     pub fn new(hundredths: u16) -> Option<Self> {
@@ -75,11 +75,10 @@ impl Percent {
     }
 
     fn nearest(percent: f64) -> Option<Self> {
-        let hundredths = (percent * 100.0).round();
-        // The range makes the conversion exact.
-        (0.0..=f64::from(Self::WHOLE))
-            .contains(&hundredths)
-            .then_some(Self(hundredths as u16))
+        let text = format!("{percent:.2}");
+        let (whole, part) = text.split_once('.')?;
+        let whole = whole.parse::<u16>().ok()?.checked_mul(100)?;
+        Self::new(whole.checked_add(part.parse().ok()?)?)
     }
 }
 

@@ -19,7 +19,7 @@ fn scaled(bytes: u64, base: f64, units: &[&str], digits: usize) -> String {
         size /= base;
         unit += 1;
     }
-    let whole = (size.max(1.0).log10().floor() as usize) + 1;
+    let whole = size.trunc().to_string().len();
     let text = format!("{size:.*}", digits.saturating_sub(whole));
     let text = match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.'),

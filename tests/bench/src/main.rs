@@ -29,7 +29,7 @@ const USAGE: &str = "\
 usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
   --pairs N    N pairs
-  --row NAME   only these rows: cold, in-process, big-host, exec, stream, crowd, rate
+  --row NAME   only these rows: cold, in-process, big-host, exec, stats, stream, crowd, rate
   --write      put the table into docs/performance.md
 Needs root, and crun, runc, bwrap for their rows: apt-get install crun runc bubblewrap";
 
@@ -109,6 +109,9 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     }
     if asked.wants("exec") {
         found.extend(rows::exec::measure(&place, asked.pairs())?);
+    }
+    if asked.wants("stats") {
+        found.extend(rows::stats::measure(&place, asked.pairs())?);
     }
     if asked.wants("stream") {
         found.extend(rows::stream::measure(&place, asked.quick)?);

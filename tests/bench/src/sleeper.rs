@@ -53,6 +53,17 @@ impl Sleeper {
         }
     }
 
+    /// Its container's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its first process.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        let pids = self.driver.pids(&self.id)?;
+        Ok(pids.first().copied().ok_or("it has no process")?)
+    }
+
     /// A static `true` in it.
     pub(crate) fn exec(&self) -> Result<()> {
         let request = ExecRequest::new(ProcessConfig::new("/bin/true"));

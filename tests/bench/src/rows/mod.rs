@@ -7,4 +7,5 @@ pub(crate) mod crowd;
 pub(crate) mod exec;
 pub(crate) mod in_process;
 pub(crate) mod rate;
+pub(crate) mod stats;
 pub(crate) mod stream;

@@ -1,0 +1,91 @@
+//! One reading of a container's counters against reading the same kind of files by their paths.
+
+use crate::Result;
+use crate::pairs::{Pairs, time};
+use crate::place::Place;
+use crate::report::{Row, Unit};
+use crate::sleeper::{self, Sleeper};
+use std::hint::black_box;
+use std::path::PathBuf;
+
+/// The files that count, of either version.
+const COUNTERS: [&str; 27] = [
+    "cpuacct.usage_percpu",
+    "cpuacct.stat",
+    "cpu.stat",
+    "memory.usage_in_bytes",
+    "memory.max_usage_in_bytes",
+    "memory.failcnt",
+    "memory.memsw.usage_in_bytes",
+    "memory.memsw.max_usage_in_bytes",
+    "memory.memsw.failcnt",
+    "memory.kmem.usage_in_bytes",
+    "memory.kmem.max_usage_in_bytes",
+    "memory.kmem.failcnt",
+    "memory.stat",
+    "memory.oom_control",
+    "memory.current",
+    "memory.events",
+    "pids.current",
+    "pids.max",
+    "pids.peak",
+    "blkio.throttle.io_service_bytes_recursive",
+    "blkio.throttle.io_serviced_recursive",
+    "io.stat",
+    "cpu.pressure",
+    "memory.pressure",
+    "io.pressure",
+    "memory.peak",
+    "memory.swap.current",
+];
+
+pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let driver = sleeper::driver(&place.state("stats"))?;
+    let sleeper = Sleeper::start(&driver, &place.rootfs())?;
+    let files = files(sleeper.pid()?);
+    let pairs = Pairs::take(
+        pairs,
+        || {
+            time(|| {
+                black_box(driver.stats(sleeper.id())?);
+                Ok(())
+            })
+        },
+        || time(|| read_all(&files)),
+    )?;
+    Ok(vec![Row {
+        name: "one `stats` against its files alone".into(),
+        unit: Unit::Millis,
+        target: None,
+        pairs,
+        did: "A: `Driver::stats` of a running container, state and liveness from the disk. B: `std::fs::read` of the \
+              counters' files of the same cgroups by their paths. The target is 0.15 ms for A."
+            .into(),
+    }])
+}
+
+/// Those that this host has, by the cgroups of the process.
+fn files(pid: u32) -> Vec<PathBuf> {
+    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let directory = |line: &str| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
+        let mount = match controllers {
+            "" if root.join("unified").exists() => root.join("unified"),
+            "" => root.clone(),
+            name => root.join(name),
+        };
+        Some(mount.join(path))
+    };
+    let directories = cgroups.lines().filter_map(directory);
+    let all = directories.flat_map(|dir| COUNTERS.map(|file| dir.join(file)));
+    all.filter(|file| file.exists()).collect()
+}
+
+fn read_all(files: &[PathBuf]) -> Result<()> {
+    for file in files {
+        black_box(std::fs::read(file)?);
+    }
+    Ok(())
+}
