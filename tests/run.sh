@@ -3,14 +3,14 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user examples vm
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples vm
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows features root user examples vm)
+readonly STAGES=(tools fmt clippy docs windows features root user floor examples vm)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
@@ -136,6 +136,20 @@ test_programs() {
         sed -n '/"reason":"compiler-artifact"/{/"profile":{[^}]*"test":true/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1\t\2/p}')
     [ -n "$found" ] || { echo "cargo named no test program" >&2; return 1; }
     echo "$found"
+}
+
+# The contract on a kernel without anything newer than Linux 5.10, and in a sandbox without clone3: both played by a filter.
+stage_floor() {
+    export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
+    local package program without
+    test_programs | grep '/conformance-' >"$SCRATCH/floor"
+    [ -s "$SCRATCH/floor" ] || { echo "there is no conformance suite"; return 1; }
+    for without in 5.10 clone3; do
+        while IFS=$'\t' read -r package program; do
+            echo "     Running $program without $without"
+            (cd "$package" && "$EXECDRIVER_PAYLOAD" without "$without" "$program" </dev/null)
+        done <"$SCRATCH/floor"
+    done
 }
 
 # Runs a command as an ordinary user: the caller, or the test user when the caller is root.

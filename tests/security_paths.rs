@@ -10,15 +10,15 @@
 mod contract;
 #[path = "hosts/own.rs"]
 mod own;
+mod race;
 mod support;
 
 use contract::{Bench, Outcome, chain, process, refused};
 use execdriver::{Command, Error, ExecRequest, Mount, Pipes};
-use nix::fcntl::{AT_FDCWD, FcntlArg, RenameFlags, fcntl, renameat2};
+use nix::fcntl::{FcntlArg, fcntl};
+use race::Racer;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use support::payload;
 
 /// Everything below a directory.
@@ -133,41 +133,6 @@ fn links_in_place_of_the_rootfs_directories_leave_the_host_untouched() {
     assert!(bench.run(&bench.command(&["true"])).status.success());
 }
 
-/// Exchanges two paths again and again until it is dropped.
-struct Racer {
-    stop: std::sync::Arc<(AtomicBool, AtomicU64)>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Racer {
-    fn start(one: PathBuf, other: PathBuf) -> Self {
-        let stop = std::sync::Arc::new((AtomicBool::new(false), AtomicU64::new(0)));
-        let shared = std::sync::Arc::clone(&stop);
-        let thread = thread::spawn(move || {
-            while !shared.0.load(Ordering::Relaxed) {
-                let flags = RenameFlags::RENAME_EXCHANGE;
-                renameat2(AT_FDCWD, &one, AT_FDCWD, &other, flags).unwrap();
-                shared.1.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        Self {
-            stop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Racer {
-    fn drop(&mut self) {
-        self.stop.0.store(true, Ordering::Relaxed);
-        let raced = self.thread.take().map(thread::JoinHandle::join);
-        if !thread::panicking() {
-            assert!(matches!(raced, Some(Ok(()))), "the racer ended early");
-            assert!(self.stop.1.load(Ordering::Relaxed) > 100);
-        }
-    }
-}
-
 /// CVE-2021-30465 (a mount on the host's directory), CVE-2024-45310 (directories and files made there).
 #[test]
 fn a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_the_host() {
@@ -182,7 +147,7 @@ fn a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_the_host() {
         let volume = bench.rootfs.outside().join(format!("volume{round}"));
         fs::create_dir_all(volume.join("target")).unwrap();
         std::os::unix::fs::symlink(link, volume.join("link")).unwrap();
-        let racer = Racer::start(volume.join("target"), volume.join("link"));
+        let racer = Racer::start(volume.join("target"), volume.join("link"), 0);
         for start in 0..100 {
             // Made anew in each start, so that there is always something to make.
             let deep = format!("/volume/target/deep{start}");

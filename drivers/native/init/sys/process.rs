@@ -18,7 +18,7 @@ pub(crate) struct Ended {
     pub(crate) status: i32,
 }
 
-/// `clone3(2)` without a shared resource. In the child the result is 0 and no descriptor.
+/// `clone3(2)`, or the older `clone(2)`, without a shared resource. In the child the result is 0 and no descriptor.
 pub(crate) fn fork(flags: u64, exit_signal: i32) -> Result<(i32, Option<Fd>)> {
     let mut pidfd = -1i32;
     let mut args = CloneArgs {
@@ -29,19 +29,19 @@ pub(crate) fn fork(flags: u64, exit_signal: i32) -> Result<(i32, Option<Fd>)> {
     if flags & CLONE_PIDFD != 0 {
         args.pidfd = (&raw mut pidfd).expose_provenance() as u64;
     }
+    let size = size_of::<CloneArgs>();
+    let new = [(&raw const args).expose_provenance(), size, 0, 0, 0, 0];
     // SAFETY: no memory is shared and no new stack is given, so the child goes on here with a copy of everything.
-    let pid = unsafe {
-        call(
-            nr::CLONE3,
-            [
-                (&raw const args).expose_provenance(),
-                size_of::<CloneArgs>(),
-                0,
-                0,
-                0,
-                0,
-            ],
-        )
+    let pid = match unsafe { call(nr::CLONE3, new) } {
+        // A sandbox around us that cannot look into its arguments. In clone(2) the exit signal is the lowest byte, and
+        // the pidfd goes where the parent's copy of the pid would; no flag of ours has another argument.
+        Err(Errno::ENOSYS) => {
+            let flags = flags as usize | exit_signal as usize;
+            let old = [flags, 0, (&raw mut pidfd).expose_provenance(), 0, 0, 0];
+            // SAFETY: as above; the kernel writes the pidfd, an int, before it returns.
+            unsafe { call(nr::CLONE, old) }
+        }
+        other => other,
     }?;
     let pidfd = (pid != 0 && pidfd >= 0).then(|| Fd::own(pidfd));
     Ok((pid as i32, pidfd))
