@@ -50,6 +50,10 @@ fn inside_options() -> Options {
 
 impl Session {
     /// Starts the test named `test` as the host program and waits until its first act begins.
+    #[allow(
+        clippy::zombie_processes,
+        reason = "the tracer waits for all, and reaps it"
+    )]
     pub(crate) fn begin(test: &str, environment: &[(&str, &Path)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // On one processor a stop costs a switch and not a wake-up of another one.
