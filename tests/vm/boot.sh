@@ -15,7 +15,6 @@ mount -t tmpfs -o mode=755,size=75% root /new
 cd /new
 mkdir -p proc sys dev etc run tmp root home var/tmp vm/bin vm/out vm/modules usr
 chmod 1777 tmp var/tmp
-chmod 700 root
 for name in bin sbin lib lib32 lib64 libx32; do ln -s "usr/$name" "$name"; done
 
 # For a machine without a share of /usr; and for an overlay of / alone, which does not see what is mounted below it.

@@ -9,8 +9,30 @@ for applet in modprobe poweroff; do $b ln -sf busybox /vm/bin/$applet; done
 
 option() { $b sed -n "s/.*vm\\.$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline; }
 
+# A project below /tmp or /run (or /root, whose mode is open here) must be seen through what is mounted there.
+hidden() {
+    for pair in $(option shares | $b tr , ' '); do
+        case ${pair#*:} in /tmp/* | /run/*) echo "$pair" ;; esac
+    done
+}
+
+keep_hidden() {
+    for pair in $(hidden); do
+        $b mkdir -p "/vm/kept/${pair%%:*}"
+        $b mount --bind "${pair#*:}" "/vm/kept/${pair%%:*}"
+    done
+}
+
+show_hidden() {
+    for pair in $(hidden); do
+        $b mkdir -p "${pair#*:}"
+        $b mount --bind "/vm/kept/${pair%%:*}" "${pair#*:}"
+    done
+}
+
 mounts() {
     $b mount -t proc -o nosuid,nodev,noexec proc /proc
+    keep_hidden
     $b mount -t sysfs -o nosuid,nodev,noexec sys /sys
     $b mount -t devtmpfs -o nosuid,mode=755 dev /dev
     $b mkdir -p /dev/pts /dev/shm /dev/mqueue
@@ -118,6 +140,7 @@ shell=$(command -v bash || echo sh)
 accounts
 modules
 temporary
+show_hidden
 cgroups
 cd /
 # A shell of its own, which may move to another cgroup. Nothing of the console reaches the tests.
