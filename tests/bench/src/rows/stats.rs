@@ -59,7 +59,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         target: None,
         pairs,
         did: "A: `Driver::stats` of a running container, state and liveness from the disk. B: `std::fs::read` of the \
-              counters' files of the same cgroups by their paths. The target is 0.15 ms for A."
+              counters' files of the same cgroups by their paths. The target of A is 0.15 ms."
             .into(),
     }])
 }
