@@ -1,10 +1,12 @@
 //! The flags of security modules, clocks and attributes of processes.
 
-use crate::values::{self, ClockArg, LandlockArg};
+use crate::container::invalid;
+use crate::failure::Failure;
+use crate::values::{self, ClockArg, LandlockArg, SeccompArg};
 use clap::Args;
 use execdriver::{
-    Command, IoPriority, Landlock, LinuxCommand, MemoryPolicy, Personality, Scheduler, Securebit,
-    TimeOffsets,
+    Command, Error, IoPriority, Landlock, LinuxCommand, MemoryPolicy, Personality, Scheduler,
+    Securebit, TimeOffsets,
 };
 
 /// What confines the process, and how it is scheduled.
@@ -13,6 +15,10 @@ pub(crate) struct ConfineArgs {
     /// The AppArmor profile, or unconfined [default: execdriver-default where AppArmor is active]
     #[arg(long, value_name = "PROFILE", help_heading = "Privileges")]
     apparmor: Option<String>,
+    /// A filter of system calls in Docker's JSON, or unconfined (./unconfined is a file) [default:
+    /// the profile's own; with --privileged none]
+    #[arg(long, value_name = "FILE.json", help_heading = "Privileges")]
+    seccomp: Option<SeccompArg>,
     /// The SELinux label of the process [USER:ROLE:TYPE:LEVEL]
     #[arg(long, value_name = "LABEL", help_heading = "Privileges")]
     selinux_label: Option<String>,
@@ -65,11 +71,31 @@ pub(crate) struct ConfineArgs {
 
 impl ConfineArgs {
     /// Puts it into the command.
-    pub(crate) fn apply(&self, command: &mut Command) {
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
         command.process_label = self.selinux_label.clone().unwrap_or_default();
         command.mount_label = self.selinux_mount_label.clone().unwrap_or_default();
         if let Some(linux) = command.as_linux_mut() {
             self.apply_linux(linux);
+            if let Some(seccomp) = &self.seccomp {
+                let profile = seccomp.profile();
+                linux.seccomp_profile = profile.map_err(|reason| invalid("seccomp", reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The driver's error in terms of this command line: which file it is about.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match (&self.seccomp, error) {
+            (Some(SeccompArg::File(path)), Error::InvalidCommand { field, reason })
+                if field == "seccomp_profile" =>
+            {
+                Error::invalid("seccomp", format!("{}: {reason}", path.display()))
+            }
+            (_, error) => error,
         }
     }
 

@@ -157,7 +157,8 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
         ..args.streams
     };
     session::attach(&driver, Target::from(&command), streams, |pipes| {
-        driver.run(&command, &options, pipes, &Hooks::none())
+        let ended = driver.run(&command, &options, pipes, &Hooks::none());
+        ended.map_err(|error| args.confine.explain(error))
     })
 }
 
@@ -167,7 +168,7 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
     complete(&mut process);
     let workdir = args.process.workdir.clone();
     let mut command = args.container.command(id, process, workdir)?;
-    args.confine.apply(&mut command);
+    args.confine.apply(&mut command)?;
     Ok(command)
 }
 
