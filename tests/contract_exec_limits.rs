@@ -248,10 +248,13 @@ fn bad_limits_of_an_exec_are_refused_and_leave_nothing() {
     let command = container(&bench);
     bench.while_running(&command, |init| {
         let id = command.id.as_str();
-        let mut set = Resources::default();
-        let mut linux = LinuxResources::default();
-        linux.cpuset_cpus = "4095".to_owned();
-        set.linux = Some(linux);
+        let set = Resources {
+            linux: Some(LinuxResources {
+                cpuset_cpus: "4095".to_owned(),
+                ..LinuxResources::default()
+            }),
+            ..Resources::default()
+        };
         for (field, limits) in [
             (
                 "resources.memory",

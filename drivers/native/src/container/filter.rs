@@ -6,7 +6,6 @@ use crate::facts::HostFacts;
 use crate::seccomp::{Filter, FilterError, Filters};
 use execdriver_core::spec::{ExecDefaults, SeccompChoice};
 use execdriver_core::{Error, Result};
-use oci_spec::runtime::Capabilities;
 use std::sync::Arc;
 
 impl Containers {
@@ -26,7 +25,7 @@ impl Containers {
             None => {
                 let sets = defaults.process.capabilities().as_ref();
                 let bounding = sets.and_then(|sets| sets.bounding().clone());
-                let bounding = bounding.unwrap_or_else(Capabilities::new);
+                let bounding = bounding.unwrap_or_default();
                 self.filters.get(&defaults.seccomp, &bounding, kernel)
             }
         };

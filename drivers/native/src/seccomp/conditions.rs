@@ -58,7 +58,7 @@ impl Condition {
 
     /// Goes on to `yes` or to `no`. The accumulator is not kept.
     pub(super) fn emit(&self, code: &mut Assembly, machine: Machine, yes: Label, no: Label) {
-        let (low, high) = (self.value as u32, (self.value >> 32) as u32);
+        let (high, low) = halves(self.value);
         let short = machine.has_short_arguments();
         match self.compare {
             Compare::Equal => self.equal(code, short, yes, no),
@@ -84,20 +84,17 @@ impl Condition {
         if !short {
             let next = code.label();
             code.plain(LOAD, self.low() + 4);
-            code.branch(IF_EQUAL, (self.value >> 32) as u32, next, no);
+            code.branch(IF_EQUAL, halves(self.value).0, next, no);
             code.place(next);
         }
         code.plain(LOAD, self.low());
-        code.branch(IF_EQUAL, self.value as u32, yes, no);
+        code.branch(IF_EQUAL, halves(self.value).1, yes, no);
     }
 
     fn masked(&self, code: &mut Assembly, mask: u64, yes: Label, no: Label) {
-        let high = (
-            self.low() + 4,
-            (mask >> 32) as u32,
-            (self.value >> 32) as u32,
-        );
-        let low = (self.low(), mask as u32, self.value as u32);
+        let (masks, values) = (halves(mask), halves(self.value));
+        let high = (self.low() + 4, masks.0, values.0);
+        let low = (self.low(), masks.1, values.1);
         let halves: Vec<_> = [high, low]
             .into_iter()
             .filter(|(_, mask, _)| *mask != 0)
@@ -137,5 +134,13 @@ impl Condition {
         }
         code.plain(LOAD, self.low());
         code.branch(compare, low, yes, no);
+    }
+}
+
+/// The upper and the lower 32 bits.
+fn halves(value: u64) -> (u32, u32) {
+    #[allow(clippy::cast_possible_truncation, reason = "each is a half")]
+    {
+        ((value >> 32) as u32, value as u32)
     }
 }
