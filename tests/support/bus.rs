@@ -7,26 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What the peer does in place of the usual.
-#[derive(Clone, Debug)]
-pub(crate) enum Odd {
-    /// An error reply of this name.
-    Error(&'static str),
-    /// The same once, and the usual answer after.
-    ErrorOnce(&'static str),
-    /// No answer.
-    Silence,
-    /// The connection is closed.
-    Close,
-    /// These bytes in place of a message.
-    Bytes(Vec<u8>),
-    /// The job ends with this result.
-    Result(&'static str),
-    /// The job's end is said by a stranger, first of all.
-    Stranger,
-    /// The control group that is told.
-    Group(&'static str),
-}
+mod odd;
+pub(crate) use odd::Odd;
 
 /// The peer; its thread ends with the test's process.
 #[derive(Clone)]

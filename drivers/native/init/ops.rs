@@ -60,9 +60,8 @@ ops! { 'a;
         slot: u16,
         /// Absolute host path without symbolic links.
         path: &'a CStr,
-        /// `st_dev` that the parent saw.
+        /// `st_dev` and `st_ino` that the parent saw.
         dev: u64,
-        /// `st_ino` that the parent saw.
         ino: u64,
         /// With the mounts below. Must be set in a new user namespace, where the kernel refuses to uncover what lies below.
         recursive: bool,
@@ -86,9 +85,8 @@ ops! { 'a;
     Root = 14 {
         /// Absolute host path without symbolic links; `/` is allowed.
         path: &'a CStr,
-        /// `st_dev` that the parent saw.
+        /// `st_dev` and `st_ino` that the parent saw.
         dev: u64,
-        /// `st_ino` that the parent saw.
         ino: u64,
         /// `ROOT_*` bits.
         flags: u32,
@@ -98,9 +96,8 @@ ops! { 'a;
     Overlay = 15 {
         /// Absolute host path without symbolic links.
         lower: &'a CStr,
-        /// `st_dev` that the parent saw.
+        /// `st_dev` and `st_ino` that the parent saw.
         dev: u64,
-        /// `st_ino` that the parent saw.
         ino: u64,
         /// Bytes that the layer may hold.
         size: u64,
@@ -143,9 +140,8 @@ ops! { 'a;
         path: &'a CStr,
         /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
         kind: u32,
-        /// Major number.
+        /// Its number.
         major: u32,
-        /// Minor number.
         minor: u32,
         /// Permission bits, exact.
         mode: u32,
@@ -187,9 +183,8 @@ ops! { 'a;
     }
     /// Opens a terminal of the container's own devpts and sends its master as TERMINAL.
     Terminal = 25 {
-        /// Rows; 0 with `cols` 0 leaves the size unset.
+        /// Rows and columns; both 0 leaves the size unset.
         rows: u16,
-        /// Columns.
         cols: u16,
         /// Owner of the slave, or `NO_ID`.
         uid: u32,
@@ -202,11 +197,9 @@ ops! { 'a;
     Pivot = 26 {}
     /// Puts slots on descriptors 0, 1 and 2; `TERMINAL_SLOT` is the slave of `Terminal`.
     Stdio = 27 {
-        /// Slot for standard input.
+        /// A slot for each.
         stdin: u16,
-        /// Slot for standard output.
         stdout: u16,
-        /// Slot for standard error.
         stderr: u16,
     }
     /// Takes the payload's user and groups; capabilities stay permitted for the `Caps` that must follow.
