@@ -174,6 +174,11 @@ fn drivers_and_doctor_are_readable_by_people_and_programs() {
         let told = |key: &str| control[key].as_str().is_some_and(|text| !text.is_empty());
         assert!(!missing || told("reason") && told("mend"), "{control}");
     }
+    let has = |name: &str| {
+        let wanted = |c: &serde_json::Value| c["group"] == "seccomp" && c["name"] == name;
+        controls.as_array().unwrap().iter().any(wanted)
+    };
+    assert!(has("filter") && has("notify"), "{controls}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Security modules and attributes of processes as controls, for `doctor`.
+//! Filters of system calls, security modules and attributes of processes as controls, for `doctor`.
 
 use super::HostFacts;
 use super::doctor::control;
@@ -30,7 +30,8 @@ pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
             &format!("boot Linux {linux} or newer"),
         ),
     });
-    let mut all = landlock.to_vec();
+    let mut all = seccomp(facts).to_vec();
+    all.extend(landlock);
     all.push(control(
         security.apparmor,
         (group, "AppArmor profiles"),
@@ -54,4 +55,25 @@ pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
     let rest = ["scheduler", "I/O priority", "processors", "memory policy"];
     all.extend(rest.map(|name| Control::enforced(group, name)));
     all
+}
+
+fn seccomp(facts: &HostFacts) -> [Control; 2] {
+    let group = "seccomp";
+    let built = "boot a kernel with CONFIG_SECCOMP_FILTER";
+    let filter = control(
+        facts.seccomp,
+        (group, "filter"),
+        "the kernel takes no filters of system calls",
+        built,
+    );
+    let notify = control(
+        facts.seccomp_notify,
+        (group, "notify"),
+        "the kernel knows no filter that asks a listener (SCMP_ACT_NOTIFY)",
+        match facts.seccomp {
+            true => "boot Linux 5.0 or newer",
+            false => built,
+        },
+    );
+    [filter, notify]
 }

@@ -252,6 +252,7 @@ mod tests {
         facts.filesystems.clear();
         facts.devices.clear();
         facts.executable_memfd = false;
+        (facts.seccomp, facts.seccomp_notify) = (false, false);
         facts.memfd_noexec = 2;
         facts
     }
@@ -267,6 +268,8 @@ mod tests {
             ("mounts", "ephemeral root (overlay)", "modprobe overlay"),
             ("devices", "/dev/fuse", "mknod -m 666 /dev/fuse c 10 229"),
             ("kernel", "executable memory file", "vm.memfd_noexec=1"),
+            ("seccomp", "filter", "CONFIG_SECCOMP_FILTER"),
+            ("seccomp", "notify", "CONFIG_SECCOMP_FILTER"),
         ] {
             let got = mend_of(find(&controls, group, name));
             assert!(got.contains(mend), "{group} {name}: {got}");

@@ -56,6 +56,8 @@ pub(crate) struct HostFacts {
     pub(crate) executable_memfd: bool,
     /// Whether the kernel takes seccomp filters.
     pub(crate) seccomp: bool,
+    /// Whether such a filter can ask a listener.
+    pub(crate) seccomp_notify: bool,
     /// Whether a seccomp filter is in force on this process, as inside another container.
     pub(crate) under_seccomp: bool,
     pub(crate) security: Security,

@@ -51,6 +51,7 @@ impl HostFacts {
         let constant = CONSTANT.get_or_init(Constant::read);
         let cgroups = Hierarchies::read().unwrap_or_else(|_| Hierarchies::detect("", ""));
         let status = text("/proc/thread-self/status");
+        let actions = text("/proc/sys/kernel/seccomp/actions_avail");
         Self {
             kernel: constant.kernel.clone(),
             calls: constant.calls,
@@ -75,7 +76,8 @@ impl HostFacts {
             // EINVAL is a kernel before 6.3, where every memfd is executable.
             executable_memfd: matches!(probe::executable_memfd(), Ok(()) | Err(Errno::EINVAL)),
             // Made by CONFIG_SECCOMP_FILTER: seccomp(2).
-            seccomp: !text("/proc/sys/kernel/seccomp/actions_avail").is_empty(),
+            seccomp: !actions.is_empty(),
+            seccomp_notify: actions.split_whitespace().any(|name| name == "user_notif"),
             under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),
         }
     }
