@@ -2,6 +2,7 @@
 
 use crate::cgroup::Manager;
 use crate::container::Containers;
+use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
 use execdriver_core::{
     Capabilities, Command, ContainerInfo, Control, Driver, Error, ExecRequest, ExitStatus, Hooks,
@@ -98,6 +99,7 @@ impl Driver for NativeDriver {
         let facts = HostFacts::read();
         controls.extend(doctor::pause(&facts));
         controls.extend(doctor::controls(&facts));
+        controls.extend(limits::controls(&facts, &CgroupFiles::read(&facts)));
         capabilities
     }
 

@@ -7,6 +7,7 @@
 mod confine;
 pub(crate) mod doctor;
 mod kernel;
+pub(crate) mod limits;
 mod read;
 mod rootless;
 mod security;

@@ -1,29 +1,9 @@
-//! What a host gives to containers without real root: ids, owners, controllers of cgroups; each with its mend.
+//! What a host gives to containers without real root: ids and owners; each with its mend.
 
 use super::HostFacts;
-use crate::cgroup::Version;
 use execdriver_core::Control;
 
-/// The limits that a container may ask for, and the controllers that they take.
-const LIMITS: [(&str, &str); 5] = [
-    ("limits of memory", "memory"),
-    ("limits of cpu time", "cpu"),
-    ("limits of processes", "pids"),
-    ("limits of block I/O", "io"),
-    ("choice of processors", "cpuset"),
-];
-
-const DELEGATE: &str = "mkdir -p /etc/systemd/system/user@.service.d && printf \
-     '[Service]\\nDelegate=cpu cpuset io memory pids\\n' >/etc/systemd/system/user@.service.d/delegate.conf \
-     && systemctl daemon-reload, then log in anew";
-
 pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
-    let mut controls = ids(facts);
-    controls.extend(limits(facts));
-    controls
-}
-
-fn ids(facts: &HostFacts) -> Vec<Control> {
     let group = "user namespaces";
     let root = facts.is_root();
     let confined = facts.user_namespaces.outer.is_some();
@@ -57,74 +37,11 @@ fn ids(facts: &HostFacts) -> Vec<Control> {
     ]
 }
 
-/// On version 2 a subtree may be handed over with some controllers only; on version 1 each has a
-/// hierarchy of its own.
-fn limits(facts: &HostFacts) -> Vec<Control> {
-    let group = "cgroups";
-    let version_1 = |name: &str| {
-        let name = if name == "io" { "blkio" } else { name };
-        let hierarchies = facts.cgroups.list.iter();
-        hierarchies
-            .filter(|hierarchy| hierarchy.version == Version::V1)
-            .any(|hierarchy| hierarchy.controllers.iter().any(|have| have == name))
-    };
-    let writable = |name: &str| {
-        let name = if name == "io" { "blkio" } else { name };
-        let mut all = facts.cgroup_access.writable.iter();
-        all.any(|have| have.split(',').any(|have| have == name))
-    };
-    LIMITS
-        .iter()
-        .map(|(what, name)| {
-            if version_1(name) {
-                return match writable(name) {
-                    true => Control::enforced(group, what),
-                    false => not_writable(facts, what),
-                };
-            }
-            match &facts.cgroup_access.unified {
-                Some(unified) if unified.controllers.iter().any(|have| have == name) => {
-                    if unified.occupied {
-                        occupied(unified.path.display().to_string(), what)
-                    } else {
-                        Control::enforced(group, what)
-                    }
-                }
-                Some(unified) => {
-                    let path = unified.path.display();
-                    let reason = format!("{path} has no controller {name}");
-                    let mend = match facts.is_root() {
-                        true => format!(
-                            "boot a kernel with the controller {name}, or without its version 1"
-                        ),
-                        false => DELEGATE.to_owned(),
-                    };
-                    Control::unavailable(group, what, &reason, &mend)
-                }
-                None => not_writable(facts, what),
-            }
-        })
-        .collect()
-}
-
-fn occupied(path: String, what: &str) -> Control {
-    let reason = format!("{path} has processes of its own, and only the leaves of version 2 may");
-    let mend =
-        format!("mkdir {path}/host && echo PID >{path}/host/cgroup.procs, for the host program");
-    Control::unavailable("cgroups", what, &reason, &mend)
-}
-
-fn not_writable(facts: &HostFacts, what: &str) -> Control {
-    let mend = crate::cgroup::mend(&facts.cgroups, facts.cgroup_access.read_only);
-    let reason = "no cgroup with the controller can be made";
-    Control::unavailable("cgroups", what, reason, mend)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cgroup::Hierarchies;
-    use crate::facts::{CgroupAccess, UnifiedAccess};
+    use crate::facts::CgroupAccess;
     use execdriver_core::Enforcement;
 
     fn kim() -> HostFacts {
@@ -169,33 +86,5 @@ mod tests {
         );
         let text = of(&facts, "id-mapped mounts");
         assert!(text.contains("only root of the host"), "{text}");
-    }
-
-    #[test]
-    fn what_was_not_delegated_is_told_by_controller() {
-        let mut facts = kim();
-        let text = of(&facts, "limits of memory");
-        assert!(text.contains("Delegate=yes"), "{text}");
-        facts.cgroup_access.unified = Some(UnifiedAccess {
-            path: "/sys/fs/cgroup/kim".into(),
-            controllers: vec!["memory".to_owned(), "pids".to_owned()],
-            occupied: false,
-        });
-        assert_eq!(
-            of(&facts, "limits of memory"),
-            of(&facts, "limits of processes")
-        );
-        let text = of(&facts, "choice of processors");
-        assert!(
-            text.contains("/sys/fs/cgroup/kim has no controller cpuset"),
-            "{text}"
-        );
-        assert!(
-            text.contains("Delegate=cpu cpuset io memory pids"),
-            "{text}"
-        );
-        facts.cgroup_access.unified.as_mut().unwrap().occupied = true;
-        let text = of(&facts, "limits of memory");
-        assert!(text.contains("mkdir /sys/fs/cgroup/kim/host"), "{text}");
     }
 }
