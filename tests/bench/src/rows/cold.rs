@@ -25,10 +25,12 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             .arg(place.state("cold"))
             .arg("run")
             .args(flags);
-        command
-            .arg("--rootfs")
-            .arg(place.rootfs())
-            .args(["--", "/bin/true"]);
+        command.arg("--rootfs").arg(place.rootfs()).args([
+            "--seccomp",
+            "unconfined",
+            "--",
+            "/bin/true",
+        ]);
         run(command)
     };
     let floor = || {
@@ -44,7 +46,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             unit: Unit::Millis,
             target: Some(1.0),
             pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
-            did: "A: `execdriver run --no-init --rootfs R -- /bin/true` as a process, start of the process included. B: \
+            did: "A: `execdriver run --no-init --seccomp unconfined --rootfs R -- /bin/true` as a process, start of the process included. B: \
                   `crun --cgroup-manager=cgroupfs run` of a bundle with the same root file system, \
                   namespaces, mounts, nodes, device rules, masks and capabilities. Neither has a seccomp filter, an init, a \
                   terminal; both make a session keyring and a cgroup in each hierarchy of version 1, and keep state on a tmpfs. \

@@ -50,6 +50,7 @@ fn the_default_filter_is_that_of_the_contract_on_every_machine() {
             "keyctl",
             "bpf",
             "io_uring_setup",
+            "open_by_handle_at",
         ] {
             assert_eq!(of(denied, &[]), EPERM, "{machine:?} {denied}");
         }
