@@ -175,7 +175,7 @@ fn drivers_and_doctor_are_readable_by_people_and_programs() {
         assert!(!missing || told("reason") && told("mend"), "{control}");
     }
     let has = |name: &str| {
-        let wanted = |c: &serde_json::Value| c["group"] == "seccomp" && c["name"] == name;
+        let wanted = |c: &Value| c["group"] == "seccomp" && c["name"] == name;
         controls.as_array().unwrap().iter().any(wanted)
     };
     assert!(has("filter") && has("notify"), "{controls}");

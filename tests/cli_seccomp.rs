@@ -115,6 +115,6 @@ fn a_file_of_that_name_is_reached_by_its_path() {
     let cli = Cli::new();
     std::fs::write(cli.fs.outside().join("unconfined"), NO_CHMOD).unwrap();
     let mut command = cli.run_command(&["--seccomp", "./unconfined"]);
-    command.args(&CHMOD).current_dir(cli.fs.outside());
+    command.args(CHMOD).current_dir(cli.fs.outside());
     refused(cli::finish(command, b""));
 }
