@@ -313,6 +313,27 @@ fn a_container_that_starts_under_a_mebibyte_is_reported_as_out_of_memory_each_ti
 }
 
 #[test]
+fn a_limit_in_which_not_even_the_start_fits_is_named() {
+    if skip_unless(LIMITS) {
+        return;
+    }
+    let bench = Bench::new();
+    for limit in [4 << 10, 16 << 10, 64 << 10] {
+        let command = limited(&bench, &["true"], |common, linux| {
+            common.memory = limit;
+            linux.memory_swap = limit;
+        });
+        let (error, text) = refused(bench.try_run(&command));
+        assert!(
+            matches!(&error, Error::InvalidCommand { field, .. } if field == "resources.memory"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("got {limit} bytes")), "{text}");
+        assert_no_trace(&bench, &command.id);
+    }
+}
+
+#[test]
 fn oom_child() {
     if skip_unless(LIMITS) {
         return;

@@ -5,7 +5,7 @@ use super::entered::Entered;
 use super::mapped::IdNamespaces;
 use super::run::{Alive, terminal_of};
 use super::watch::Watch;
-use super::{Containers, error, host, unless_ended};
+use super::{Containers, error, host, starved, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch, root_of};
@@ -200,6 +200,10 @@ impl Exec<'_> {
             match self.launch_into(unified, plan, held) {
                 Err(error) if error.is_crowded() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => {
+                    let kills = || entered.cgroup().and_then(|own| own.counters().oom_kills);
+                    if starved::may_be(&error) && kills() > Some(0) {
+                        return Err(starved::error(error, self.request.resources.as_ref()));
+                    }
                     return Err(error::launch(error, plan, &self.request.process.entrypoint));
                 }
                 Ok(started) => return Ok(started),

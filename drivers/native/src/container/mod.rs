@@ -23,6 +23,7 @@ mod oom;
 mod pause;
 mod run;
 mod signal;
+mod starved;
 mod stats;
 mod stop;
 mod terminals;

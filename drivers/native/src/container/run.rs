@@ -6,7 +6,7 @@ use super::made::Made;
 use super::mapped::IdNamespaces;
 use super::oom::OomNotifier;
 use super::watch::{Ended, Watch, payload_end};
-use super::{error, host};
+use super::{error, host, starved};
 use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
@@ -240,6 +240,9 @@ impl Run<'_> {
         if matches!(error, LaunchError::EndedEarly { .. }) && made.aborted() {
             let id = self.spec.id.clone();
             return Error::Aborted { id };
+        }
+        if starved::may_be(&error) && made.counters().oom_kills > Some(0) {
+            return starved::error(error, self.command.resources.as_ref());
         }
         error::launch(error, plan, &self.command.process.entrypoint)
     }
