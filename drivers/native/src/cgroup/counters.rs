@@ -41,6 +41,16 @@ impl Cgroup {
         }
         found
     }
+
+    /// Whether its own limit of memory ever stood in the way, be it that nobody was killed.
+    pub(crate) fn met_memory_limit(&self) -> bool {
+        let v1 = self.controller("memory").map(|memory| memory.dir.as_fd());
+        let failures = v1.and_then(|dir| number(dir, "memory.failcnt"));
+        let unified = self.unified().map(|unified| unified.dir.as_fd());
+        let events = unified.and_then(|dir| text(dir, "memory.events"));
+        let met = events.and_then(|events| value(&events, "max"));
+        failures > Some(0) || met > Some(0)
+    }
 }
 
 fn version_2(dir: BorrowedFd<'_>) -> Counters {

@@ -200,8 +200,7 @@ impl Exec<'_> {
             match self.launch_into(unified, plan, held) {
                 Err(error) if error.is_crowded() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => {
-                    let kills = || entered.cgroup().and_then(|own| own.counters().oom_kills);
-                    if starved::may_be(&error) && kills() > Some(0) {
+                    if starved::is(&error, entered.cgroup()) {
                         return Err(starved::error(error, self.request.resources.as_ref()));
                     }
                     return Err(error::launch(error, plan, &self.request.process.entrypoint));

@@ -241,7 +241,7 @@ impl Run<'_> {
             let id = self.spec.id.clone();
             return Error::Aborted { id };
         }
-        if starved::may_be(&error) && made.counters().oom_kills > Some(0) {
+        if starved::is(&error, made.cgroup().ok()) {
             return starved::error(error, self.command.resources.as_ref());
         }
         error::launch(error, plan, &self.command.process.entrypoint)

@@ -65,6 +65,18 @@ pub(crate) enum SpawnError {
     Exec(#[source] Errno),
 }
 
+impl SpawnError {
+    /// What the kernel said.
+    pub(crate) fn errno(&self) -> Errno {
+        match self {
+            Self::Clone(errno)
+            | Self::Capabilities(errno)
+            | Self::Descriptors(errno)
+            | Self::Exec(errno) => *errno,
+        }
+    }
+}
+
 /// Starts init. When it returns, init's program has been executed; three system calls.
 pub(crate) fn spawn(spawn: &Spawn) -> Result<Spawned, SpawnError> {
     let stack = Stack::new();
