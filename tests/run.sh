@@ -44,6 +44,8 @@ stage_tools() {
     command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
     command -v cpio >/dev/null || packages+=(cpio)
     [ -x /usr/sbin/modprobe ] || packages+=(kmod)
+    compgen -G '/usr/lib*/libseccomp.so.2' >/dev/null || compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null ||
+        packages+=(libseccomp2)
     if [ ${#packages[@]} = 0 ]; then
         echo "every Debian package is there"
     elif is_root && command -v apt-get >/dev/null; then

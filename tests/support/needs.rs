@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Program(&'static str),
     /// A path of the host, such as /dev/fuse.
     Path(&'static str),
+    /// A shared library, by the name that programs are linked with.
+    Library(&'static str),
     /// A kernel of at least this version.
     Kernel(u32, u32),
     /// The file system of temporary files lets owners be mapped.
@@ -101,6 +103,7 @@ pub(crate) fn has(need: Need) -> bool {
         Need::Busybox => Path::new("/bin/busybox").exists(),
         Need::Program(name) => in_path(name),
         Need::Path(path) => Path::new(path).exists(),
+        Need::Library(name) => in_libraries(name),
         Need::Kernel(major, minor) => kernel() >= (major, minor),
         Need::MappedOwners => mapped_owners(),
         Need::Landlock(abi) => landlock() >= abi,
@@ -160,6 +163,13 @@ fn in_path(name: &str) -> bool {
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .any(|dir| dir.join(name).exists())
+}
+
+/// Where Debian and others have them.
+fn in_libraries(name: &str) -> bool {
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let tops = ["/usr/lib", "/lib", "/usr/lib64", "/lib64"].map(Path::new);
+    (tops.iter()).any(|top| top.join(name).exists() || top.join(&machine).join(name).exists())
 }
 
 /// Those that can in Linux 5.12 to 5.15; a tmpfs can since 6.3, an overlay never.

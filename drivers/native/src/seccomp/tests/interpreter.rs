@@ -35,10 +35,9 @@ impl Call {
 
     /// Runs `program`; one that runs out of its end is a failure.
     pub(super) fn run(&self, program: &[u8]) -> Ended {
-        let program: Vec<&[u8]> = program.chunks_exact(8).collect();
         let (mut at, mut accumulator, mut steps, mut looked_at_arguments) = (0, 0u32, 0, false);
         loop {
-            let insn = program[at];
+            let insn = &program[8 * at..8 * at + 8];
             let code = u16::from_le_bytes([insn[0], insn[1]]);
             let (yes, no) = (usize::from(insn[2]), usize::from(insn[3]));
             let k = u32::from_le_bytes([insn[4], insn[5], insn[6], insn[7]]);

@@ -1,7 +1,12 @@
 //! Filters run call by call in an interpreter of ours: the templates, each operator, long programs, and libseccomp's
 //! answers beside ours.
 
+mod arbitrary;
 mod interpreter;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod libseccomp;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod oracle;
 mod templates;
 
 use super::*;
