@@ -18,7 +18,7 @@ pub fn stats(subject: &dyn Subject) {
     assert!(gone.is_err());
 }
 
-/// An update of nothing succeeds, where the driver has updates.
+/// An update of nothing succeeds, where the driver has updates; one of what does not run is an error.
 pub fn update(subject: &dyn Subject) {
     let command = subject.command(&id("update"), &Act::Sleep);
     while_running(subject, &command, |driver| {
@@ -29,6 +29,8 @@ pub fn update(subject: &dyn Subject) {
     })
     .0
     .unwrap();
+    let gone = subject.driver().update(&command.id, &Resources::default());
+    assert!(gone.is_err());
 }
 
 /// A resize without a terminal succeeds and does nothing; of nothing it is an error.
