@@ -75,7 +75,7 @@ pub(super) fn one_rule_each() -> impl Strategy<Value = String> {
 /// conditions hold; what the default says anyway is no rule.
 fn meant(document: &LinuxSeccomp, name: &str, machine: Machine, args: &[u64]) -> u32 {
     let cut = |value: u64| match machine.has_short_arguments() {
-        true => u64::from(value as u32),
+        true => value & u64::from(u32::MAX),
         false => value,
     };
     let holds = |arg: &&LinuxSeccompArg| {
@@ -128,7 +128,7 @@ fn number(action: Action) -> u32 {
 /// it (they only go forwards), a return at the end, and not too many.
 fn verify(program: &[u8]) -> Result<(), String> {
     let all: Vec<&[u8]> = program.chunks(8).collect();
-    if all.is_empty() || all.len() > 4096 || program.len() % 8 != 0 {
+    if all.is_empty() || all.len() > 4096 || !program.len().is_multiple_of(8) {
         return Err(format!("{} bytes", program.len()));
     }
     for (at, insn) in all.iter().enumerate() {
@@ -308,10 +308,10 @@ proptest! {
             r#"{{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{{"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": {args}}}, {rule}]}}"#
         )),
     ]) {
-        if let Some(document) = read(&text) {
-            if let Ok(filter) = Filter::compile(&document.into(), Machine::X86_64) {
-                prop_assert_eq!(verify(&filter.program), Ok(()));
-            }
+        if let Some(document) = read(&text)
+            && let Ok(filter) = Filter::compile(&document.into(), Machine::X86_64)
+        {
+            prop_assert_eq!(verify(&filter.program), Ok(()));
         }
     }
 }

@@ -21,7 +21,7 @@ fn interesting(document: &LinuxSeccomp) -> Vec<[u64; 6]> {
     let args = calls.flat_map(|call| call.args().iter().flatten());
     for arg in args {
         for value in [arg.value(), arg.value_two().unwrap_or_default()] {
-            let low = u64::from(value as u32);
+            let low = value & u64::from(u32::MAX);
             values.extend([value, value.wrapping_add(1), value.wrapping_sub(1), low]);
             values.extend([low | 1 << 32, value ^ 1 << 40, !value]);
         }
