@@ -1,4 +1,5 @@
 //! The command line's user namespaces: `--userns`, and volumes with mapped owners.
+#![cfg(all(target_os = "linux", feature = "cli"))]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Cgroups of an ordinary user: those that an administrator has delegated, and what is said without them.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Version 2 cgroups handed to an ordinary user, as `Delegate=yes` of systemd or an administrator does it.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

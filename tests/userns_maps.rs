@@ -1,4 +1,5 @@
 //! The ids of a user namespace: those of /etc/subuid for an ordinary user, and maps that nobody may write.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Volumes and root file systems whose owners are seen through a user namespace: mount_setattr(2), `MOUNT_ATTR_IDMAP`.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! A host program that is root of a user namespace of somebody else's making, as inside a rootless container.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! What a container without real root must still have, and what it must not reach: streams, cgroups, flags of mounts.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,7 +1,6 @@
 //! The flags that say what a container is, and the `Command` that they make.
 
 use crate::failure::Failure;
-use crate::limits::LimitArgs;
 use crate::values::{self, DeviceArg, Namespace, UsernsArg, VolumeArg};
 use clap::Args;
 use execdriver::{
@@ -110,8 +109,6 @@ pub(crate) struct ContainerArgs {
     /// A kernel parameter of the container's namespaces
     #[arg(long, value_name = "KEY=VALUE", value_parser = sysctl, help_heading = "Isolation")]
     sysctl: Vec<(String, String)>,
-    #[command(flatten)]
-    limits: LimitArgs,
 }
 
 impl ContainerArgs {
@@ -135,7 +132,6 @@ impl ContainerArgs {
             command.mounts.push(mount);
         }
         command.mounts.extend_from_slice(&self.tmpfs);
-        command.resources = self.limits.resources()?;
         let mut linux = self.linux()?;
         match &self.rootfs {
             Some(rootfs) => {
@@ -172,7 +168,6 @@ impl ContainerArgs {
             readonly_rootfs: self.read_only,
             no_new_privileges: self.no_new_privileges,
             cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
-            oom_score_adj: self.limits.oom_score_adj.unwrap_or(0),
             sysctl: self.sysctl.iter().cloned().collect(),
             init: !self.no_init,
             profile: self.profile.unwrap_or_default(),

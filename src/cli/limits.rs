@@ -3,7 +3,7 @@
 use crate::container::invalid;
 use crate::failure::Failure;
 use crate::values::{self, Bytes, DeviceNumber};
-use execdriver::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
+use execdriver::{Command, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
 
 /// The period that a number of processors is a part of, microseconds.
 const PERIOD: i64 = 100_000;
@@ -134,7 +134,7 @@ impl LimitArgs {
     ///
     /// # Errors
     /// A device that is none.
-    pub(crate) fn resources(&self) -> Result<Option<Resources>, Failure> {
+    fn resources(&self) -> Result<Option<Resources>, Failure> {
         let bytes = |size: Option<Bytes>| size.map_or(0, |size| size.0);
         let (quota, period) = match self.cpus {
             Some(cpus) => (quota_of(cpus), PERIOD),
@@ -170,6 +170,18 @@ impl LimitArgs {
             linux: Some(linux).filter(|linux| *linux != default),
         };
         Ok(Some(resources).filter(|resources| *resources != Resources::default()))
+    }
+
+    /// Limits a new container.
+    ///
+    /// # Errors
+    /// A device that is none.
+    pub(crate) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
+        command.resources = self.resources()?;
+        if let Some(linux) = command.as_linux_mut() {
+            linux.oom_score_adj = self.oom_score_adj.unwrap_or(0);
+        }
+        Ok(())
     }
 
     /// The limits of a container or an exec that is there, `oom_score_adj` among them.

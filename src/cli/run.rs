@@ -4,6 +4,7 @@ use crate::confine::ConfineArgs;
 use crate::container::ContainerArgs;
 use crate::failure::{Failure, chain};
 use crate::global::Global;
+use crate::limits::LimitArgs;
 use crate::session::{self, Streams};
 use crate::{tty, values};
 use execdriver::{Command, Error, Hooks, ProcessConfig, RunOptions, Target};
@@ -71,6 +72,10 @@ pub(crate) struct Args {
     command: Option<PathBuf>,
     #[command(flatten)]
     container: ContainerArgs,
+    // Beside the others and not within them: clap leaves the members of a struct that holds
+    // another one out of its group, and then nothing keeps them from `--command`.
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     confine: ConfineArgs,
     /// The program and its arguments
@@ -168,6 +173,7 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
     complete(&mut process);
     let workdir = args.process.workdir.clone();
     let mut command = args.container.command(id, process, workdir)?;
+    args.limits.apply(&mut command)?;
     args.confine.apply(&mut command)?;
     Ok(command)
 }
