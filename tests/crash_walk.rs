@@ -19,7 +19,7 @@ use execdriver::{
 };
 use std::path::Path;
 use std::sync::Arc;
-use support::{Baseline, alone, unique_id, within};
+use support::{Baseline, Need, alone, skip_unless, unique_id, within};
 use walk::{Session, Verdict};
 
 /// The test that is the host program in another process.
@@ -149,6 +149,9 @@ fn whatever_a_host_that_is_killed_in_a_run_leaves_can_be_terminated_or_cleaned()
 
 #[test]
 fn whatever_a_host_that_is_killed_in_a_run_with_a_parent_cgroup_leaves_goes_with_its_parents() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
     walk(|bench| {
         let id = unique_id("killed");
         let parent = format!("/parent-{id}/below");

@@ -66,6 +66,8 @@ impl Session {
         let child = Command::new("/proc/self/exe")
             .args(["--exact", "--nocapture", "--test-threads=1", test])
             .env(DIRECTORY, directory.path())
+            // It is killed: what it leaves goes with ours.
+            .env("TMPDIR", directory.path())
             .env("EXECDRIVER_PAYLOAD", crate::support::payload())
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
