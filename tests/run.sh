@@ -34,6 +34,18 @@ say() { printf '    %s\n' "$*"; }
 # A stage that cannot run here says so by this; it counts as skipped, never as passed.
 skip_stage() { echo "skipped-stage: $*"; }
 
+# Debian's packages, where root may add them.
+install_packages() {
+    if [ $# = 0 ]; then
+        echo "every Debian package is there"
+    elif is_root && command -v apt-get >/dev/null; then
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+    else
+        echo "missing, and only root can add them: apt-get install $*"
+    fi
+}
+
 # --- stages: each prints freely and fails by its exit code --------------------------------------------------------
 
 stage_tools() {
@@ -42,22 +54,11 @@ stage_tools() {
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
     command -v setpriv >/dev/null || packages+=(util-linux)
     command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
-    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
-    command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
-    command -v cpio >/dev/null || packages+=(cpio)
-    [ -x /usr/sbin/modprobe ] || packages+=(kmod)
+    command -v newuidmap >/dev/null || packages+=(uidmap)
     compgen -G '/usr/lib*/libseccomp.so.2' >/dev/null || compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null ||
         packages+=(libseccomp2)
-    if [ ${#packages[@]} = 0 ]; then
-        echo "every Debian package is there"
-    elif is_root && command -v apt-get >/dev/null; then
-        apt-get update -q
-        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
-    else
-        echo "missing, and only root can add them: apt-get install ${packages[*]}"
-    fi
+    install_packages "${packages[@]}"
     add_target "$WINDOWS" || true
-    add_target aarch64-unknown-linux-musl || true
     add_target "$(uname -m)-unknown-linux-musl" || echo "the payload will be linked with glibc"
     local component
     for component in rustfmt clippy; do
@@ -220,6 +221,14 @@ promises() {
 # Whatever touches a kernel, once more in virtual machines with Debian's kernel and cgroup v2 alone, as root and as an
 # ordinary user; and the smallest of it on aarch64. What only makes sure by repetition repeats less (EXECDRIVER_PATIENCE).
 stage_vm() {
+    local packages=()
+    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+    command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
+    command -v cpio >/dev/null || packages+=(cpio)
+    [ -x /usr/sbin/modprobe ] || packages+=(kmod)
+    install_packages "${packages[@]}"
+    stage_payload
+    add_target aarch64-unknown-linux-musl || true
     if ! command -v qemu-system-x86_64 >/dev/null || [ "$(uname -m)" != x86_64 ]; then
         skip_stage "no qemu-system-x86_64, or this is no x86_64"
         return
