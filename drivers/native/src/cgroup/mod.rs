@@ -120,11 +120,6 @@ impl Cgroup {
         self.controller(controller).is_some()
     }
 
-    /// Whether nothing of it is there (any more).
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
     /// The directory for `CLONE_INTO_CGROUP`, where there is a version 2 hierarchy.
     pub(crate) fn unified_dir(&self) -> Option<BorrowedFd<'_>> {
         self.unified().map(|member| member.dir.as_fd())

@@ -33,21 +33,6 @@ impl CgroupPath {
         }
     }
 
-    /// The place that an OCI `cgroupsPath` names.
-    pub(crate) fn parse(path: &str) -> Result<Self, CgroupError> {
-        let mut parents = cleaned(path)?;
-        let leaf = parents
-            .pop()
-            .ok_or_else(|| invalid(path, "it names the root"))?;
-        Ok(Self {
-            absolute: path.starts_with('/'),
-            parents,
-            leaf,
-            keeps_parents: false,
-            delegated: false,
-        })
-    }
-
     /// Leaves the parents where they are when the container goes: for the driver's own, which the
     /// next start would only make again, at the cost of half of all its work on cgroups.
     pub(crate) fn keeping_parents(self) -> Self {
@@ -160,9 +145,6 @@ mod tests {
             assert!(CgroupPath::new(parent, id).is_err(), "{parent:?} {id:?}");
         }
         assert!(CgroupPath::new(&"n".repeat(256), "c1").is_err());
-        assert!(CgroupPath::parse("/..").is_err());
-        let parsed = CgroupPath::parse("/a/b").unwrap();
-        assert_eq!(parsed, CgroupPath::new("/a", "b").unwrap());
     }
 
     proptest! {

@@ -138,7 +138,7 @@ fn a_container_is_made_filled_counted_recorded_and_destroyed_in_every_hierarchy(
     // Gone is fine, for the one that was open and for the record.
     cgroup.kill_all(PATIENCE).unwrap();
     cgroup.destroy(PATIENCE).unwrap();
-    assert!(Cgroup::open(&record).unwrap().is_empty());
+    assert!(Cgroup::open(&record).unwrap().members.is_empty());
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_cgroup_of_the_same_name_that_somebody_made_later_is_not_ours() {
         fs::remove_dir(&path).unwrap();
         fs::create_dir(&path).unwrap();
     }
-    assert!(Cgroup::open(&record).unwrap().is_empty());
+    assert!(Cgroup::open(&record).unwrap().members.is_empty());
     let directories = paths(&cgroup);
     cgroup.destroy(PATIENCE).unwrap();
     for path in directories {

@@ -117,11 +117,6 @@ impl HostFacts {
         self.filesystems.iter().any(|have| have == name)
     }
 
-    /// Whether this security module is active.
-    pub(crate) fn has_lsm(&self, name: &str) -> bool {
-        self.lsms.iter().any(|have| have == name)
-    }
-
     /// Whether the kernel has this namespace (`net`, `cgroup`, `user` ...).
     pub(crate) fn has_namespace(&self, name: &str) -> bool {
         self.namespaces.iter().any(|have| have == name)

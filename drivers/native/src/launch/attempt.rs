@@ -1,11 +1,10 @@
 //! A launch under way: answers init's reports until the payload runs, or ends and reaps whatever was started.
 
 use core::time::Duration;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::write;

@@ -93,11 +93,6 @@ impl LaunchError {
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(self, LaunchError::Channel(ChannelError::TimedOut))
     }
-
-    /// Whether the caller's abort descriptor ended the launch.
-    pub(crate) fn is_aborted(&self) -> bool {
-        matches!(self, LaunchError::Channel(ChannelError::Aborted))
-    }
 }
 
 fn ended(exit: &Option<Exit>) -> String {

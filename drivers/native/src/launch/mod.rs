@@ -22,13 +22,13 @@ mod procfs;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use channel::{ChannelError, Limits};
+pub(crate) use channel::Limits;
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
 pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line, outside, parse as parse_id_map, root_of};
 pub(crate) use idns::id_namespace;
 pub(crate) use placeholder::Placeholder;
-pub(crate) use process::{End, Exit, Process, ProcessError, Usage};
+pub(crate) use process::{End, Exit, Process, ProcessError};
 pub(crate) use procfs::{ProcessDir, ProcfsError};
 
 use crate::sys::spawn::{Spawn, spawn};

@@ -8,7 +8,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use crate::state::{Liveness, ProcessId};
 use crate::sys::{pidfd, sigchld, wait};
 
 /// A process that this program started, or opened by its pid.
@@ -87,12 +86,6 @@ pub(crate) enum ProcessError {
         /// Its pid.
         pid: i32,
     },
-    /// It was recorded in another pid namespace than ours.
-    #[error("process {pid} belongs to another pid namespace")]
-    Foreign {
-        /// Its pid there.
-        pid: i32,
-    },
     /// Another process is its parent, and the kernel does not tell strangers.
     #[error("the exit status of process {pid} is known to its parent only")]
     NotOurChild {
@@ -133,23 +126,6 @@ impl Process {
             Err(Errno::ESRCH | Errno::EINVAL) => Err(ProcessError::Ended { pid }),
             Err(source) => Err(ProcessError::System {
                 verb: "open",
-                pid,
-                source,
-            }),
-        }
-    }
-
-    /// A process by what was recorded of it: never one that has its pid now. `Ended` also when it is a zombie.
-    pub(crate) fn open_recorded(id: &ProcessId) -> Result<Self, ProcessError> {
-        let pid = i32::try_from(id.pid).map_err(|_| ProcessError::Ended { pid: i32::MAX })?;
-        let process = Process::open(pid)?;
-        // Only now: while the recorded process lives, its pid is its own, so the descriptor is of it.
-        match id.liveness() {
-            Liveness::Alive => Ok(process),
-            Liveness::Zombie | Liveness::Gone => Err(ProcessError::Ended { pid }),
-            Liveness::Foreign => Err(ProcessError::Foreign { pid }),
-            Liveness::Unknown(source) => Err(ProcessError::System {
-                verb: "identify",
                 pid,
                 source,
             }),

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::channel::ChannelError;
 use super::memfd::seal;
 use super::{CallerError, End, Exit, LaunchError, Limits, Process, launch, launch_program};
 use crate::wire::Op;
@@ -113,7 +114,8 @@ fn an_abort_while_it_starts_ends_it() {
         deadline: None,
         abort: Some(theirs.as_fd()),
     };
-    assert!(launch(request).unwrap_err().is_aborted());
+    let error = launch(request).unwrap_err();
+    assert!(matches!(error, LaunchError::Channel(ChannelError::Aborted)));
     assert!(seen.unwrap().was_reaped());
 }
 

@@ -78,7 +78,6 @@ impl Plan {
             denies_setgroups: !setgroups,
             oom_score_adj: host.oom_score_adj_to_write(exec.process.oom_score_adj()),
             cgroup: CgroupPlan::default(),
-            terminal: wanted.terminal(),
             init: false,
             apparmor: None,
             unenforced: Vec::new(),

@@ -76,8 +76,6 @@ pub(crate) struct Plan {
     pub(crate) oom_score_adj: Option<i32>,
     /// The container's cgroup.
     pub(crate) cgroup: CgroupPlan,
-    /// Whether init reports a terminal.
-    pub(crate) terminal: bool,
     /// Whether init stays above the program.
     pub(crate) init: bool,
     /// The AppArmor profile that was decided on, for execs to get the same.
@@ -203,7 +201,6 @@ impl Plan {
             denies_setgroups: !namespaces.setgroups(),
             oom_score_adj: host.oom_score_adj_to_write(process.oom_score_adj()),
             cgroup,
-            terminal: wanted.terminal(),
             init: spec.init,
             apparmor: confinement.apparmor.clone(),
             unenforced,

@@ -121,6 +121,7 @@ impl Filter {
     }
 
     /// How many instructions it has.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.program.len() / 8
     }

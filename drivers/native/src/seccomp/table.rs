@@ -17,6 +17,7 @@ pub(super) const X32_BIT: u32 = 1 << 30;
 
 impl Machine {
     /// In the order of the table's columns.
+    #[cfg(test)]
     pub(super) const ALL: [Machine; 5] = [
         Machine::X86_64,
         Machine::I386,

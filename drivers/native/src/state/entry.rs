@@ -67,21 +67,6 @@ impl Entry {
         read_exec(&self.dir, &self.root, &self.id, exec)
     }
 
-    /// The ids of the recorded execs, sorted.
-    pub(crate) fn execs(&self) -> Result<Vec<String>, StateError> {
-        let path = self.path();
-        let entries = at::entries(self.dir.as_fd()).map_err(StateError::io("list", path))?;
-        let mut ids: Vec<String> = entries
-            .iter()
-            .filter_map(|(name, _)| name.to_str()?.strip_prefix(EXEC_PREFIX))
-            .filter_map(|name| name.strip_suffix(SUFFIX))
-            .filter(|id| checked(id).is_ok())
-            .map(str::to_owned)
-            .collect();
-        ids.sort();
-        Ok(ids)
-    }
-
     /// Waits, at most `patience`, until transitions of this entry are ours alone.
     ///
     /// The lock is on a fresh descriptor of the directory itself, so threads of one process

@@ -20,7 +20,7 @@ mod tests;
 
 pub(crate) use entry::{Entry, Locked};
 pub(crate) use error::StateError;
-pub(crate) use process::{Liveness, ProcessId, boot_id};
+pub(crate) use process::{Liveness, ProcessId};
 pub(crate) use record::{
     CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status, TerminalRecord,
     UnitRecord,

@@ -1,11 +1,11 @@
 //! A process that cannot be mistaken for another: pid, start time, boot and pid namespace.
 
-use crate::{at, sys};
+use crate::at;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -92,27 +92,6 @@ impl ProcessId {
             },
             Liveness::Zombie | Liveness::Gone => true,
             Liveness::Foreign | Liveness::Unknown(_) => false,
-        }
-    }
-
-    /// A pidfd of this very process; `None` when it does not run (any more). A recorded pid is
-    /// signalled through this and in no other way.
-    ///
-    /// # Errors
-    /// The errno of `pidfd_open(2)`, when it is not `ESRCH`; `EXDEV` for a process that was
-    /// recorded in another pid namespace.
-    pub(crate) fn open(&self) -> nix::Result<Option<OwnedFd>> {
-        let pid = i32::try_from(self.pid).ok().filter(|pid| *pid > 0);
-        let pidfd = match sys::pidfd::open(pid.ok_or(Errno::EINVAL)?) {
-            Ok(pidfd) => pidfd,
-            Err(Errno::ESRCH) => return Ok(None),
-            Err(errno) => return Err(errno),
-        };
-        match self.liveness() {
-            Liveness::Alive => Ok(Some(pidfd)),
-            Liveness::Zombie | Liveness::Gone => Ok(None),
-            Liveness::Foreign => Err(Errno::EXDEV),
-            Liveness::Unknown(errno) => Err(errno),
         }
     }
 }
@@ -202,7 +181,6 @@ mod tests {
             .unwrap();
         let id = ProcessId::of(child.id()).unwrap();
         assert_eq!(id.liveness(), Liveness::Alive);
-        assert!(id.open().unwrap().is_some());
         child.kill().unwrap();
         assert!(!ProcessId::own().unwrap().is_ending());
         while id.liveness() == Liveness::Alive {
@@ -210,17 +188,12 @@ mod tests {
         }
         assert_eq!(id.liveness(), Liveness::Zombie);
         assert!(id.is_ending());
-        assert!(id.open().unwrap().is_none());
         child.wait().unwrap();
         assert_eq!(id.liveness(), Liveness::Gone);
-        assert!(id.open().unwrap().is_none());
     }
 
     #[test]
     fn pid_zero_is_nobody() {
         assert_eq!(ProcessId::of(0), Err(Errno::ESRCH));
-        let mut nobody = ProcessId::own().unwrap();
-        nobody.pid = 0;
-        assert_eq!(nobody.open().unwrap_err(), Errno::EINVAL);
     }
 }

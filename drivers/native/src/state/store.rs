@@ -145,6 +145,7 @@ impl Store {
     }
 
     /// The driver's root.
+    #[cfg(test)]
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

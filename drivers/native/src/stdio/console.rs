@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,20 +92,9 @@ impl Console {
         Arc::clone(self.threads.terminal())
     }
 
-    /// Copies until one of `fds` is readable or hung up, and returns the first such one's place;
-    /// `None` at the deadline. Without a `fds` and without a deadline it returns `None` at the end
-    /// of what this thread copies.
-    pub(crate) fn wait(
-        &mut self,
-        fds: &[BorrowedFd<'_>],
-        deadline: Option<Instant>,
-    ) -> io::Result<Option<usize>> {
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let fds: Vec<PollFd<'_>> = fds.iter().copied().map(readable).collect();
-        self.wait_for(&fds, deadline)
-    }
-
-    /// The same for descriptors that are waited for in a way of their own.
+    /// Copies until one of `fds` is ready, each in its own way, and returns the first such one's
+    /// place; `None` at the deadline. Without a `fds` and without a deadline it returns `None` at
+    /// the end of what this thread copies.
     pub(crate) fn wait_for(
         &mut self,
         fds: &[PollFd<'_>],

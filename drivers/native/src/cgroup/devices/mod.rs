@@ -13,4 +13,4 @@ mod tests;
 mod v1;
 
 pub(crate) use apply::{DevicePrograms, programs_refused};
-pub(crate) use rule::{Access, DeviceClass, DeviceRule};
+pub(crate) use rule::DeviceRule;

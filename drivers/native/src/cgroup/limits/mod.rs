@@ -173,10 +173,6 @@ pub(crate) fn needed(resources: &LinuxResources) -> Vec<String> {
     names
 }
 
-/// The controllers that limits are written to, in version 2's words.
-pub(crate) const EVERY_CONTROLLER: [&str; 7] =
-    ["cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma"];
-
 /// Instead of a name of version 1, where version 1 will not do.
 const VERSION_2_ONLY: &str = "";
 

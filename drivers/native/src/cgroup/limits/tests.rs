@@ -12,7 +12,9 @@ fn have(version: Version) -> Available {
             ..Available::default()
         },
         Version::V2 => Available {
-            v2: EVERY_CONTROLLER.map(str::to_owned).to_vec(),
+            v2: ["cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma"]
+                .map(str::to_owned)
+                .to_vec(),
             ..Available::default()
         },
     }

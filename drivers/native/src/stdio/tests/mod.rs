@@ -10,6 +10,7 @@ use crate::sys::pidfd;
 use execdriver_core::console::Finished;
 use execdriver_core::{Pipes, Stdio};
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
@@ -68,6 +69,12 @@ impl Running {
         }
     }
 
+    /// Copies until the process has ended: its place among the descriptors, or `None` at the deadline.
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<usize>> {
+        let ended = PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN);
+        self.console.wait_for(&[ended], deadline)
+    }
+
     /// Waits for the end of the process and of its streams.
     fn end(self, grace: Duration) -> (i32, Finished) {
         self.end_within(LONG, grace)
@@ -75,7 +82,7 @@ impl Running {
 
     fn end_within(mut self, time: Duration, grace: Duration) -> (i32, Finished) {
         let deadline = Some(Instant::now() + time);
-        let ready = self.console.wait(&[self.pidfd.as_fd()], deadline).unwrap();
+        let ready = self.wait(deadline).unwrap();
         if ready.is_none() {
             self.child.kill().unwrap();
         }

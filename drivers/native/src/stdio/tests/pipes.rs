@@ -8,7 +8,6 @@ use execdriver_core::console::{Action, Stream};
 use execdriver_core::{Capture, Error, Pipes, Stdio};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -292,7 +291,7 @@ fn a_deadline_passes_while_output_flows() {
     let mut running = Running::start("exec yes", Pipes::null().stdout(&capture), None);
     let started = Instant::now();
     let deadline = Some(started + 200 * MILLISECOND);
-    let ready = running.console.wait(&[running.pidfd.as_fd()], deadline);
+    let ready = running.wait(deadline);
     assert_eq!(ready.unwrap(), None);
     assert!(started.elapsed() >= 200 * MILLISECOND && started.elapsed() < 5 * SECOND);
     running.child.kill().unwrap();

@@ -2,10 +2,10 @@
 
 use super::{LONG, Running, SECOND, clean, silent};
 use crate::support::rounds;
-use execdriver_core::{Capture, Error, Pipes, Stdio, Terminal, WindowSize};
+use execdriver_core::{Capture, Error, Pipes, Stdio, WindowSize};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -222,7 +222,7 @@ fn a_closed_terminal_wakes_the_waiting_thread() {
     terminal.close().unwrap();
     // Nothing is left to copy: the wait goes on for the process alone.
     let deadline = Some(Instant::now() + 100 * MILLISECOND);
-    let ready = running.console.wait(&[running.pidfd.as_fd()], deadline);
+    let ready = running.wait(deadline);
     assert_eq!(ready.unwrap(), None);
     running.child.kill().unwrap();
     running.child.wait().unwrap();
