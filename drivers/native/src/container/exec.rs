@@ -2,28 +2,23 @@
 
 use super::descriptors::{Held, Slots, first_process};
 use super::entered::Entered;
+use super::life::Life;
 use super::mapped::IdNamespaces;
-use super::run::{Alive, terminal_of};
-use super::watch::Watch;
 use super::{Containers, error, host, starved, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
-use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch, root_of};
+use crate::launch::{Launch, LaunchError, Process, Started, launch, root_of};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
 use crate::seccomp::Filter;
 use crate::state::{Entry, LOCK_PATIENCE, Record, Status};
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::ExecSpec;
-use execdriver_core::{
-    ContainerId, Error, ExecRequest, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result,
-    Target,
-};
+use execdriver_core::{ContainerId, Error, ExecRequest, ExitStatus, Hooks, Pipes, Result};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
-use std::cell::Cell;
-use std::fs::File;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,18 +53,24 @@ impl Containers {
         let exec = Exec {
             containers: self,
             filter,
-            id,
-            exec_id: &exec_id,
             record: &record,
             entry: &entry,
             container: &container,
             cgroup: cgroup.as_ref(),
             request,
-            hooks,
-            begun,
-            pre_start_reached: Cell::new(false),
+            life: Life {
+                terminals: &self.terminals,
+                id,
+                exec_id: Some(&exec_id),
+                process: &request.process,
+                options: &request.options,
+                hooks,
+                begun,
+                pre_start_reached: Cell::new(false),
+                oom: RefCell::new(None),
+            },
         };
-        exec.whole(&spec, pipes)
+        exec.whole(&exec_id, &spec, pipes)
     }
 }
 
@@ -86,51 +87,35 @@ const ATTEMPTS: usize = 8;
 struct Exec<'a> {
     containers: &'a Containers,
     filter: Option<Arc<Filter>>,
-    id: &'a str,
-    exec_id: &'a str,
     record: &'a Record,
     entry: &'a Entry,
     container: &'a Arc<Process>,
     cgroup: Option<&'a Cgroup>,
     request: &'a ExecRequest,
-    hooks: &'a Hooks<'a>,
-    begun: Instant,
-    pre_start_reached: Cell<bool>,
+    life: Life<'a>,
 }
 
 impl Exec<'_> {
-    fn whole(&self, spec: &ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
-        let entered = Entered::enter(self.entry, self.exec_id, self.request, self.cgroup);
+    fn whole(&self, exec_id: &str, spec: &ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
+        let entered = Entered::enter(self.entry, exec_id, self.request, self.cgroup);
         let entered = entered.map_err(|error| unless_ended(self.record, error))?;
         let lived = self.live(spec, pipes, &entered);
-        let cleaned = entered.clean();
-        let errors = if self.pre_start_reached.get() {
-            self.hooks
-                .run_post_stop(&self.context(HookStage::PostStop, 0))
-        } else {
-            Vec::new()
-        };
-        let mut status = match (lived, cleaned) {
-            (lived, Ok(())) => lived?,
-            (Ok(mut status), Err(cleanup)) => {
-                status.cleanup_error = Some(Arc::new(cleanup));
-                status
-            }
-            (Err(error), Err(cleanup)) => {
-                return Err(Error::Cleanup {
-                    error: Box::new(error),
-                    cleanup: Box::new(cleanup),
-                });
-            }
-        };
-        status.post_stop_errors = errors;
-        Ok(status)
+        self.life.close(lived, entered.clean())
     }
 
     fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
         let started = self.start(spec, pipes, entered);
         let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
-        self.attend(started, streams, entered)
+        let pid = started.process.pid();
+        let unfreeze = || self.release_killed(pid);
+        let record = |pid, terminal| entered.record_process(pid, terminal);
+        let attended = self.life.attend(started, streams, &unfreeze, record);
+        let (ended, console) = attended?;
+        // What it left would hold its output open.
+        let counters = entered.settle()?;
+        let output = console.finish(self.request.options.output_grace);
+        let status = ended.status(None, |signal| entered.was_sent(signal));
+        Ok(self.life.counted(status, counters, output))
     }
 
     fn start(
@@ -155,7 +140,7 @@ impl Exec<'_> {
             die_with_host: self.request.options.die_with_host,
             strict: self.request.options.strict,
             filter: self.filter.clone(),
-            listener: self.hooks.seccomp_listener.is_some(),
+            listener: self.life.hooks.seccomp_listener.is_some(),
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(&Kind::User) {
@@ -226,23 +211,13 @@ impl Exec<'_> {
         let locked = self.entry.lock(LOCK_PATIENCE);
         let mut locked = Some(locked.map_err(|error| ours(error.into()))?);
         if self.cgroup.is_some_and(Cgroup::is_frozen) {
-            let id = self.id.to_owned();
+            let id = self.life.id.to_owned();
             return Err(ours(Error::Paused { id }));
         }
         let mut entered = || drop(locked.take());
         let release = |pid: i32| self.release_killed(pid);
-        let mut pre_start = |process: &Arc<Process>| {
-            self.pre_start_reached.set(true);
-            let pid = u32::try_from(process.pid()).unwrap_or(0);
-            let context = self.context(HookStage::PreStart, pid);
-            Ok(self.hooks.run_pre_start(&context)?)
-        };
-        let mut listener = |process: &Arc<Process>, listener: OwnedFd| {
-            let pid = u32::try_from(process.pid()).unwrap_or(0);
-            let context = self.context(HookStage::SeccompListener, pid);
-            let file = File::from(listener);
-            Ok(self.hooks.run_seccomp_listener(&context, file)?)
-        };
+        let mut pre_start = |process: &Arc<Process>| self.life.pre_start(process);
+        let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         launch(Launch {
             listener: Some(&mut listener),
             namespaces: plan.clone_flags,
@@ -257,59 +232,8 @@ impl Exec<'_> {
             init_stays: false,
             entered: Some(&mut entered),
             release_killed: Some(&release),
-            limits: Limits {
-                deadline: self.deadline(),
-                abort: None,
-            },
+            limits: self.life.limits(),
         })
-    }
-
-    fn attend(
-        &self,
-        started: Started,
-        streams: HostStdio,
-        entered: &Entered<'_>,
-    ) -> Result<ExitStatus> {
-        let unfreeze = || self.release_killed(started.process.pid());
-        let alive = Alive::new(&started.process, &unfreeze);
-        let options = &self.request.options;
-        let pid = u32::try_from(started.process.pid()).unwrap_or(0);
-        entered.record_process(pid, terminal_of(&started))?;
-        let streams = match self.hooks.start {
-            // A hook that waits for output must not wait for this thread.
-            Some(_) => streams.on_threads(),
-            None => streams,
-        };
-        let mut console = streams.attach(self.exec_id, started.terminal, options.output_cap)?;
-        let terminal = console.terminal();
-        let target = Target::exec(self.id, self.exec_id);
-        let held = self.containers.terminals.hold(target, &terminal);
-        let mut context = self.context(HookStage::Start, pid);
-        context.terminal = Some(terminal);
-        self.hooks.run_start(&context)?;
-        let mut watch = Watch {
-            process: &started.process,
-            console: &mut console,
-            options,
-            deadline: self.deadline(),
-            oom: None,
-            unfreeze: &unfreeze,
-        };
-        let ended = watch.await_end()?;
-        alive.ended();
-        drop(held);
-        // What it left would hold its output open.
-        let counters = entered.settle()?;
-        let finished = console.finish(options.output_grace);
-        let mut status = ended.status(None, |signal| entered.was_sent(signal));
-        status.cpu_user = counters.cpu_user.or(status.cpu_user);
-        status.cpu_system = counters.cpu_system.or(status.cpu_system);
-        status.peak_memory = counters.peak_memory.or(status.peak_memory);
-        status.oom_killed = counters.oom_kills.is_some_and(|kills| kills > 0);
-        status.output_truncated = finished.truncated;
-        status.wall = self.begun.elapsed();
-        status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
-        Ok(status)
     }
 
     /// The container stays paused when an exec in it is ended.
@@ -317,15 +241,5 @@ impl Exec<'_> {
         if let (Some(cgroup), Ok(pid)) = (self.cgroup, u32::try_from(pid)) {
             cgroup.release_killed(pid);
         }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.begun.checked_add(self.request.options.timeout?)
-    }
-
-    fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
-        let mut context = HookContext::new(stage, self.id, &self.request.process, pid);
-        context.exec_id = Some(self.exec_id);
-        context
     }
 }

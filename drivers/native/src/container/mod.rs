@@ -15,6 +15,7 @@ mod error;
 mod exec;
 mod filter;
 mod host;
+mod life;
 mod list;
 mod made;
 mod mapped;

@@ -2,29 +2,25 @@
 
 use super::Containers;
 use super::descriptors::{Held, Slots};
+use super::life::Life;
 use super::made::Made;
 use super::mapped::IdNamespaces;
 use super::oom::OomNotifier;
-use super::watch::{Ended, Watch, payload_end};
+use super::watch::{Ended, payload_end};
 use super::{error, host, starved};
 use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
-use crate::launch::{FROZEN_PATIENCE, Launch, LaunchError, Limits, Process, Started, launch};
+use crate::launch::{Launch, LaunchError, Process, Started, launch};
 use crate::plan::{AppArmor, Plan, RunInput, Sources, asks_sub_ids};
 use crate::seccomp::Filter;
-use crate::state::TerminalRecord;
-use crate::stdio::{self, Console, HostStdio};
+use crate::stdio::{self, Console};
 use execdriver_core::spec::{TemplateDefault, requested_controls};
-use execdriver_core::{
-    Command, Error, ExitStatus, HookContext, HookStage, Hooks, Pipes, Result, RunOptions, Spec,
-    Target,
-};
+use execdriver_core::{Command, Error, ExitStatus, Hooks, Pipes, Result, RunOptions, Spec};
 use nix::fcntl::OFlag;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,11 +46,17 @@ impl Containers {
             filter,
             command,
             spec: &spec,
-            options,
-            hooks,
-            begun,
-            pre_start_reached: Cell::new(false),
-            oom: RefCell::new(None),
+            life: Life {
+                terminals: &self.terminals,
+                id: &spec.id,
+                exec_id: None,
+                process: &command.process,
+                options,
+                hooks,
+                begun,
+                pre_start_reached: Cell::new(false),
+                oom: RefCell::new(None),
+            },
         };
         run.whole(&facts, pipes)
     }
@@ -93,12 +95,7 @@ struct Run<'a> {
     command: &'a Command,
     spec: &'a Spec,
     filter: Option<Arc<Filter>>,
-    options: &'a RunOptions,
-    hooks: &'a Hooks<'a>,
-    begun: Instant,
-    pre_start_reached: Cell<bool>,
-    /// From before the launch until the thread waits for the process.
-    oom: RefCell<Option<OomNotifier>>,
+    life: Life<'a>,
 }
 
 impl Run<'_> {
@@ -106,30 +103,8 @@ impl Run<'_> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let made = Made::begin((store, manager), self.spec, facts)?;
         let lived = self.live(facts, &made, pipes);
-        drop(self.oom.take());
-        let cleaned = made.clean();
-        let errors = if self.pre_start_reached.get() {
-            self.hooks
-                .run_post_stop(&self.context(HookStage::PostStop, 0))
-        } else {
-            Vec::new()
-        };
-        let mut status = match (lived, cleaned) {
-            (Ok(status), Ok(())) => status,
-            (Err(error), Ok(())) => return Err(error),
-            (Ok(mut status), Err(cleanup)) => {
-                status.cleanup_error = Some(Arc::new(cleanup));
-                status
-            }
-            (Err(error), Err(cleanup)) => {
-                return Err(Error::Cleanup {
-                    error: Box::new(error),
-                    cleanup: Box::new(cleanup),
-                });
-            }
-        };
-        status.post_stop_errors = errors;
-        Ok(status)
+        drop(self.life.oom.take());
+        self.life.close(lived, made.clean())
     }
 
     /// From the plan to the end of the process and of its output.
@@ -152,10 +127,10 @@ impl Run<'_> {
         let input = RunInput {
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
-            die_with_host: self.options.die_with_host,
-            strict: self.options.strict,
+            die_with_host: self.life.options.die_with_host,
+            strict: self.life.options.strict,
             filter: self.filter.clone(),
-            listener: self.hooks.seccomp_listener.is_some(),
+            listener: self.life.hooks.seccomp_listener.is_some(),
         };
         let plan = Plan::build(self.spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
@@ -180,16 +155,23 @@ impl Run<'_> {
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
-        if self.hooks.start.is_some() || !self.hooks.pre_start.is_empty() {
+        let hooks = self.life.hooks;
+        if hooks.start.is_some() || !hooks.pre_start.is_empty() {
             // Nobody else can be told.
-            self.oom.replace(OomNotifier::begin(made.cgroup().ok()));
+            self.life
+                .oom
+                .replace(OomNotifier::begin(made.cgroup().ok()));
         }
         let started = self.launch(&plan, made, &held)?;
         // The container alone holds its ends now, so that their ends are seen.
         drop(held);
         drop(child);
         drop(status_write);
-        self.attend(started, streams, status_read, &plan, made)
+        let unfreeze = || made.kill_frozen();
+        let record = |_pid, terminal| made.record_running(terminal);
+        let attended = self.life.attend(started, streams, &unfreeze, record);
+        let (ended, console) = attended?;
+        self.settle(&ended, console, status_read, &plan, made)
     }
 
     fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
@@ -201,18 +183,8 @@ impl Run<'_> {
             made.record_init(process.pid(), plan)?;
             Ok(())
         };
-        let mut pre_start = |process: &Arc<Process>| {
-            self.pre_start_reached.set(true);
-            let pid = u32::try_from(process.pid()).unwrap_or(0);
-            let context = self.context(HookStage::PreStart, pid);
-            Ok(self.hooks.run_pre_start(&context)?)
-        };
-        let mut listener = |process: &Arc<Process>, listener: OwnedFd| {
-            let pid = u32::try_from(process.pid()).unwrap_or(0);
-            let context = self.context(HookStage::SeccompListener, pid);
-            let file = File::from(listener);
-            Ok(self.hooks.run_seccomp_listener(&context, file)?)
-        };
+        let mut pre_start = |process: &Arc<Process>| self.life.pre_start(process);
+        let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         let started = launch(Launch {
             listener: Some(&mut listener),
             namespaces: plan.clone_flags,
@@ -227,10 +199,7 @@ impl Run<'_> {
             init_stays: plan.init,
             entered: None,
             release_killed: None,
-            limits: Limits {
-                deadline: self.deadline(),
-                abort: None,
-            },
+            limits: self.life.limits(),
         });
         started.map_err(|error| self.launch_error(error, plan, made))
     }
@@ -247,46 +216,6 @@ impl Run<'_> {
         error::launch(error, plan, &self.command.process.entrypoint)
     }
 
-    /// The program runs: hooks, streams, the end.
-    fn attend(
-        &self,
-        started: Started,
-        streams: HostStdio,
-        status_read: Option<OwnedFd>,
-        plan: &Plan,
-        made: &Made,
-    ) -> Result<ExitStatus> {
-        let unfreeze = || made.kill_frozen();
-        let alive = Alive::new(&started.process, &unfreeze);
-        made.record_running(terminal_of(&started))?;
-        let id = self.spec.id.as_str();
-        let streams = match self.hooks.start {
-            // A hook that waits for output must not wait for this thread.
-            Some(_) => streams.on_threads(),
-            None => streams,
-        };
-        let mut console = streams.attach(id, started.terminal, self.options.output_cap)?;
-        let terminal = console.terminal();
-        let terminals = &self.containers.terminals;
-        let held = terminals.hold(Target::from(id), &terminal);
-        let pid = u32::try_from(started.process.pid()).unwrap_or(0);
-        let mut context = self.context(HookStage::Start, pid);
-        context.terminal = Some(terminal);
-        self.hooks.run_start(&context)?;
-        let mut watch = Watch {
-            process: &started.process,
-            console: &mut console,
-            options: self.options,
-            deadline: self.deadline(),
-            oom: self.oom.take(),
-            unfreeze: &unfreeze,
-        };
-        let ended = watch.await_end()?;
-        alive.ended();
-        drop(held);
-        self.settle(&ended, console, status_read, plan, made)
-    }
-
     /// The process is gone: what it left, the rest of its output, what was counted.
     fn settle(
         &self,
@@ -300,70 +229,10 @@ impl Run<'_> {
             // Nothing else ends what the program leaves behind in a shared pid namespace.
             made.kill_all()?;
         }
-        let finished = console.finish(self.options.output_grace);
-        let mut status = ended.status(payload_end(status_read), |signal| made.was_sent(signal));
-        let counters = made.counters();
-        status.cpu_user = counters.cpu_user.or(status.cpu_user);
-        status.cpu_system = counters.cpu_system.or(status.cpu_system);
-        status.peak_memory = counters.peak_memory.or(status.peak_memory);
-        status.oom_killed = counters.oom_kills.is_some_and(|kills| kills > 0);
-        status.output_truncated = finished.truncated;
+        let output = console.finish(self.life.options.output_grace);
+        let status = ended.status(payload_end(status_read), |signal| made.was_sent(signal));
+        let mut status = self.life.counted(status, made.counters(), output);
         status.unenforced.clone_from(&plan.unenforced);
-        status.wall = self.begun.elapsed();
-        status.stream_errors = finished.errors.into_iter().map(Arc::new).collect();
         Ok(status)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.begun.checked_add(self.options.timeout?)
-    }
-
-    fn context(&self, stage: HookStage, pid: u32) -> HookContext<'_> {
-        let mut context = HookContext::new(stage, &self.spec.id, &self.command.process, pid);
-        if let Some(oom) = &*self.oom.borrow() {
-            context.oom = oom.events();
-        }
-        context
-    }
-}
-
-/// The started process's terminal for its record. One that cannot be told apart from others is not
-/// recorded: another process then cannot resize it, and nothing else is lost.
-pub(super) fn terminal_of(started: &Started) -> Option<TerminalRecord> {
-    TerminalRecord::of_master(started.terminal.as_ref()?.as_fd()).ok()
-}
-
-/// A child that must not outlive an error or a panic: dropped, it is killed and reaped.
-pub(super) struct Alive<'a> {
-    process: Option<&'a Process>,
-    /// Lets it die where a frozen cgroup keeps it from that.
-    unfreeze: &'a dyn Fn(),
-}
-
-impl<'a> Alive<'a> {
-    pub(super) fn new(process: &'a Process, unfreeze: &'a dyn Fn()) -> Self {
-        Self {
-            process: Some(process),
-            unfreeze,
-        }
-    }
-
-    /// It has ended and was reaped.
-    pub(super) fn ended(mut self) {
-        self.process = None;
-    }
-}
-
-impl Drop for Alive<'_> {
-    fn drop(&mut self) {
-        if let Some(process) = self.process {
-            // It may have ended by itself; its status is of no interest any more.
-            let _ = process.signal(libc::SIGKILL);
-            let soon = Instant::now() + FROZEN_PATIENCE;
-            if !process.wait_until(Some(soon)).unwrap_or(false) {
-                (self.unfreeze)();
-            }
-            let _ = process.reap();
-        }
     }
 }
