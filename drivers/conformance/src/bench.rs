@@ -114,3 +114,17 @@ pub(crate) fn supports<T: std::fmt::Debug>(
     );
     false
 }
+
+/// Whether the driver says that it enforces this limit.
+pub(crate) fn enforces(driver: &dyn Driver, limit: &str) -> bool {
+    driver.capabilities().enforces("cgroups", limit)
+}
+
+/// What `act` answers, which it is to do soon.
+pub(crate) fn soon<T>(what: &str, act: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let answer = act();
+    let took = start.elapsed();
+    assert!(took < SOON, "{what} took {took:?}");
+    answer
+}

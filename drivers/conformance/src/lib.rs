@@ -25,7 +25,8 @@
 //! ```
 //!
 //! What a driver says it cannot do ([`execdriver_core::Capabilities`], group `operations`) must be
-//! answered with `Unsupported`; everything else must work.
+//! answered with `Unsupported`; everything else must work. Limits are tried where the driver says
+//! that it has them: group `cgroups`, `limits of memory`, `limits of swap`, `limits of processes`.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -39,7 +40,9 @@ mod bench;
 pub mod exec;
 pub mod hooks;
 pub mod ids;
+pub mod limits;
 pub mod others;
+pub mod pause;
 pub mod signals;
 pub mod status;
 pub mod streams;

@@ -1,37 +1,8 @@
-//! The rest of the trait: stats, update, resize, capabilities, hostile commands.
+//! The rest of the trait: resize, capabilities, hostile commands.
 
-use crate::bench::{eventually, id, supports, while_running};
+use crate::bench::{eventually, id, while_running};
 use crate::{Act, Subject};
-use execdriver_core::{Error, Hooks, Pipes, Resources, RunOptions, Target, WindowSize};
-
-/// Stats of a running container, where the driver has them.
-pub fn stats(subject: &dyn Subject) {
-    let command = subject.command(&id("stats"), &Act::Sleep);
-    while_running(subject, &command, |driver| {
-        if supports(driver.as_ref(), "stats", || driver.stats(&command.id)) {
-            driver.stats(&command.id).unwrap();
-        }
-    })
-    .0
-    .unwrap();
-    let gone = subject.driver().stats(&command.id);
-    assert!(gone.is_err());
-}
-
-/// An update of nothing succeeds, where the driver has updates; one of what does not run is an error.
-pub fn update(subject: &dyn Subject) {
-    let command = subject.command(&id("update"), &Act::Sleep);
-    while_running(subject, &command, |driver| {
-        let update = || driver.update(&command.id, &Resources::default());
-        if supports(driver.as_ref(), "update", update) {
-            update().unwrap();
-        }
-    })
-    .0
-    .unwrap();
-    let gone = subject.driver().update(&command.id, &Resources::default());
-    assert!(gone.is_err());
-}
+use execdriver_core::{Error, Hooks, Pipes, RunOptions, Target, WindowSize};
 
 /// A resize without a terminal succeeds and does nothing; of nothing it is an error.
 pub fn resize_non_tty(subject: &dyn Subject) {

@@ -1,10 +1,8 @@
-//! Kill, terminate, pause: who is hit, who is not, and what is said of it.
+//! Kill and terminate: who is hit, who is not, and what is said of it.
 
-use crate::bench::{id, supports, while_running};
+use crate::bench::{id, while_running};
 use crate::{Act, Subject};
-use execdriver_core::{
-    ContainerState, Error, ExecRequest, ExitReason, Hooks, Pipes, Signal, Target,
-};
+use execdriver_core::{Error, ExecRequest, ExitReason, Hooks, Pipes, Signal, Target};
 
 /// KILL ends a container and is told as the caller's.
 pub fn kill_9(subject: &dyn Subject) {
@@ -58,30 +56,6 @@ pub fn terminate_ends_a_run(subject: &dyn Subject) {
         subject.driver().terminate(&command.id).unwrap();
     });
     assert_eq!(status.unwrap().signal, Some(Signal::KILL));
-}
-
-/// A paused container refuses execs at once, and KILL thaws it.
-pub fn pause_refuses_exec_and_kill_thaws(subject: &dyn Subject) {
-    let command = subject.command(&id("pause"), &Act::Sleep);
-    let (status, supported) = while_running(subject, &command, |driver| {
-        let id = &command.id;
-        if !supports(driver.as_ref(), "pause", || driver.pause(id)) {
-            return false;
-        }
-        driver.pause(id).unwrap();
-        driver.pause(id).unwrap();
-        let list = driver.list().unwrap();
-        let paused = list.iter().find(|c| &c.id == id).map(|c| c.state);
-        assert_eq!(paused, Some(ContainerState::Paused));
-        let request = ExecRequest::new(subject.process(&Act::Exit(0)));
-        let refused = driver.exec(id, &request, Pipes::null(), &Hooks::none());
-        assert!(matches!(refused, Err(Error::Paused { .. })), "{refused:?}");
-        driver.unpause(id).unwrap();
-        driver.pause(id).unwrap();
-        true
-    });
-    // The kill that ended it came while it was paused.
-    assert!(!supported || status.unwrap().signal == Some(Signal::KILL));
 }
 
 /// Every exec dies with its container, and its exec returns promptly with 137.

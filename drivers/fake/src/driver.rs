@@ -1,6 +1,7 @@
 //! `FakeDriver`: the contract over scripts.
 
 use crate::life::Life;
+use crate::limits;
 use crate::process::Process;
 use crate::script::Script;
 use crate::table::{Live, Table};
@@ -101,8 +102,11 @@ impl Driver for FakeDriver {
             "update",
             "hooks",
         ];
-        let control = |name: &&str| Control::enforced("operations", name);
-        capabilities.controls = operations.iter().map(control).collect();
+        let limits = ["limits of memory", "limits of swap", "limits of processes"];
+        let control = |group| move |name: &&str| Control::enforced(group, name);
+        capabilities.controls = operations.iter().map(control("operations")).collect();
+        let limits = limits.iter().map(control("cgroups"));
+        capabilities.controls.extend(limits);
         capabilities
     }
 
@@ -154,6 +158,10 @@ impl Driver for FakeDriver {
         hooks: &Hooks<'_>,
     ) -> Result<ExitStatus> {
         pipes.check()?;
+        request.process.validate()?;
+        if let Some(resources) = &request.resources {
+            resources.validate()?;
+        }
         let process = self.process(&request.process);
         let made_up = || format!("exec-{}", process.pid);
         let exec_id = request.exec_id.clone().unwrap_or_else(made_up);
@@ -219,6 +227,9 @@ impl Driver for FakeDriver {
 
     fn unpause(&self, id: &str) -> Result<()> {
         self.with(id, |live| {
+            if live.state == ContainerState::Starting {
+                return Err(Error::NotRunning { id: id.to_owned() });
+            }
             if live.state == ContainerState::Paused {
                 live.state = ContainerState::Running;
                 live.process.unpause();
@@ -251,13 +262,18 @@ impl Driver for FakeDriver {
     }
 
     fn stats(&self, id: &str) -> Result<ResourceStats> {
-        self.with(id, |live| Ok(live.process.script.stats.clone()))
+        self.with(id, |live| match live.state {
+            ContainerState::Starting => Err(Error::NotRunning { id: id.to_owned() }),
+            _ => Ok(limits::stats(live)),
+        })
     }
 
     fn update(&self, id: &str, resources: &Resources) -> Result<()> {
-        self.with(id, |live| {
-            live.command.resources = Some(resources.clone());
-            Ok(())
+        ContainerId::parse(id)?;
+        resources.validate()?;
+        self.with(id, |live| match live.state {
+            ContainerState::Starting => Err(Error::NotRunning { id: id.to_owned() }),
+            _ => limits::update(live, resources),
         })
     }
 

@@ -22,6 +22,7 @@
 mod driver;
 mod faulty;
 mod life;
+mod limits;
 mod process;
 mod script;
 mod streams;

@@ -67,6 +67,13 @@ impl Process {
         self.changed.notify_all();
     }
 
+    /// Returns when it may go on, to work or to die.
+    pub(crate) fn wait_while_paused(&self) {
+        let state = self.lock();
+        let paused = |state: &mut State| state.paused_since.is_some();
+        drop(self.changed.wait_while(state, paused));
+    }
+
     pub(crate) fn resize(&self, size: WindowSize) {
         self.lock().size = Some(size);
     }

@@ -34,7 +34,8 @@ pub struct Script {
     pub oom_killed: bool,
     /// How the start fails, if it does.
     pub start_failure: Option<StartFailure>,
-    /// What `stats` answers while it runs.
+    /// What `stats` answers while it runs. A time of reading, a memory limit and a number of processes
+    /// that are zero are filled in: with the time, the container's limit and its processes.
     pub stats: ResourceStats,
     /// What the exit status says of its memory, in bytes.
     pub peak_memory: Option<u64>,

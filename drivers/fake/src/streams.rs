@@ -76,7 +76,10 @@ impl Outputs {
             .spawn(move || read_all(input, &send))?;
         loop {
             match received.recv_timeout(std::time::Duration::from_millis(5)) {
-                Ok(bytes) => self.write(&bytes)?,
+                Ok(bytes) => {
+                    process.wait_while_paused();
+                    self.write(&bytes)?;
+                }
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) if !process.killed() => {}
                 Err(_) => break,
             }
