@@ -24,6 +24,11 @@ Exit code: as of `run`; 125 also when the container does not run.";
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The container
+    id: String,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
+    program: Vec<String>,
     #[command(flatten)]
     streams: Streams,
     /// The exec's id, for `kill --exec` [default: 12 random hexadecimal digits]
@@ -40,11 +45,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = values::duration,
           help_heading = "Process")]
     timeout: Option<Duration>,
-    /// The container
-    id: String,
-    /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
-    program: Vec<String>,
 }
 
 pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {

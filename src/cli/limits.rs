@@ -10,122 +10,71 @@ const PERIOD: i64 = 100_000;
 
 /// Limits. What is not named stays as it is.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
     /// The most memory [32m, 1g; -1: unlimited]
-    #[arg(
-        short,
-        long,
-        value_name = "SIZE",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(short, long, value_name = "SIZE", allow_hyphen_values = true)]
     memory: Option<Bytes>,
     /// The most memory and swap together [SIZE; -1: unlimited swap]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     memory_swap: Option<Bytes>,
     /// The memory that is kept under pressure
-    #[arg(
-        long,
-        value_name = "SIZE",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     memory_reservation: Option<Bytes>,
     /// How readily memory is swapped, 0 to 100 (cgroup v1)
-    #[arg(
-        long,
-        value_name = "N",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     memory_swappiness: Option<i64>,
     /// The most kernel memory (cgroup v1 before Linux 5.16)
-    #[arg(
-        long,
-        value_name = "SIZE",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     kernel_memory: Option<Bytes>,
     /// At the memory limit let processes wait instead of killing them (cgroup v1)
-    #[arg(long, help_heading = "Limits")]
+    #[arg(long)]
     oom_kill_disable: bool,
     /// How readily the kernel kills it for want of memory, -1000 to 1000
-    #[arg(
-        long,
-        value_name = "N",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) oom_score_adj: Option<i32>,
     /// The most processors' worth of time: 0.5, 2
-    #[arg(long, value_name = "N", value_parser = values::cpus, help_heading = "Limits",
+    #[arg(long, value_name = "N", value_parser = values::cpus,
           conflicts_with_all = ["cpu_quota", "cpu_period"])]
     cpus: Option<f64>,
     /// The weight of its processor time against others', 2 to 262144 [1024 is the default]
-    #[arg(
-        short = 'c',
-        long,
-        value_name = "N",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(short = 'c', long, value_name = "N", allow_hyphen_values = true)]
     cpu_shares: Option<i64>,
     /// Processor time in each --cpu-period, microseconds [-1: unlimited]
-    #[arg(
-        long,
-        value_name = "US",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_quota: Option<i64>,
     /// The period of --cpu-quota, microseconds
-    #[arg(
-        long,
-        value_name = "US",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_period: Option<i64>,
     /// The processors: 0-2,4
-    #[arg(long, alias = "cpuset", value_name = "LIST", help_heading = "Limits")]
+    #[arg(long, alias = "cpuset", value_name = "LIST")]
     cpuset_cpus: Option<String>,
     /// The memory nodes: 0,1
-    #[arg(long, value_name = "LIST", help_heading = "Limits")]
+    #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
     /// The most processes and threads [-1: unlimited]
-    #[arg(
-        long,
-        value_name = "N",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pids_limit: Option<i64>,
     /// The weight of its block I/O against others', 10 to 1000
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N")]
     blkio_weight: Option<u16>,
     /// The same for one device [DEVICE:WEIGHT; DEVICE is a path or MAJOR:MINOR]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u16>, help_heading = "Limits")]
+    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u16>)]
     blkio_weight_device: Vec<DeviceNumber<u16>>,
     /// Bytes read from a device a second, at most [DEVICE:SIZE]
-    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate, help_heading = "Limits")]
+    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate)]
     device_read_bps: Vec<DeviceNumber<u64>>,
     /// Bytes written to a device a second, at most [DEVICE:SIZE]
-    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate, help_heading = "Limits")]
+    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate)]
     device_write_bps: Vec<DeviceNumber<u64>>,
     /// Reads of a device a second, at most [DEVICE:N]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>, help_heading = "Limits")]
+    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>)]
     device_read_iops: Vec<DeviceNumber<u64>>,
     /// Writes to a device a second, at most [DEVICE:N]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>, help_heading = "Limits")]
+    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>)]
     device_write_iops: Vec<DeviceNumber<u64>>,
     /// A limit of each process [NAME=SOFT[:HARD]]
-    #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit, help_heading = "Limits")]
+    #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit)]
     ulimits: Vec<Rlimit>,
 }
 

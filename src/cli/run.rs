@@ -48,6 +48,13 @@ wrong command line.";
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The program and its arguments
+    #[arg(
+        trailing_var_arg = true,
+        value_name = "PROGRAM",
+        required_unless_present = "command"
+    )]
+    program: Vec<String>,
     #[command(flatten)]
     streams: Streams,
     /// The container's id [default: 12 random hexadecimal digits]
@@ -78,13 +85,6 @@ pub(crate) struct Args {
     limits: LimitArgs,
     #[command(flatten)]
     confine: ConfineArgs,
-    /// The program and its arguments
-    #[arg(
-        trailing_var_arg = true,
-        value_name = "PROGRAM",
-        required_unless_present = "command"
-    )]
-    program: Vec<String>,
 }
 
 /// What `run` and `exec` say alike about the process.

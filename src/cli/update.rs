@@ -17,11 +17,11 @@ Examples:
 /// Arguments of `update`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    limits: LimitArgs,
     /// The containers
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
