@@ -39,13 +39,9 @@ fn as_json(control: &Control) -> Value {
 
 fn report(capabilities: &Capabilities) -> String {
     let mut text = format!("driver {}\n", capabilities.driver);
-    let mut group = "";
-    for control in &capabilities.controls {
-        if control.group != group {
-            group = &control.group;
-            text.push_str(&format!("\n{group}\n"));
-        }
-        text.push_str(&line(control));
+    for (group, controls) in grouped(&capabilities.controls) {
+        text.push_str(&format!("\n{group}\n"));
+        text.extend(controls.into_iter().map(line));
     }
     let missing = |c: &&Control| matches!(c.enforcement, Enforcement::Unavailable { .. });
     let count = capabilities.controls.iter().filter(missing).count();
@@ -55,6 +51,18 @@ fn report(capabilities: &Capabilities) -> String {
         n => format!("\n{n} things are missing on this host\n"),
     });
     text
+}
+
+/// Each group once, in the order of the first of its controls.
+fn grouped(controls: &[Control]) -> Vec<(&str, Vec<&Control>)> {
+    let mut groups: Vec<(&str, Vec<&Control>)> = Vec::new();
+    for control in controls {
+        match groups.iter_mut().find(|(name, _)| *name == control.group) {
+            Some((_, members)) => members.push(control),
+            None => groups.push((&control.group, vec![control])),
+        }
+    }
+    groups
 }
 
 fn line(control: &Control) -> String {

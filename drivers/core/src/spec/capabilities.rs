@@ -82,6 +82,17 @@ pub fn capability_mask(set: &Capabilities) -> u64 {
         .fold(0, |mask, (number, _): (u32, _)| mask | 1 << number)
 }
 
+/// What capabilities(7) calls the capability of this number; `None` for one that is newer.
+///
+/// ```
+/// assert_eq!(execdriver_core::spec::capability_name(24).as_deref(), Some("CAP_SYS_RESOURCE"));
+/// ```
+pub fn capability_name(number: u8) -> Option<String> {
+    BY_NUMBER
+        .get(usize::from(number))
+        .map(|capability| format!("CAP_{capability}"))
+}
+
 /// Every capability that this version knows. A driver leaves out what its host has not.
 pub(super) fn all() -> Capabilities {
     BY_NUMBER.into()

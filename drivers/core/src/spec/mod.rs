@@ -25,7 +25,7 @@ mod translate;
 mod user;
 
 pub use attributes::ProcessControls;
-pub use capabilities::capability_mask;
+pub use capabilities::{capability_mask, capability_name};
 pub use exec::{ExecDefaults, ExecSpec};
 pub use ranges::{RANGES_END, number_ranges};
 pub use requested::{RequestedControl, requested_controls, requested_limits};

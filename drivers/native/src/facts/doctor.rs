@@ -4,6 +4,7 @@ use super::read::DEVICES;
 use super::{HostFacts, confine};
 use crate::cgroup::{Layout, mend, program_mend};
 use execdriver_core::Control;
+use execdriver_core::spec::capability_name;
 use std::path::Path;
 
 /// What the facts say of every facility that a container can ask for; the driver adds what it
@@ -201,11 +202,9 @@ fn capabilities(facts: &HostFacts) -> Vec<Control> {
     if missing.is_empty() {
         return vec![Control::enforced("capabilities", "all")];
     }
-    let numbers: Vec<String> = missing.iter().map(u8::to_string).collect();
-    let reason = format!(
-        "the host program itself lacks capability {}",
-        numbers.join(", ")
-    );
+    let name = |number: &u8| capability_name(*number).unwrap_or_else(|| number.to_string());
+    let names: Vec<String> = missing.iter().map(name).collect();
+    let reason = format!("the host program itself lacks {}", names.join(", "));
     let mend = "start it from a service or container that keeps them";
     vec![Control::unavailable("capabilities", "all", &reason, mend)]
 }

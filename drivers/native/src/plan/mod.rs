@@ -35,12 +35,10 @@ mod volumes;
 
 pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
-#[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
 pub(crate) use idmaps::asks_sub_ids;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::JoinFrom;
-#[allow(unused_imports, reason = "until the driver calls it")]
 pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
