@@ -114,7 +114,7 @@ const NAMES: &[(i64, &str)] = names! {
     SYS_pwrite64 "pwrite64", SYS_read "read", SYS_readlink "readlink", SYS_readlinkat "readlinkat",
     SYS_recvmsg "recvmsg", SYS_rename "rename", SYS_renameat "renameat", SYS_renameat2 "renameat2",
     SYS_rmdir "rmdir", SYS_rt_sigaction "rt_sigaction", SYS_sched_setaffinity "sched_setaffinity",
-    SYS_seccomp "seccomp", SYS_sendmsg "sendmsg", SYS_setdomainname "setdomainname", SYS_setgroups "setgroups",
+    SYS_seccomp "seccomp", SYS_sendmsg "sendmsg", SYS_setdomainname "setdomainname", SYS_setgroups "setgroups", SYS_setpgid "setpgid",
     SYS_sethostname "sethostname", SYS_setns "setns", SYS_setpriority "setpriority", SYS_setresgid "setresgid",
     SYS_setresuid "setresuid", SYS_setsid "setsid", SYS_socket "socket", SYS_socketpair "socketpair",
     SYS_stat "stat", SYS_statfs "statfs", SYS_statx "statx", SYS_symlinkat "symlinkat", SYS_tgkill "tgkill",

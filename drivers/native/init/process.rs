@@ -24,8 +24,10 @@ pub(crate) fn join(init: &mut Init, slot: u16, flags: u32) -> Done {
 }
 
 /// Clones the process that goes on inside the joined pid namespace. It is our sibling, so the parent can wait for it,
-/// and it stands still until the parent holds its pidfd.
+/// and it stands still until the parent holds its pidfd. Should we be killed in between (by the parent, or for want of
+/// memory), the parent finds it by the process group: it leaves that only when it begins its session.
 pub(crate) fn fork(init: &Init) -> Done {
+    process::lead_group()?;
     // A sibling's exit signal must not be named: it takes ours.
     let (pid, pidfd) = process::fork(CLONE_PARENT | CLONE_PIDFD, 0)?;
     if pid == 0 {

@@ -71,6 +71,7 @@ numbers! {
     SETPRIORITY = 141, 140;
     SETRESGID = 119, 149;
     SETRESUID = 117, 147;
+    SETPGID = 109, 154;
     SETSID = 112, 157;
     SOCKET = 41, 198;
     SOCKETPAIR = 53, 199;

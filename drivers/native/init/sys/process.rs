@@ -142,6 +142,11 @@ pub(crate) fn set_domainname(name: &[u8]) -> Result<()> {
     .map(drop)
 }
 
+/// `setpgid(2)`: leads a process group of its own.
+pub(crate) fn lead_group() -> Result<()> {
+    numbers(nr::SETPGID, [0; 6]).map(drop)
+}
+
 /// `setsid(2)`.
 pub(crate) fn setsid() -> Result<()> {
     numbers(nr::SETSID, [0; 6]).map(drop)

@@ -131,9 +131,10 @@ impl Cgroup {
             for member in &own.members {
                 kill::signal_all(member)?;
             }
-            for pid in own.pids()?.pids {
-                self.release_killed(pid);
-            }
+            let killed = own.pids()?.pids;
+            self.release_killed(|pid| {
+                u32::try_from(pid).is_ok_and(|pid| killed.binary_search(&pid).is_ok())
+            });
         }
         own.kill_all(patience)
     }

@@ -115,19 +115,21 @@ impl Cgroup {
         }
     }
 
-    /// Takes a process that was sent SIGKILL out of a frozen cgroup of version 1, in which it
-    /// would not die before the others go on. It executes nothing any more.
-    pub(crate) fn release_killed(&self, pid: u32) {
+    /// Takes processes that were sent SIGKILL out of a frozen cgroup of version 1, in which they
+    /// would not die before the others go on. They execute nothing any more.
+    pub(crate) fn release_killed(&self, is_killed: impl Fn(i32) -> bool) {
         let Some(freezer) = self.controller("freezer") else {
             return;
         };
         let dir = freezer.dir.as_fd();
-        if !self.is_frozen_anywhere()
-            || !walk::pids(dir).is_ok_and(|found| found.pids.binary_search(&pid).is_ok())
-        {
+        if !self.is_frozen_anywhere() {
             return;
         }
-        if let Ok(parent) = at::open_parent(dir) {
+        let (Ok(found), Ok(parent)) = (walk::pids(dir), at::open_parent(dir)) else {
+            return;
+        };
+        let killed = |pid: &&u32| i32::try_from(**pid).is_ok_and(&is_killed);
+        for pid in found.pids.iter().filter(killed) {
             let text = pid.to_string();
             // It may be gone by now, which is what is wanted.
             let _ = at::write(parent.as_fd(), OsStr::new("cgroup.procs"), text.as_bytes());

@@ -7,7 +7,7 @@ use super::mapped::IdNamespaces;
 use super::{Containers, error, host, starved, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
-use crate::launch::{Launch, LaunchError, Process, Started, launch, root_of};
+use crate::launch::{Killed, Launch, LaunchError, Process, Started, launch, root_of};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
 use crate::seccomp::Filter;
@@ -15,6 +15,7 @@ use crate::state::{Entry, LOCK_PATIENCE, Record, Status};
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::ExecSpec;
 use execdriver_core::{ContainerId, Error, ExecRequest, ExitStatus, Hooks, Pipes, Result};
+use nix::unistd::{Pid, getpgid};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -107,7 +108,7 @@ impl Exec<'_> {
         let started = self.start(spec, pipes, entered);
         let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
         let pid = started.process.pid();
-        let unfreeze = || self.release_killed(pid);
+        let unfreeze = || self.release_killed(Killed::Process(pid));
         let record = |pid, terminal| entered.record_process(pid, terminal);
         let attended = self.life.attend(started, streams, &unfreeze, record);
         let (ended, console) = attended?;
@@ -215,7 +216,7 @@ impl Exec<'_> {
             return Err(ours(Error::Paused { id }));
         }
         let mut entered = || drop(locked.take());
-        let release = |pid: i32| self.release_killed(pid);
+        let release = |killed: Killed| self.release_killed(killed);
         let mut pre_start = |process: &Arc<Process>| self.life.pre_start(process);
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         launch(Launch {
@@ -237,9 +238,14 @@ impl Exec<'_> {
     }
 
     /// The container stays paused when an exec in it is ended.
-    fn release_killed(&self, pid: i32) {
-        if let (Some(cgroup), Ok(pid)) = (self.cgroup, u32::try_from(pid)) {
-            cgroup.release_killed(pid);
+    fn release_killed(&self, killed: Killed) {
+        let Some(cgroup) = self.cgroup else { return };
+        match killed {
+            Killed::Process(pid) => cgroup.release_killed(|one| one == pid),
+            Killed::Group(leader) => {
+                let leader = Pid::from_raw(leader);
+                cgroup.release_killed(|one| getpgid(Some(Pid::from_raw(one))) == Ok(leader));
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ fn kill_exec(entry: &Entry, container: &Record, exec: &str, signal: Signal) -> R
     };
     let all = Cgroup::open(recorded)?;
     // The container stays paused, and the exec dies nevertheless.
-    all.release_killed(id.pid);
+    all.release_killed(|pid| u32::try_from(pid) == Ok(id.pid));
     // With a cgroup of its own it goes with all that it has started.
     match &record.cgroup {
         Some(own) => Ok(all.kill_below(&Cgroup::open(own)?, super::made::KILL_PATIENCE)?),

@@ -13,9 +13,9 @@ use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
 use super::error::{LaunchError, StepFailure};
 use super::idmap;
 use super::memfd::Program;
-use super::process::{Exit, Process, ProcessError};
+use super::process::{Exit, Process};
 use super::procfs::{ProcessDir, ProcfsError};
-use super::{Launch, Started};
+use super::{Launch, Started, ending};
 use crate::sys::pidfd;
 use crate::sys::spawn::Spawned;
 use crate::wire::{INIT_NAME, Kind, Report};
@@ -26,10 +26,6 @@ const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
 const STAYING_INIT_GRACE: Duration = Duration::from_secs(5);
 /// How long others may have to wait for a process to enter its cgroups.
 const ENTER_PATIENCE: Duration = Duration::from_secs(1);
-/// After so long a process that was killed is believed to be in a frozen cgroup.
-pub(crate) const FROZEN_PATIENCE: Duration = Duration::from_millis(50);
-/// How long the kernel may take to end a process that was killed.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Dropped before it finished, by an error or a panic of a callback, it ends and reaps what it started.
 pub(super) struct Attempt<'a> {
@@ -338,26 +334,12 @@ impl<'a> Attempt<'a> {
 
     fn end_all(&self) -> Result<Option<Exit>, LaunchError> {
         let exit = self.end(&self.process)?;
-        // A second process may have been cloned a moment before its parent was killed: its report is still to be read.
-        while let Ok(Some(Event::Report(report, fd))) = self.channel.receive() {
-            if report.kind == Kind::Forked {
-                self.end(&Self::second(&report, fd)?)?;
-            }
-        }
+        ending::end_group(self.process.pid(), self.launch.release_killed)?;
         Ok(exit)
     }
 
-    /// As [`end`], also where a frozen cgroup keeps what was killed from dying.
     fn end(&self, process: &Process) -> Result<Option<Exit>, LaunchError> {
-        if let Some(release) = self.launch.release_killed {
-            // A process that has ended already keeps its status.
-            let _ = process.signal(libc::SIGKILL);
-            let soon = Instant::now() + FROZEN_PATIENCE;
-            if let Ok(false) = process.wait_until(Some(soon)) {
-                release(process.pid());
-            }
-        }
-        end(process)
+        ending::end_anywhere(process, self.launch.release_killed)
     }
 }
 
@@ -367,28 +349,5 @@ impl Drop for Attempt<'_> {
             // A callback of the caller panics: what cannot be ended now cannot be reported either.
             let _ = self.end_all();
         }
-    }
-}
-
-/// A zombie must not be left for one failure that a second try does not meet.
-fn reap(process: &Process) -> Option<Exit> {
-    let again = |error| match error {
-        ProcessError::System { .. } => process.reap(),
-        error => Err(error),
-    };
-    process.reap().or_else(again).ok()
-}
-
-/// Kills and reaps; how it ended, unless other code of the host reaped it.
-pub(super) fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
-    // A process that has ended already keeps its status.
-    let _ = process.signal(libc::SIGKILL);
-    match process.wait_until(Some(Instant::now() + KILL_PATIENCE)) {
-        // When it cannot be polled, to reap it waits as well.
-        Ok(true) | Err(_) => Ok(reap(process)),
-        Ok(false) => Err(LaunchError::Left {
-            pid: process.pid(),
-            source: Box::new(LaunchError::EndedEarly { exit: None }),
-        }),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::attempt::end;
 use super::channel::Channel;
+use super::ending::end;
 use super::error::LaunchError;
 use super::idmap::{self, IdMaps};
 use super::memfd;

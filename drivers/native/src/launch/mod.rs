@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 mod attempt;
 mod channel;
+mod ending;
 mod error;
 mod idhelper;
 mod idmap;
@@ -23,6 +24,7 @@ mod procfs;
 mod tests;
 
 pub(crate) use channel::Limits;
+pub(crate) use ending::{FROZEN_PATIENCE, Killed};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
 pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line, outside, parse as parse_id_map, root_of};
@@ -33,7 +35,6 @@ pub(crate) use procfs::{ProcessDir, ProcfsError};
 
 use crate::sys::spawn::{Spawn, spawn};
 use attempt::Attempt;
-pub(crate) use attempt::FROZEN_PATIENCE;
 use channel::{Channel, Outgoing};
 use memfd::Program;
 
@@ -64,8 +65,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) init_stays: bool,
     /// Runs once the process is in its cgroups, or a second after it was started.
     pub(crate) entered: Option<&'a mut dyn FnMut()>,
-    /// Frees a process that was sent SIGKILL, by its pid, from a cgroup in which it would not die.
-    pub(crate) release_killed: Option<&'a dyn Fn(i32)>,
+    /// Frees what was sent SIGKILL from a cgroup in which it would not die.
+    pub(crate) release_killed: ending::Release<'a>,
     /// What ends the launch early.
     pub(crate) limits: Limits<'a>,
 }

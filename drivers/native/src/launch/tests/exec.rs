@@ -141,6 +141,29 @@ fn a_failing_exec_leaves_neither_of_its_processes() {
 }
 
 #[test]
+fn a_second_process_whose_report_never_came_is_ended_and_reaped() {
+    // The first one dies of its report, when the second one is there.
+    let filter = super::filter::killing(libc::SYS_sendmsg);
+    let mut plan = Plan::of(&[
+        Op::ReportNs {},
+        Op::NoNewPrivs {},
+        Op::Seccomp {
+            flags: 0,
+            program: &filter,
+        },
+        Op::Fork {},
+    ]);
+    plan.exec(&["/bin/true"]);
+    let children = || std::fs::read_to_string("/proc/thread-self/children").unwrap();
+    let before = children();
+    match launch(plan.launch()).unwrap_err() {
+        LaunchError::EndedEarly { exit: Some(exit) } => assert!(exit.end.is_by(libc::SIGSYS)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(children(), before);
+}
+
+#[test]
 fn the_terminals_master_comes_back() {
     // The host's own devpts serves as the container's, if it is open to us.
     if skip_unless(&[Need::Root]) {

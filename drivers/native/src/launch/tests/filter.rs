@@ -21,6 +21,17 @@ const GIVE: u32 = libc::BPF_RET | libc::BPF_K;
 const NUMBER: u32 = 0;
 const THIRD: u32 = 32;
 
+/// The bytes of a program that kills whoever makes `call`, as a plan has them.
+pub(super) fn killing(call: libc::c_long) -> Vec<u8> {
+    let one = |op: sock_filter| {
+        let [a, b] = op.code.to_le_bytes();
+        let [c, d, e, f] = op.k.to_le_bytes();
+        [a, b, op.jt, op.jf, c, d, e, f]
+    };
+    let program = deny(call, SECCOMP_RET_KILL_PROCESS);
+    program.into_iter().flat_map(one).collect()
+}
+
 fn op(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter {
         code: code as u16,
