@@ -164,8 +164,10 @@ fn a_host_that_sigpipe_would_kill_is_not_killed() {
 
 /// CVE-2024-21626 began with such a descriptor.
 #[test]
-fn descriptors_that_the_host_leaks_do_not_reach_a_container() {
-    if !own::in_own_process("descriptors_that_the_host_leaks_do_not_reach_a_container") {
+fn cve_2024_21626_descriptors_that_the_host_leaks_do_not_reach_a_container() {
+    if !own::in_own_process(
+        "cve_2024_21626_descriptors_that_the_host_leaks_do_not_reach_a_container",
+    ) {
         return;
     }
     let directory = File::open("/").unwrap();

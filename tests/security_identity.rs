@@ -21,7 +21,7 @@ use support::{Need, skip_unless};
 
 /// CVE-2016-3697: the rootfs has a user whose name is `1000` and whose uid is 0.
 #[test]
-fn a_numeric_user_is_that_number_whatever_the_containers_files_call_so() {
+fn cve_2016_3697_a_numeric_user_is_that_number_whatever_the_containers_files_call_so() {
     if skip_unless(&[Need::Root]) {
         return;
     }
@@ -43,7 +43,7 @@ fn a_numeric_user_is_that_number_whatever_the_containers_files_call_so() {
 
 /// CVE-2026-46680: the rootfs has a user of such a name with uid 0.
 #[test]
-fn a_number_that_is_no_id_is_refused_and_never_looked_up() {
+fn cve_2026_46680_a_number_that_is_no_id_is_refused_and_never_looked_up() {
     let bench = Bench::new();
     for user in ["4294967296", "4294967295", "2147483648", "-1", "+1", "0:-1"] {
         let mut command = bench.command(&["id"]);
@@ -56,7 +56,7 @@ fn a_number_that_is_no_id_is_refused_and_never_looked_up() {
 
 /// CVE-2026-30892: `1` was read as root.
 #[test]
-fn an_execs_numeric_user_and_group_are_those() {
+fn cve_2026_30892_an_execs_numeric_user_and_group_are_those() {
     if skip_unless(&[Need::Root]) {
         return;
     }
@@ -81,8 +81,8 @@ fn an_execs_numeric_user_and_group_are_those() {
 
 /// CVE-2023-25173: groups that are missing get past a file which denies a group.
 #[test]
-fn the_supplementary_groups_are_exactly_the_containers_own() {
-    const NAME: &str = "the_supplementary_groups_are_exactly_the_containers_own";
+fn cve_2023_25173_the_supplementary_groups_are_exactly_the_containers_own() {
+    const NAME: &str = "cve_2023_25173_the_supplementary_groups_are_exactly_the_containers_own";
     if skip_unless(&[Need::Root]) || !own::in_own_process(NAME) {
         return;
     }
@@ -106,7 +106,7 @@ fn the_supplementary_groups_are_exactly_the_containers_own() {
 
 /// CVE-2022-29162, CVE-2022-27650, CVE-2022-24769: a program with file capabilities would have got the inheritable ones.
 #[test]
-fn neither_a_run_nor_an_exec_has_inheritable_or_ambient_capabilities() {
+fn cve_2022_29162_neither_a_run_nor_an_exec_has_inheritable_or_ambient_capabilities() {
     let bench = Bench::new();
     let none = "CapInh 0000000000000000\nCapAmb 0000000000000000\n";
     let words = ["status", "CapInh", "CapAmb"];
@@ -145,7 +145,7 @@ fn all_below(dir: &Path) -> BTreeSet<PathBuf> {
 
 /// crun 1.20 to 1.29 made directories outside of its own for such ids.
 #[test]
-fn an_id_that_leads_elsewhere_is_refused_by_every_method_and_nothing_is_made() {
+fn crun_1_20_an_id_that_leads_elsewhere_is_refused_by_every_method_and_nothing_is_made() {
     let bench = Bench::new();
     bench.says(&["true"]);
     let before = all_below(bench.rootfs.all());
@@ -173,9 +173,10 @@ fn an_id_that_leads_elsewhere_is_refused_by_every_method_and_nothing_is_made() {
 
 /// CVE-2021-41103, CVE-2024-25621: others could read the state, and run what lay in it.
 #[test]
-fn others_may_look_at_nothing_that_the_driver_writes_whatever_the_umask() {
-    if !own::in_own_process("others_may_look_at_nothing_that_the_driver_writes_whatever_the_umask")
-    {
+fn cve_2021_41103_others_may_look_at_nothing_that_the_driver_writes_whatever_the_umask() {
+    if !own::in_own_process(
+        "cve_2021_41103_others_may_look_at_nothing_that_the_driver_writes_whatever_the_umask",
+    ) {
         return;
     }
     let bench = Bench::new();

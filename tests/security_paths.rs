@@ -44,7 +44,7 @@ fn watched(bench: &Bench) -> (PathBuf, [PathBuf; 2]) {
 
 /// CVE-2019-16884, CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: the labels went into a false /proc.
 #[test]
-fn a_proc_that_is_no_directory_of_the_rootfs_is_refused() {
+fn cve_2019_19921_a_proc_that_is_no_directory_of_the_rootfs_is_refused() {
     let bench = Bench::new();
     let (watch, links) = watched(&bench);
     for target in ["proc", "sys"] {
@@ -69,7 +69,7 @@ fn a_proc_that_is_no_directory_of_the_rootfs_is_refused() {
 
 /// The same with what the caller mounts: whatever is there, /proc/self is the program's own or nothing runs.
 #[test]
-fn a_volume_over_proc_never_passes_for_the_containers_own() {
+fn cve_2019_16884_a_volume_over_proc_never_passes_for_the_containers_own() {
     let bench = Bench::new();
     let volume = bench.rootfs.outside().join("proc");
     fs::create_dir_all(volume.join("self")).unwrap();
@@ -84,7 +84,7 @@ fn a_volume_over_proc_never_passes_for_the_containers_own() {
 
 /// CVE-2019-18837, CVE-2026-41579, CVE-2025-24965: an image's own /dev or /etc led out of it.
 #[test]
-fn links_in_place_of_the_rootfs_directories_leave_the_host_untouched() {
+fn cve_2019_18837_links_in_place_of_the_rootfs_directories_leave_the_host_untouched() {
     let bench = Bench::new();
     let (watch, links) = watched(&bench);
     let source = bench.rootfs.outside().join("source");
@@ -135,7 +135,7 @@ fn links_in_place_of_the_rootfs_directories_leave_the_host_untouched() {
 
 /// CVE-2021-30465 (a mount on the host's directory), CVE-2024-45310 (directories and files made there).
 #[test]
-fn a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_the_host() {
+fn cve_2024_45310_a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_the_host() {
     let bench = Bench::new();
     let (watch, links) = watched(&bench);
     let source = bench.rootfs.outside().join("source");
@@ -180,9 +180,8 @@ fn a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_the_host() {
 
 /// CVE-2024-21626: the working directory, or the program's, was a descriptor of the host's that had leaked.
 #[test]
-fn a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_program() {
-    const NAME: &str =
-        "a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_program";
+fn cve_2024_21626_a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_program() {
+    const NAME: &str = "cve_2024_21626_a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_way_to_a_program";
     if !own::in_own_process(NAME) {
         return;
     }

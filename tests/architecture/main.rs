@@ -135,6 +135,16 @@ fn the_security_page_lists_no_file_without_unsafe() {
 }
 
 #[test]
+fn every_attack_on_the_security_page_has_its_test() {
+    let tests: Vec<String> = files("rs")
+        .iter()
+        .flat_map(|(_, text)| rules::tests(text))
+        .collect();
+    let complaints = rules::attacks(&security_page(), &tests);
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
 fn packages_without_unsafe_forbid_it() {
     check("rs", rules::unsafe_attribute);
 }

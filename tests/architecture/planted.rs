@@ -225,3 +225,21 @@ fn a_path_of_one_machine_is_named() {
     );
     is_silent(&rules::local_paths("a.md", "see /home/bob", "/home/ann/x"));
 }
+
+#[test]
+fn an_attack_without_its_test_is_named() {
+    let text = "#[test]\nfn cve_1_1_a_b() {}\n#[test]\n#[ignore]\nfn other() {}\nfn no_test() {}";
+    let tests = rules::tests(text);
+    assert_eq!(tests, ["cve_1_1_a_b", "other"]);
+    let page = "| Attack | What | Test |\n|---|---|---|\n| one | x | `cve_1_1_...` |\n| two | x | none: y |\n";
+    is_silent(&rules::attacks(page, &tests));
+    let page = format!("{page}| three | x | `no_test`, `cve_2_...` |\n| four | x | |\n");
+    let complaints = rules::attacks(&page, &tests);
+    complains(&complaints, "no test no_test");
+    complains(&complaints, "no test cve_2_...");
+    complains(&complaints, "four");
+    complains(
+        &rules::attacks("| one | x | `other` |", &tests),
+        "cve_1_1_a_b",
+    );
+}

@@ -307,3 +307,66 @@ pub(crate) fn local_paths(path: &str, text: &str, own: &str) -> Vec<Complaint> {
 fn complain(wrong: bool, what: impl Fn() -> Complaint) -> Vec<Complaint> {
     if wrong { vec![what()] } else { vec![] }
 }
+
+/// Each test that the security page names is there, each test under a CVE's name is on the page, and no row is without a
+/// test or a reason. `tests` are the names of all test functions.
+pub(crate) fn attacks(page: &str, tests: &[String]) -> Vec<Complaint> {
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Attack |"))
+        .map(|line| line.split(" |").collect())
+        .collect();
+    let mut complaints = Vec::new();
+    let mut named: Vec<&str> = Vec::new();
+    for row in &rows {
+        let (attack, test) = (row[0], row.get(2).map_or("", |cell| cell.trim()));
+        let words: Vec<&str> = test.split('`').skip(1).step_by(2).collect();
+        let words: Vec<&str> = words
+            .into_iter()
+            .filter(|word| {
+                word.chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c))
+            })
+            .collect();
+        if words.is_empty() && !test.starts_with("none: ") {
+            complaints.push(format!(
+                "docs/security.md: no test and no reason in the row{attack}"
+            ));
+        }
+        named.extend(words);
+    }
+    let is_there = |word: &str| match word.strip_suffix("...") {
+        Some(start) => tests.iter().any(|test| test.starts_with(start)),
+        None => tests.iter().any(|test| test == word),
+    };
+    let missing = named.iter().filter(|word| !is_there(word));
+    complaints.extend(missing.map(|word| format!("docs/security.md: there is no test {word}")));
+    let on_page = |test: &str| {
+        named.iter().any(|word| match word.strip_suffix("...") {
+            Some(start) => test.starts_with(start),
+            None => test == *word,
+        })
+    };
+    let unnamed = tests
+        .iter()
+        .filter(|test| test.starts_with("cve_") && !on_page(test));
+    complaints
+        .extend(unnamed.map(|test| format!("docs/security.md does not name the test {test}")));
+    complaints
+}
+
+/// The names of a file's test functions.
+pub(crate) fn tests(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut attribute = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("fn ")
+            && attribute
+        {
+            found.extend(rest.split('(').next().map(str::to_owned));
+        }
+        attribute =
+            line == "#[test]" || (attribute && (line.starts_with("#[") || line.starts_with("//")));
+    }
+    found
+}

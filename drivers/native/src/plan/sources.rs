@@ -13,6 +13,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What is at a path of the host.
@@ -156,8 +157,29 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
     paths
 }
 
-/// Opens the path as init will: the resolved one, no link followed.
+/// So often a file that is renamed again and again is looked up.
+const ATTEMPTS: usize = 16;
+
+/// What is at a path. One of /proc may be that of a descriptor (`/proc/self/fd/7`), which stands for the file that is open
+/// and not for its name: the name that procfs gives may be another file's a moment later (CVE-2026-34078), so that the file
+/// which is found there must be the one that is open.
 fn look_up(path: &Path) -> Result<Source, Errno> {
+    if !path.starts_with("/proc") && !path.starts_with("/dev/fd") {
+        return look_up_once(path);
+    }
+    for _ in 0..ATTEMPTS {
+        let meant = std::fs::metadata(path).map_err(crate::at::errno)?;
+        match look_up_once(path) {
+            Ok(found) if (found.dev, found.ino) == (meant.dev(), meant.ino()) => return Ok(found),
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(Errno::ESTALE)
+}
+
+/// Opens the path as init will: the resolved one, no link followed.
+fn look_up_once(path: &Path) -> Result<Source, Errno> {
     let named: PathBuf = path.components().collect();
     let link = named.symlink_metadata().is_ok_and(|data| data.is_symlink());
     let path = std::fs::canonicalize(path).map_err(crate::at::errno)?;
@@ -284,6 +306,33 @@ mod tests {
         assert_eq!(source.kind, SourceKind::Directory);
         let missing = look_up(&dir.path().join("none"));
         assert_eq!(missing, Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_descriptors_path_is_of_the_file_that_is_open_or_an_error() {
+        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        std::fs::create_dir(&one).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        let (stat, opened) = open_path(&one).unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let flags = RenameFlags::RENAME_EXCHANGE;
+                    renameat2(AT_FDCWD, &one, AT_FDCWD, &other, flags).unwrap();
+                }
+            });
+            let looks: Vec<_> = (0..5_000).map(|_| look_up(&path)).collect();
+            done.store(true, Ordering::Relaxed);
+            for found in looks.into_iter().flatten() {
+                assert_eq!((found.dev, found.ino), (stat.st_dev, stat.st_ino));
+            }
+        });
+        assert_eq!(look_up(&path).unwrap().ino, stat.st_ino);
     }
 
     #[test]

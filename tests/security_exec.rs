@@ -1,0 +1,164 @@
+//! A container that is hostile by now, and what the driver does in it: exec, and looks from outside.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod contract;
+mod race;
+mod support;
+
+use contract::{Bench, process, refused};
+use execdriver::{Command, Error, ExecRequest, IdMap, Pipes, RunOptions};
+use std::fs;
+use support::{Need, Rootfs, is_root, skip_unless};
+
+/// A container in a user namespace: as root of ids that are nobody's.
+fn remapped() -> (Bench, impl Fn(Command) -> Command) {
+    let rootfs = Rootfs::new();
+    if is_root() {
+        rootfs.give_to(100_000, 100_000);
+    }
+    let map = vec![IdMap {
+        container_id: 0,
+        host_id: 100_000,
+        size: 65_536,
+    }];
+    let change = move |command: Command| {
+        let map = map.clone();
+        command.with_linux(|linux| {
+            if is_root() {
+                (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
+            }
+        })
+    };
+    (Bench::on(rootfs), change)
+}
+
+/// What a container that looks into every process finds while `execs` processes join it.
+fn looks_into_execs(bench: &Bench, execs: usize, change: impl Fn(Command) -> Command) -> String {
+    let stop = bench.rootfs.inside("tmp/stop");
+    let _ = fs::remove_file(&stop);
+    // The default filter would not even let it try.
+    let command = bench.command(&["ptrace-probe", "3600", "/tmp/stop"]);
+    let command =
+        change(command.with_linux(|linux| "unconfined".clone_into(&mut linux.seccomp_profile)));
+    let (outcome, ()) = bench.during(&command, Pipes::null(), |_| {
+        for _ in 0..execs {
+            // Of the same path as the one that looks: it takes its like for no stranger.
+            let exec = bench.try_exec(&command.id, &["ptrace-probe", "0"]).unwrap();
+            assert!(exec.status.success(), "{exec:?}");
+        }
+        fs::write(&stop, "").unwrap();
+        // It ends by itself; whoever kills it now would not hear what it found.
+        support::eventually("the container ends", || {
+            bench.driver.pids(&command.id).is_err()
+        });
+    });
+    outcome.out
+}
+
+/// So many as make it likely that a look falls into one; the row's number with EXECDRIVER_SOAK=1.
+fn execs() -> usize {
+    if race::starts(1) > 1 { 10_000 } else { 40 }
+}
+
+/// The process that joins was open to the container before it had given up the host.
+#[test]
+fn cve_2016_9962_a_container_sees_into_no_process_that_joins_it() {
+    for init in [false, true] {
+        let bench = Bench::new();
+        let change = |command: Command| command.with_linux(|linux| linux.init = init);
+        let out = looks_into_execs(&bench, execs(), change);
+        assert!(out.ends_with(" hits 0\n"), "init {init}: {out}");
+    }
+}
+
+/// The same with all that a container may have in a user namespace of its own: there it has CAP_SYS_PTRACE, too.
+#[test]
+fn cve_2016_9962_the_root_of_a_user_namespace_sees_into_no_process_that_joins_it() {
+    if skip_unless(&[Need::UserNamespaces]) {
+        return;
+    }
+    let (bench, change) = remapped();
+    let out = looks_into_execs(&bench, execs(), |command| {
+        change(command).with_linux(|linux| linux.cap_add = vec!["ALL".to_owned()])
+    });
+    assert!(out.ends_with(" hits 0\n"), "{out}");
+}
+
+/// The root of a user namespace may mount what it likes over its own tree.
+#[test]
+fn what_a_container_mounts_over_its_own_tree_is_not_believed_by_an_exec() {
+    if skip_unless(&[Need::UserNamespaces]) {
+        return;
+    }
+    let (bench, change) = remapped();
+    let over = |target| ["mount", "none", target, "tmpfs", "-", "", ","];
+    let mut words = vec!["seq"];
+    words.extend(over("/dev/pts"));
+    words.extend(over("/proc"));
+    words.extend(["touch", "/tmp/ready", ",", "pause"]);
+    let command = change(bench.command(&words)).with_linux(|linux| {
+        linux.cap_add = vec!["SYS_ADMIN".to_owned()];
+        "unconfined".clone_into(&mut linux.seccomp_profile);
+    });
+    bench.while_running(&command, |_| {
+        let ready = bench.rootfs.inside("tmp/ready");
+        support::eventually("it has mounted", || ready.exists());
+        // A terminal would be a file of the container's choice.
+        let mut on_terminal = process(&["true"]);
+        on_terminal.tty = true;
+        let request = ExecRequest::new(on_terminal);
+        let (error, text) = refused(bench.try_exec_with(&command.id, &request, Pipes::null()));
+        assert!(matches!(error, Error::Setup { .. }), "{text}");
+        assert_eq!(bench.exec(&command.id, &["ls", "/proc"]).out, "");
+        // What is asked from outside does not go through what it has mounted.
+        assert_eq!(bench.driver.pids(&command.id).unwrap().len(), 1);
+        bench.driver.stats(&command.id).unwrap();
+    });
+}
+
+/// A name service of the container's: a pipe that nobody writes to, a directory, a link to what never ends.
+#[test]
+fn an_exec_by_name_waits_for_no_file_of_the_containers() {
+    let bench = Bench::new();
+    let command = bench.command(&["pause"]);
+    bench.while_running(&command, |_| {
+        for (kind, target) in [
+            ("pipe", ""),
+            ("directory", ""),
+            ("link", "/dev/zero"),
+            ("link", "/dev/tty"),
+        ] {
+            for file in ["passwd", "group"] {
+                let path = bench.rootfs.inside(&format!("etc/{file}"));
+                let kept = fs::read(&path).unwrap();
+                fs::remove_file(&path).unwrap();
+                match kind {
+                    "pipe" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap(),
+                    "directory" => fs::create_dir(&path).unwrap(),
+                    _ => std::os::unix::fs::symlink(target, &path).unwrap(),
+                }
+                let mut by_name = process(&["true"]);
+                by_name.user = "daemon:daemon".to_owned();
+                let options = RunOptions::default().timeout(contract::SOON);
+                let request = ExecRequest::new(by_name).options(options);
+                let (error, text) =
+                    refused(bench.try_exec_with(&command.id, &request, Pipes::null()));
+                assert!(
+                    !matches!(error, Error::Timeout { .. }),
+                    "{kind} {target}: {text}"
+                );
+                match kind {
+                    "directory" => fs::remove_dir(&path).unwrap(),
+                    _ => fs::remove_file(&path).unwrap(),
+                }
+                fs::write(&path, kept).unwrap();
+            }
+        }
+    });
+}
