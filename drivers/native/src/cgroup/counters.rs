@@ -42,6 +42,25 @@ impl Cgroup {
         found
     }
 
+    /// How many processes the kernel killed for want of memory in this cgroup, those below it included in version 2 alone:
+    /// one file read.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let kills = match (self.controller("memory"), self.unified()) {
+            (Some(memory), _) => text(memory.dir.as_fd(), "memory.oom_control"),
+            (None, Some(unified)) => text(unified.dir.as_fd(), "memory.events"),
+            (None, None) => None,
+        };
+        kills.and_then(|text| value(&text, "oom_kill")).unwrap_or(0)
+    }
+
+    /// The kills that the cgroups above do not count: those of version 1.
+    pub(crate) fn uncounted_above(&self) -> u64 {
+        let memory = self.controller("memory");
+        memory
+            .and_then(|memory| version_1_oom_kills(memory.dir.as_fd()))
+            .unwrap_or(0)
+    }
+
     /// Whether its own limit of memory ever stood in the way, be it that nobody was killed.
     pub(crate) fn met_memory_limit(&self) -> bool {
         let v1 = self.controller("memory").map(|memory| memory.dir.as_fd());

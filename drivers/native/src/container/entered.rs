@@ -114,6 +114,17 @@ impl<'a> Entered<'a> {
         }
     }
 
+    /// Adds kills for want of memory to the container's. Before the cgroup goes, so that whoever looks there first, and at the
+    /// record then, sees them.
+    fn hand_up(&self, oom_kills: u64) {
+        if oom_kills > 0
+            && let Ok(locked) = self.entry.lock(LOCK_PATIENCE)
+        {
+            // Without it the container's status is worth returning all the same.
+            let _ = locked.modify(|record| record.exec_oom_kills += oom_kills);
+        }
+    }
+
     /// Removes everything; the first error, when something stays.
     pub(super) fn clean(mut self) -> Result<()> {
         self.remove()
@@ -126,6 +137,7 @@ impl<'a> Entered<'a> {
         let own = self.own.take();
         let removed = own.map_or(Ok(()), |own| {
             let killed = self.kill(&own);
+            self.hand_up(own.uncounted_above());
             killed.and(own.destroy(KILL_PATIENCE).map_err(Error::from))
         });
         // The exec's id becomes free only after the cgroup of its name is gone.

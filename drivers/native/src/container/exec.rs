@@ -14,7 +14,9 @@ use crate::seccomp::Filter;
 use crate::state::{Entry, LOCK_PATIENCE, Record, Status};
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::ExecSpec;
-use execdriver_core::{ContainerId, Error, ExecRequest, ExitStatus, Hooks, Pipes, Result};
+use execdriver_core::{
+    ContainerId, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Pipes, Result, Signal,
+};
 use nix::unistd::{Pid, getpgid};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
@@ -59,6 +61,7 @@ impl Containers {
             container: &container,
             cgroup: cgroup.as_ref(),
             request,
+            oom_kills: cgroup.as_ref().map_or(0, Cgroup::oom_kills),
             life: Life {
                 terminals: &self.terminals,
                 id,
@@ -93,6 +96,8 @@ struct Exec<'a> {
     container: &'a Arc<Process>,
     cgroup: Option<&'a Cgroup>,
     request: &'a ExecRequest,
+    /// How many processes the kernel had killed in the container for want of memory, before this one.
+    oom_kills: u64,
     life: Life<'a>,
 }
 
@@ -113,9 +118,12 @@ impl Exec<'_> {
         let attended = self.life.attend(started, streams, &unfreeze, record);
         let (ended, console) = attended?;
         // What it left would hold its output open.
-        let counters = entered.settle()?;
+        let mut counters = entered.settle()?;
         let output = console.finish(self.request.options.output_grace);
         let status = ended.status(None, |signal| entered.was_sent(signal));
+        if entered.cgroup().is_none() && status.signal == Some(Signal::KILL) {
+            counters.oom_kills = self.killed_for_memory(&status);
+        }
         Ok(self.life.counted(status, counters, output))
     }
 
@@ -186,7 +194,9 @@ impl Exec<'_> {
             match self.launch_into(unified, plan, held) {
                 Err(error) if error.is_crowded() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => {
-                    if starved::is(&error, entered.cgroup()) {
+                    let own = entered.cgroup();
+                    let before = own.map_or(self.oom_kills, |_| 0);
+                    if starved::is(&error, own.or(self.cgroup), before) {
                         return Err(starved::error(error, self.request.resources.as_ref()));
                     }
                     return Err(error::launch(error, plan, &self.request.process.entrypoint));
@@ -235,6 +245,13 @@ impl Exec<'_> {
             release_killed: Some(&release),
             limits: self.life.limits(),
         })
+    }
+
+    /// Among the container's processes it is not counted for itself. Where a KILL that no driver has sent comes together with
+    /// one that the kernel counts, they are the same.
+    fn killed_for_memory(&self, status: &ExitStatus) -> Option<u64> {
+        let kills = self.cgroup?.oom_kills().checked_sub(self.oom_kills)?;
+        (status.reason == ExitReason::Signalled).then_some(kills)
     }
 
     /// The container stays paused when an exec in it is ended.

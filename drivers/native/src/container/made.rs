@@ -159,12 +159,17 @@ impl Made {
         }
     }
 
-    /// What the kernel counted.
+    /// What the kernel counted, in the cgroups of execs that are gone too.
     pub(super) fn counters(&self) -> Counters {
-        self.cgroup
-            .as_ref()
-            .map(Cgroup::counters)
-            .unwrap_or_default()
+        let Some(cgroup) = &self.cgroup else {
+            return Counters::default();
+        };
+        let mut counters = cgroup.counters();
+        if counters.oom_kills == Some(0) {
+            let record = self.entry.read();
+            counters.oom_kills = record.ok().map(|record| record.exec_oom_kills);
+        }
+        counters
     }
 
     /// Ends and removes everything; the first error, when something stays.

@@ -210,7 +210,7 @@ impl Run<'_> {
             let id = self.spec.id.clone();
             return Error::Aborted { id };
         }
-        if starved::is(&error, made.cgroup().ok()) {
+        if starved::is(&error, made.cgroup().ok(), 0) {
             return starved::error(error, self.command.resources.as_ref());
         }
         error::launch(error, plan, &self.command.process.entrypoint)

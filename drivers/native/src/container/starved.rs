@@ -6,13 +6,14 @@ use crate::launch::LaunchError;
 use execdriver_core::{Error, Resources};
 use nix::errno::Errno;
 
-/// Whether a launch into this cgroup failed for want of memory, by what the kernel counted.
-pub(super) fn is(error: &LaunchError, cgroup: Option<&Cgroup>) -> bool {
+/// Whether a launch into this cgroup failed for want of memory, by what the kernel counted. `before` the launch it had
+/// killed so many there.
+pub(super) fn is(error: &LaunchError, cgroup: Option<&Cgroup>, before: u64) -> bool {
     let Some(cgroup) = cgroup else {
         return false;
     };
     if may_be_killed(error) {
-        return cgroup.counters().oom_kills > Some(0);
+        return cgroup.oom_kills() > before;
     }
     // Where a system call takes the memory nobody is killed: the call fails.
     may_be_refused(error) && cgroup.met_memory_limit()

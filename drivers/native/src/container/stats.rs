@@ -61,7 +61,9 @@ impl Containers {
         let cgroup = Cgroup::open_counting(recorded);
         let cgroup = cgroup.map_err(|error| unless_ended(record, error.into()))?;
         let pages = self.page_sizes.get_or_init(stats::huge_page_sizes);
-        Ok(Some(cgroup.usage(pages)))
+        let mut usage = cgroup.usage(pages);
+        usage.stats.memory_stats.events.oom_kill += record.exec_oom_kills;
+        Ok(Some(usage))
     }
 }
 

@@ -47,6 +47,15 @@ pub(crate) struct Record {
     pub(crate) signals: u64,
     /// The container's terminal, for `resize` from another process.
     pub(crate) terminal: Option<TerminalRecord>,
+    /// How many processes the kernel killed for want of memory in the cgroups of execs that are gone. Version 1 counts
+    /// in each cgroup for itself; version 2 has them in the container's own count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) exec_oom_kills: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How far a start got. Whether the process still lives is asked of the kernel, never recorded.
@@ -148,6 +157,7 @@ impl Record {
             defaults: None,
             signals: 0,
             terminal: None,
+            exec_oom_kills: 0,
         }
     }
 
