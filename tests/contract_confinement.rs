@@ -36,7 +36,7 @@ fn caps(command: Command, add: &[&str], drop: &[&str]) -> Command {
 
 #[test]
 fn cap_drop() {
-    if skip_unless(&[Need::Root, Need::CgroupV1("devices")]) {
+    if skip_unless(&[Need::Root, Need::DeviceRules]) {
         return;
     }
     let bench = Bench::new();
@@ -138,7 +138,7 @@ fn dev_nodes() {
     let links = tried(&bench, &["stat", "/dev/fd", "/dev/stdin", "/dev/ptmx"]);
     assert!(links.out.contains("-> /proc/self/fd\n"), "{links:?}");
     assert!(links.out.contains("-> pts/ptmx\n"), "{links:?}");
-    if skip_unless(&[Need::Root, Need::CgroupV1("devices")]) {
+    if skip_unless(&[Need::Root, Need::DeviceRules]) {
         return;
     }
     assert_eq!(tried(&bench, &["open", "/dev/fuse", "rw"]).out, "EPERM\n");
@@ -154,7 +154,7 @@ fn dev_nodes() {
 
 #[test]
 fn a_device_is_usable_as_far_as_its_rule_says() {
-    if skip_unless(&[Need::Root, Need::CgroupV1("devices")]) {
+    if skip_unless(&[Need::Root, Need::DeviceRules]) {
         return;
     }
     let bench = Bench::new();

@@ -24,7 +24,7 @@ use host::{alive, assert_gone, cgroups_of};
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
-use support::{Need, skip_unless, within};
+use support::{Need, patience, skip_unless, within};
 
 /// Root makes cgroups wherever there are any.
 const LIMITS: &[Need] = &[Need::Root, Need::Cgroups];
@@ -190,7 +190,7 @@ fn what_an_exec_with_limits_leaves_ends_with_it() {
         assert_eq!(outcome.status.reason, ExitReason::KilledByCaller);
         left.into_iter().for_each(assert_gone);
         // By a timeout.
-        let options = RunOptions::default().timeout(Duration::from_millis(200));
+        let options = RunOptions::default().timeout(Duration::from_millis(500) * patience());
         let late = request(
             &["seq", "spawn-bg", "1000", ",", "pause"],
             "late",

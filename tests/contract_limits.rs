@@ -361,8 +361,17 @@ fn oom_disable() {
         linux.oom_kill_disable = true;
     });
     if is_unified() {
-        let (error, text) = refused(bench.try_run(&command));
-        assert!(matches!(error, Error::Unsupported { .. }), "{text}");
+        // Nor is there a swappiness of a cgroup.
+        let swappiness = limited(&bench, &["true"], |_, linux| linux.memory_swappiness = 10);
+        for (command, field) in [
+            (command, "oom_kill_disable"),
+            (swappiness, "memory_swappiness"),
+        ] {
+            let (error, text) = refused(bench.try_run(&command));
+            assert!(matches!(error, Error::Unsupported { .. }), "{text}");
+            assert!(text.contains(&format!("resources.{field}")), "{text}");
+            assert_no_trace(&bench, &command.id);
+        }
         return;
     }
     let (status, ()) = bench.while_running(&command, |_| {

@@ -72,6 +72,31 @@ fn net_host() {
     });
 }
 
+/// Each container has its own, or the host's if that is asked for, whatever the host has mounted.
+#[test]
+fn message_queues_are_those_of_the_ipc_namespace() {
+    let bench = Bench::new();
+    let name = unique_id("queue");
+    let queue = format!("/dev/mqueue/{name}");
+    let on_host = |words: &[&str]| {
+        let command = bench.command(words);
+        bench.output(&command.with_linux(|linux| linux.ipc = Some(Ipc::host())))
+    };
+    assert_eq!(bench.says(&["touch", &queue]), "ok\n");
+    assert_eq!(bench.says(&["ls", "/dev/mqueue"]), "");
+    if !support::is_root() {
+        return;
+    }
+    assert_eq!(on_host(&["touch", &queue]), "ok\n");
+    let seen = [
+        on_host(&["ls", "/dev/mqueue"]),
+        bench.says(&["ls", "/dev/mqueue"]),
+    ];
+    assert_eq!(on_host(&["rm", &queue]), "ok\n");
+    assert!(seen[0].contains(&name), "{seen:?}");
+    assert_eq!(seen[1], "");
+}
+
 /// The host's wins when both are asked for.
 #[test]
 fn ipc_of_host_and_container_is_the_hosts() {

@@ -157,7 +157,7 @@ fn what_happens_while_the_start_hook_runs_is_told_afterwards() {
 }
 
 #[test]
-fn notices_that_nobody_reads_leave_neither_thread_nor_descriptor() {
+fn defect_27_notices_that_nobody_reads_leave_neither_thread_nor_descriptor() {
     let _alone = alone();
     if without_memory_controller() {
         return;

@@ -7,11 +7,14 @@
     reason = "tests"
 )]
 
+#[path = "contract/cgroup.rs"]
+mod cgroup;
 mod contract;
 #[path = "contract/host.rs"]
 mod host;
 mod support;
 
+use cgroup::{freeze, freezer, is_unified};
 use contract::{Bench, process, refused};
 use execdriver::{
     ContainerState, Error, ExecRequest, ExitReason, Hooks, Pid, Pipes, RunOptions, Signal, Target,
@@ -21,7 +24,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Need, among, eventually, skip_unless};
+use support::{Need, among, eventually, patience, skip_unless};
 
 const ROOT: &[Need] = &[Need::Root];
 
@@ -198,7 +201,7 @@ fn a_timeout_ends_a_paused_container() {
     for grace in [Duration::ZERO, Duration::from_millis(50)] {
         let hooks = Hooks::none().on_start(|context| Ok(bench.driver.pause(context.id)?));
         let options = RunOptions::default()
-            .timeout(Duration::from_millis(500))
+            .timeout(Duration::from_millis(1000) * patience())
             .kill_grace(grace);
         let status = bench.driver.run(&command, &options, Pipes::null(), &hooks);
         let status = status.unwrap();
@@ -237,7 +240,7 @@ fn an_exec_in_a_paused_container_can_time_out_and_be_killed_without_the_containe
     let id = command.id.as_str();
     bench.while_running(&command, |_| {
         let pause = || Hooks::none().on_start(|context| Ok(bench.driver.pause(context.id)?));
-        let options = RunOptions::default().timeout(Duration::from_millis(500));
+        let options = RunOptions::default().timeout(Duration::from_millis(1000) * patience());
         let request = ExecRequest::new(process(&["pause"])).options(options);
         let status = bench.driver.exec(id, &request, Pipes::null(), &pause());
         assert_eq!(status.unwrap().reason, ExitReason::TimedOut);
@@ -279,7 +282,7 @@ fn a_paused_container_is_terminated() {
 #[test]
 fn a_part_that_froze_itself_neither_hinders_a_pause_nor_the_kill() {
     let _among = among();
-    if skip_unless(&[Need::Root, Need::CgroupV1("freezer")]) {
+    if skip_unless(&[Need::Root, Need::Freezer]) {
         return;
     }
     let bench = Bench::new();
@@ -289,16 +292,18 @@ fn a_part_that_froze_itself_neither_hinders_a_pause_nor_the_kill() {
         eventually("both run", || bench.driver.pids(id).unwrap().len() == 2);
         let pids = bench.driver.pids(id).unwrap();
         let other = *pids.iter().find(|pid| **pid != init.pid).unwrap();
-        let dirs = cgroups_of(id);
-        let freezer = dirs.iter().find(|dir| dir.join("freezer.state").exists());
-        let below = freezer.unwrap().join("below");
+        let below = freezer(id).join("below");
         fs::create_dir(&below).unwrap();
         fs::write(below.join("cgroup.procs"), other.to_string()).unwrap();
-        fs::write(below.join("freezer.state"), "FROZEN").unwrap();
+        freeze(&below, true);
         bench.driver.pause(id).unwrap();
         bench.driver.unpause(id).unwrap();
-        let state = fs::read_to_string(below.join("freezer.state")).unwrap();
-        assert_eq!(state.trim(), "FROZEN", "what the container did stays");
+        let (file, frozen) = match is_unified() {
+            true => ("cgroup.freeze", "1"),
+            false => ("freezer.state", "FROZEN"),
+        };
+        let state = fs::read_to_string(below.join(file)).unwrap();
+        assert_eq!(state.trim(), frozen, "what the container did stays");
         pids
     });
     assert_eq!(status.code, 137);

@@ -91,6 +91,35 @@ fn stats_limit() {
     });
 }
 
+/// The original said -1, which its clients showed as 18446744073709551615.
+#[test]
+fn defect_15_no_limit_of_memory_is_told_as_the_memory_of_the_machine() {
+    let _among = among();
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bench = Bench::new();
+    let limit = |memory| Resources {
+        memory,
+        ..Resources::default()
+    };
+    let command = Command {
+        resources: Some(limit(-1)),
+        ..bench.command(&["pause"])
+    };
+    bench.while_running(&command, |_| {
+        let told = || bench.driver.stats(&command.id).unwrap().memory_limit;
+        assert_eq!(told(), mem_total());
+        bench.driver.update(&command.id, &limit(64 << 20)).unwrap();
+        assert_eq!(told(), 64 << 20);
+        bench.driver.update(&command.id, &limit(-1)).unwrap();
+        assert_eq!(told(), mem_total());
+        // More than there is is no limit either.
+        bench.driver.update(&command.id, &limit(1 << 50)).unwrap();
+        assert_eq!(told(), mem_total());
+    });
+}
+
 #[test]
 fn only_a_network_of_its_own_is_counted_and_that_of_the_host_never() {
     let _among = among();

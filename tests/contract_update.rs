@@ -162,23 +162,19 @@ fn update_while_frozen() {
     );
     bench.while_running(&command, |_| {
         let id = command.id.as_str();
-        let dir = cgroup::directory(id, "freezer");
-        let (file, on, off) = match is_unified() {
-            true => ("cgroup.freeze", "1", "0"),
-            false => ("freezer.state", "FROZEN", "THAWED"),
-        };
-        fs::write(dir.join(file), on).unwrap();
+        let dir = cgroup::freezer(id);
+        cgroup::freeze(&dir, true);
         let updated = bench
             .driver
             .update(id, &resources(|common, _| common.cpu_shares = 512));
-        fs::write(dir.join(file), off).unwrap();
+        cgroup::freeze(&dir, false);
         updated.unwrap();
         assert_eq!(shares(id), if is_unified() { "59" } else { "512" });
     });
 }
 
 #[test]
-fn an_update_of_which_one_part_fails_changes_nothing() {
+fn defect_13_an_update_of_which_one_part_fails_changes_nothing() {
     if skip_unless(LIMITS) {
         return;
     }

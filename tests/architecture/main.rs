@@ -3,6 +3,7 @@
 //! Each rule is a function from text to complaints, so each is seen to complain about a planted violation too.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+mod cases;
 mod planted;
 mod rules;
 mod source;
@@ -160,6 +161,14 @@ fn no_text_names_the_directory_that_it_was_written_in() {
     for extension in ["rs", "toml", "md", "sh"] {
         check(extension, |path, text| rules::local_paths(path, text, own));
     }
+}
+
+#[test]
+fn every_case_of_the_contract_has_the_tests_that_its_page_names() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/contract.md");
+    let page = fs::read_to_string(page).expect("docs/contract.md lists the cases");
+    let complaints = cases::missing(&page, &files("rs"));
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
 fn security_page() -> String {

@@ -1,5 +1,6 @@
 //! Planted violations: each rule is seen to complain once, and to leave its neighbours alone.
 
+use crate::cases;
 use crate::rules::{self, Complaint};
 use crate::source::{code, has_unsafe};
 
@@ -241,5 +242,36 @@ fn an_attack_without_its_test_is_named() {
     complains(
         &rules::attacks("| one | x | `other` |", &tests),
         "cve_1_1_a_b",
+    );
+}
+
+#[test]
+fn a_case_without_its_test_is_named() {
+    let table = |title: &str, count: usize, test: &str| {
+        let row = |number| format!("| {number} | name | words | {test} |\n");
+        let rows: String = (1..=count).map(row).collect();
+        format!("{title}\n\n| # | case | what | tests |\n| --- | --- | --- | --- |\n{rows}\n")
+    };
+    let page = |cases: usize, test: &str| {
+        let defects = table("## Defects of the original", 31, "`contract_a::one`");
+        let mended = table("## What the original mended itself", 25, "`a/src/b::rule`");
+        table("## Cases", cases, test) + &defects + &mended
+    };
+    let files = [
+        ("tests/contract_a.rs", "#[test]\nfn one() {}"),
+        (
+            "drivers/a/src/b.rs",
+            "x\npub fn rule(subject: &dyn Subject) {}",
+        ),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    is_silent(&cases::missing(&page(82, "`contract_a::one`"), &files));
+    let later = "the Windows driver's, which is to come";
+    is_silent(&cases::missing(&page(82, later), &files));
+    complains(&cases::missing(&page(81, later), &files), "1 to 82");
+    complains(&cases::missing(&page(82, "none"), &files), "names no test");
+    complains(
+        &cases::missing(&page(82, "`contract_a::two`"), &files),
+        "no test contract_a::two",
     );
 }

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use super::host::cgroups_of;
-use std::path::PathBuf;
+use super::support::eventually;
+use std::path::{Path, PathBuf};
 
 /// Whether this host has only version 2.
 pub(crate) fn is_unified() -> bool {
@@ -32,4 +33,27 @@ pub(crate) fn reads(name: &str, v1: (&str, &str), v2: &str) -> String {
     let text = std::fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.trim_end().to_owned()
+}
+
+/// The directory of `name` whose processes are frozen by [`freeze`].
+#[track_caller]
+pub(crate) fn freezer(name: &str) -> PathBuf {
+    directory(name, "freezer")
+}
+
+/// Freezes what is in `dir`, or lets it go on, and waits until that is so.
+#[track_caller]
+pub(crate) fn freeze(dir: &Path, freeze: bool) {
+    let (file, text, shown, end) = match (is_unified(), freeze) {
+        (true, true) => ("cgroup.freeze", "1", "cgroup.events", "frozen 1\n"),
+        (true, false) => ("cgroup.freeze", "0", "cgroup.events", "frozen 0\n"),
+        (false, true) => ("freezer.state", "FROZEN", "freezer.state", "FROZEN\n"),
+        (false, false) => ("freezer.state", "THAWED", "freezer.state", "THAWED\n"),
+    };
+    std::fs::write(dir.join(file), text).unwrap();
+    eventually("it is as told", || {
+        std::fs::read_to_string(dir.join(shown))
+            .unwrap()
+            .ends_with(end)
+    });
 }

@@ -23,6 +23,10 @@ pub(crate) enum Need {
     CgroupV2,
     /// Cgroups with a memory controller, of either version.
     Cgroups,
+    /// Cgroups that can be frozen, of either version.
+    Freezer,
+    /// Device rules: the files of version 1, or programs on version 2.
+    DeviceRules,
     /// Debian's busybox-static.
     Busybox,
     /// A program in PATH.
@@ -100,6 +104,8 @@ pub(crate) fn has(need: Need) -> bool {
             let unified = std::fs::read_to_string(unified).unwrap_or_default();
             unified.split_ascii_whitespace().any(|one| one == "memory") || cgroup_v1("memory")
         }
+        Need::Freezer => has(Need::CgroupV2) || cgroup_v1("freezer"),
+        Need::DeviceRules => has(Need::CgroupV2) || cgroup_v1("devices"),
         Need::Busybox => Path::new("/bin/busybox").exists(),
         Need::Program(name) => in_path(name),
         Need::Path(path) => Path::new(path).exists(),
