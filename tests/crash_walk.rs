@@ -58,7 +58,7 @@ fn run_and_kill(bench: &Bench, command: &Command, index: usize) -> (usize, Strin
     let state = bench.rootfs.state();
     let text = serde_json::to_string(command).unwrap();
     let environment = [(STATE, state.as_path()), (COMMAND, Path::new(&text))];
-    let mut session = Session::begin(HOST, &environment);
+    let mut session = Session::begin(HOST, &environment, None);
     let mut place = String::new();
     let round = session.round(&mut |call| {
         if call.index != index {

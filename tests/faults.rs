@@ -15,13 +15,13 @@ mod walk;
 
 use contract::{Bench, chain, process};
 use execdriver::{
-    Driver, Error, ExecRequest, ExitStatus, Hooks, Options, Pipes, Registry, Result, RunOptions,
-    Signal, Stdio, Target,
+    Driver, Error, ExecRequest, ExitStatus, Hooks, IdMap, Mount, MountIdMap, Options, Pipes,
+    Registry, Result, RunOptions, Signal, Stdio, Target, UserNamespace,
 };
 use nix::errno::Errno;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use support::{Baseline, alone, unique_id};
+use support::{Baseline, Need, USER, alone, rerun, skip_unless, unique_id};
 use walk::{Call, Session, Verdict, Who};
 
 /// The test that is the host program in another process.
@@ -42,6 +42,12 @@ fn the_host_program() {
     let bench = Bench::new();
     match &*std::env::var(ACT).unwrap() {
         "run" => act_in_rounds(&directory, &bench, &|| run(&bench)),
+        "range" => act_in_rounds(&directory, &bench, &|| run_in_range(&bench)),
+        "mapped" => {
+            // Its owner is root, as that of the volume.
+            let volume = bench.rootfs.outside();
+            act_in_rounds(&directory, &bench, &|| run_mapped(&bench, &volume));
+        }
         "terminal" => act_in_rounds(&directory, &bench, &|| run_on_terminal(&bench)),
         "exec" => {
             let root = std::env::var_os(STATE).unwrap();
@@ -79,6 +85,45 @@ fn run_on_terminal(bench: &Bench) -> Result<ExitStatus> {
         .on_start(|context| Ok(bench.driver.kill(&Target::from(context.id), Signal::KILL)?));
     let options = RunOptions::default();
     bench.driver.run(&command, &options, Pipes::null(), &hooks)
+}
+
+/// Ids that newuidmap and newgidmap write.
+fn run_in_range(bench: &Bench) -> Result<ExitStatus> {
+    let mut command = bench
+        .command(&["true"])
+        .with_linux(|linux| linux.user_namespace = UserNamespace::Auto);
+    command.id = unique_id("walk");
+    let options = RunOptions::default();
+    bench
+        .driver
+        .run(&command, &options, Pipes::null(), &Hooks::none())
+}
+
+/// Ids that the host program writes; a rootfs and a volume whose owners are mapped, the volume's by a map of its own.
+fn run_mapped(bench: &Bench, volume: &Path) -> Result<ExitStatus> {
+    let range = |container_id, host_id, size| IdMap {
+        container_id,
+        host_id,
+        size,
+    };
+    let mut command = bench.command(&["true"]).with_linux(|linux| {
+        linux.uid_mappings = vec![range(0, 100_000, 65_536)];
+        linux.gid_mappings = vec![range(0, 100_000, 65_536)];
+        linux.idmap_rootfs = true;
+    });
+    command.id = unique_id("walk");
+    let map = MountIdMap {
+        uid: vec![range(0, 105_000, 10)],
+        gid: vec![range(0, 106_000, 10)],
+    };
+    command.mounts = vec![Mount {
+        idmap: Some(map),
+        ..Mount::bind(volume, "/data")
+    }];
+    let options = RunOptions::default();
+    bench
+        .driver
+        .run(&command, &options, Pipes::null(), &Hooks::none())
 }
 
 fn exec(driver: &dyn Driver, id: &str) -> Result<ExitStatus> {
@@ -163,8 +208,8 @@ const CONFINING: [&str; 20] = [
     "unshare",
 ];
 
-/// Fails calls of `act` in turn, and says what went wrong.
-fn walk(act: &str, of: &[(&str, &Path)]) {
+/// Fails calls of `act` in turn, of a host program of this user or of `user`, and says what went wrong.
+fn walk(act: &str, of: &[(&str, &Path)], user: Option<u32>) {
     let _alone = alone();
     let act: Vec<_> = [(ACT, Path::new(act))]
         .into_iter()
@@ -172,7 +217,7 @@ fn walk(act: &str, of: &[(&str, &Path)]) {
         .collect();
     let soak = std::env::var_os("EXECDRIVER_SOAK").is_some_and(|value| value == "1");
     let errnos = [Errno::EPERM, Errno::ENOMEM, Errno::EIO];
-    let mut session = Session::begin(HOST, &act);
+    let mut session = Session::begin(HOST, &act, user);
     let all = session.round(&mut |_| Verdict::Pass).calls;
     assert!(all > 100, "only {all} calls were seen");
     // The turns of an ordinary run share the calls out among the errnos.
@@ -205,7 +250,7 @@ fn walk(act: &str, of: &[(&str, &Path)]) {
             if bad {
                 // The next one is to be blamed for its own leaks alone.
                 drop(session);
-                session = Session::begin(HOST, &act);
+                session = Session::begin(HOST, &act, user);
             }
         }
     }
@@ -219,12 +264,33 @@ fn walk(act: &str, of: &[(&str, &Path)]) {
 
 #[test]
 fn each_call_of_a_run_that_fails_is_an_error_that_leaves_nothing() {
-    walk("run", &[]);
+    walk("run", &[], None);
 }
 
 #[test]
 fn each_call_of_a_run_on_a_terminal_that_fails_is_an_error_that_leaves_nothing() {
-    walk("terminal", &[]);
+    walk("terminal", &[], None);
+}
+
+#[test]
+fn each_call_of_a_run_with_a_range_of_ids_that_fails_is_an_error_that_leaves_nothing() {
+    const NAME: &str =
+        "each_call_of_a_run_with_a_range_of_ids_that_fails_is_an_error_that_leaves_nothing";
+    let ranges = "echo 'kim:300000:65536' > $DIR/ids; touch /etc/subuid /etc/subgid
+        mount --bind $DIR/ids /etc/subuid; mount --bind $DIR/ids /etc/subgid";
+    // The tracer stays root: the two programs of another's tracee would not be set-user-ID.
+    if skip_unless(&[Need::Program("newuidmap")]) || rerun(NAME, ranges, "env") {
+        return;
+    }
+    walk("range", &[], Some(USER));
+}
+
+#[test]
+fn each_call_of_a_run_with_mapped_owners_that_fails_is_an_error_that_leaves_nothing() {
+    if skip_unless(&[Need::Root, Need::Kernel(5, 12), Need::MappedOwners]) {
+        return;
+    }
+    walk("mapped", &[], None);
 }
 
 #[test]
@@ -234,6 +300,6 @@ fn each_call_of_an_exec_that_fails_is_an_error_that_leaves_nothing() {
     let (state, id) = (bench.rootfs.state(), Path::new(&sleeper.id));
     // A record of an exec that could not be removed goes with the container.
     bench.while_running(&sleeper, |_| {
-        walk("exec", &[(STATE, &state), (ID, id)]);
+        walk("exec", &[(STATE, &state), (ID, id)], None);
     });
 }

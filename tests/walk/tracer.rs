@@ -9,6 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -49,13 +51,18 @@ fn inside_options() -> Options {
 }
 
 impl Session {
-    /// Starts the test named `test` as the host program and waits until its first act begins.
+    /// Starts the test named `test` as the host program, of this user or of `user`, and waits until its first act begins.
     #[allow(
         clippy::zombie_processes,
         reason = "the tracer waits for all, and reaps it"
     )]
-    pub(crate) fn begin(test: &str, environment: &[(&str, &Path)]) -> Self {
+    pub(crate) fn begin(test: &str, environment: &[(&str, &Path)], user: Option<u32>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new("/proc/self/exe");
+        if let Some(user) = user {
+            chown(directory.path(), Some(user), Some(user)).expect("our own directory");
+            command.uid(user).gid(user);
+        }
         // On one processor a stop costs a switch and not a wake-up of another one.
         if let Ok(own) = sched_getaffinity(Pid::from_raw(0)) {
             let first = (0..CpuSet::count()).find(|cpu| own.is_set(*cpu) == Ok(true));
@@ -63,7 +70,7 @@ impl Session {
             let _ = one.set(first.unwrap_or(0));
             let _ = sched_setaffinity(Pid::from_raw(0), &one);
         }
-        let child = Command::new("/proc/self/exe")
+        let child = command
             .args(["--exact", "--nocapture", "--test-threads=1", test])
             .env(DIRECTORY, directory.path())
             // It is killed: what it leaves goes with ours.

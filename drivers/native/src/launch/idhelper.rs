@@ -68,14 +68,9 @@ impl<'a> Helper<'a> {
 
     /// Waits for its end, and passes on what it complains of.
     pub(super) fn finish(mut self) -> Result<(), IdMapError> {
-        let said = self.read_errors();
-        if said.is_err() {
-            // It may have ended in between.
-            let _ = self.child.kill();
-        }
+        let said = self.read_errors().map_err(|reason| self.failed(reason))?;
         // Where other code of the host reaps with wait(-1), its status is lost; the maps themselves tell then.
         let status = self.child.wait();
-        let said = said.map_err(|reason| self.failed(reason))?;
         match status {
             Ok(status) if !status.success() => Err(self.failed(match said.trim() {
                 "" => status.to_string(),
@@ -126,6 +121,20 @@ impl<'a> Helper<'a> {
     }
 }
 
+impl Drop for Helper<'_> {
+    fn drop(&mut self) {
+        // It was waited for, which std remembers; or an error of it or of the other one is on its way. The first failure
+        // to wait does not count. Only what still is our child is killed.
+        for _ in 0..2 {
+            match self.child.try_wait() {
+                Ok(Some(_)) => return,
+                Ok(None) => drop(self.child.kill().and_then(|()| self.child.wait())),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +162,18 @@ mod tests {
     #[test]
     fn a_helper_gets_its_numbers_and_nothing_of_our_environment() {
         run("[ \"$*\" = '7 0 5 1 0 5 1' ] && [ -z \"$HOME\" ]").unwrap();
+    }
+
+    #[test]
+    fn a_helper_that_is_given_up_is_ended_and_reaped() {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id();
+        drop(Helper {
+            program: Path::new("sleep"),
+            child,
+            errors: None,
+        });
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
     }
 
     #[test]
