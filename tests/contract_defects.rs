@@ -192,6 +192,9 @@ fn defect_06_a_kill_during_the_start_gives_the_start_up_and_hits_nobody_else() {
 #[test]
 fn defect_09_a_failed_start_leaves_nothing_and_is_quick() {
     let bench = Bench::new();
+    let begun = Instant::now();
+    bench.run(&bench.command(&["true"]));
+    let usual = begun.elapsed();
     let fails = |change: &dyn Fn(&mut execdriver::Command)| {
         let mut command = bench.command(&["true"]);
         change(&mut command);
@@ -216,11 +219,10 @@ fn defect_09_a_failed_start_leaves_nothing_and_is_quick() {
         }),
     ];
     took.sort_unstable();
-    // Seen: a few milliseconds. The original's 160 were a wait for a child that it had not killed.
-    assert!(
-        took[took.len() / 2] < Duration::from_millis(140) * patience(),
-        "{took:?}"
-    );
+    // Seen: a few milliseconds. The original's 160 were a wait for a child that it had not killed. A busy machine takes
+    // longer for a good start too.
+    let quick = Duration::from_millis(140) * patience() + usual;
+    assert!(took[took.len() / 2] < quick, "{took:?}, {usual:?}");
 }
 
 #[test]

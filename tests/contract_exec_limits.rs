@@ -15,16 +15,15 @@ mod host;
 mod support;
 
 use cgroup::{is_unified, reads};
-use contract::{Bench, Outcome, SOON, process, refused};
+use contract::{Bench, Outcome, SOON, process, refused, with_timeout};
 use execdriver::{
     Command, Error, ExecRequest, ExitReason, Hooks, LinuxResources, Pipes, Resources, Rlimit,
-    RunOptions, Signal, Target,
+    Signal, Target,
 };
 use host::{alive, assert_gone, cgroups_of};
 use std::sync::mpsc;
-use std::time::Duration;
 use std::{fs, thread};
-use support::{Need, patience, skip_unless, within};
+use support::{Need, skip_unless, within};
 
 /// Root makes cgroups wherever there are any.
 const LIMITS: &[Need] = &[Need::Root, Need::Cgroups];
@@ -190,13 +189,14 @@ fn what_an_exec_with_limits_leaves_ends_with_it() {
         assert_eq!(outcome.status.reason, ExitReason::KilledByCaller);
         left.into_iter().for_each(assert_gone);
         // By a timeout.
-        let options = RunOptions::default().timeout(Duration::from_millis(500) * patience());
         let late = request(
             &["seq", "spawn-bg", "1000", ",", "pause"],
             "late",
             memory(64),
         );
-        let status = bench.try_exec_with(id, &late.options(options), Pipes::null());
+        let status = with_timeout(|options| {
+            bench.try_exec_with(id, &late.clone().options(options), Pipes::null())
+        });
         assert_eq!(status.unwrap().status.reason, ExitReason::TimedOut);
         assert_eq!(pids(), [init.pid]);
     });

@@ -15,7 +15,7 @@ mod host;
 mod support;
 
 use cgroup::{freeze, freezer, is_unified};
-use contract::{Bench, process, refused};
+use contract::{Bench, process, refused, with_timeout};
 use execdriver::{
     ContainerState, Error, ExecRequest, ExitReason, Hooks, Pid, Pipes, RunOptions, Signal, Target,
 };
@@ -24,7 +24,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Need, among, eventually, patience, skip_unless};
+use support::{Need, among, eventually, skip_unless};
 
 const ROOT: &[Need] = &[Need::Root];
 
@@ -200,10 +200,10 @@ fn a_timeout_ends_a_paused_container() {
     let command = bench.command(&["pause"]);
     for grace in [Duration::ZERO, Duration::from_millis(50)] {
         let hooks = Hooks::none().on_start(|context| Ok(bench.driver.pause(context.id)?));
-        let options = RunOptions::default()
-            .timeout(Duration::from_millis(1000) * patience())
-            .kill_grace(grace);
-        let status = bench.driver.run(&command, &options, Pipes::null(), &hooks);
+        let status = with_timeout(|options| {
+            let options = options.kill_grace(grace);
+            bench.driver.run(&command, &options, Pipes::null(), &hooks)
+        });
         let status = status.unwrap();
         assert_eq!(status.reason, ExitReason::TimedOut);
         assert_no_trace(&bench, &command.id);
@@ -240,9 +240,10 @@ fn an_exec_in_a_paused_container_can_time_out_and_be_killed_without_the_containe
     let id = command.id.as_str();
     bench.while_running(&command, |_| {
         let pause = || Hooks::none().on_start(|context| Ok(bench.driver.pause(context.id)?));
-        let options = RunOptions::default().timeout(Duration::from_millis(1000) * patience());
-        let request = ExecRequest::new(process(&["pause"])).options(options);
-        let status = bench.driver.exec(id, &request, Pipes::null(), &pause());
+        let status = with_timeout(|options| {
+            let request = ExecRequest::new(process(&["pause"])).options(options);
+            bench.driver.exec(id, &request, Pipes::null(), &pause())
+        });
         assert_eq!(status.unwrap().reason, ExitReason::TimedOut);
         assert_eq!(state_of(&bench, id), ContainerState::Paused);
         bench.driver.unpause(id).unwrap();

@@ -201,6 +201,19 @@ pub(crate) fn process(words: &[&str]) -> ProcessConfig {
     ProcessConfig::new(program).args(words[1..].iter().copied())
 }
 
+/// What comes of a run or exec with a timeout that it is to meet; with a longer one as long as the start alone meets it:
+/// nobody knows how slow the machine is.
+pub(crate) fn with_timeout<T>(run: impl Fn(RunOptions) -> Result<T>) -> Result<T> {
+    let with = |millis| run(RunOptions::default().timeout(Duration::from_millis(millis)));
+    for millis in [300, 3_000] {
+        match with(millis) {
+            Err(Error::Timeout { .. }) => {}
+            ended => return ended,
+        }
+    }
+    with(20_000)
+}
+
 /// An error with all its causes, as a person would be shown it.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

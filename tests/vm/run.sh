@@ -96,7 +96,7 @@ machine() {
     share top "$TOP"; share modules "$CACHE/modules"
     case $TARGET in "$TOP"/*) ;; *) share target "$TARGET"; shares+=,target:$TARGET ;; esac
     qemu+=(-virtfs "local,path=$out,mount_tag=out,security_model=none,multidevs=remap")
-    qemu+=(-append "console=$console quiet panic=-1 mitigations=off nokaslr vm.shares=$shares vm.cgroup=$CGROUP vm.user=$USER_ID $APPEND")
+    qemu+=(-append "console=$console quiet panic=-1 mitigations=off nokaslr init_on_alloc=0 vm.shares=$shares vm.cgroup=$CGROUP vm.user=$USER_ID $APPEND")
     : >"$out/log"
     timeout --kill-after=10 "${MINUTES}m" "${qemu[@]}" </dev/null >"$out/qemu" 2>&1 &
     QEMU=$!
