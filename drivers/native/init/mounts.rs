@@ -33,13 +33,16 @@ pub(crate) struct Bind {
 
 /// Mounts a new file system.
 pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
-    let target = if new.flags & MOUNT_REAL_DIR != 0 {
-        real_directory(init, new.target)?
-    } else {
-        paths::directory_to_cover(init, new.target)?
+    let inherits = new.flags & MOUNT_INHERIT_MODE != 0;
+    let target = match paths::new_directory_to_cover(init, new.target) {
+        Some((parent, name)) if !inherits => Target::New(parent, name),
+        _ if new.flags & MOUNT_REAL_DIR != 0 => Target::Open(real_directory(init, new.target)?),
+        _ => Target::Open(paths::directory_to_cover(init, new.target)?),
     };
     let context = mount::fsopen(new.fstype)?;
-    if new.flags & MOUNT_INHERIT_MODE != 0 {
+    if let Target::Open(target) = &target
+        && inherits
+    {
         let mut digits = [0; 5];
         mount::fsconfig(
             &context,
@@ -51,9 +54,22 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
         mount::fsconfig(&context, key, value)?;
     }
     let tree = mount::fsmount(&context, new.attrs)?;
-    mount::attach(tree.raw(), target.raw())?;
+    match &target {
+        Target::New(parent, name) => mount::attach_at(tree.raw(), *parent, name)?,
+        Target::Open(target) => mount::attach(tree.raw(), target.raw())?,
+    }
     paths::covered(init, new.target);
+    if new.fstype == c"tmpfs" {
+        paths::remember(init, new.target, tree);
+    }
     Ok(())
+}
+
+/// What a file system is mounted on.
+enum Target {
+    Open(Fd),
+    /// A directory that was made a moment ago, by the one that it is in and its name there.
+    New(i32, &'static CStr),
 }
 
 /// A proc or sysfs at the end of a link would let a label or a sysctl be written to a file of the image's choice

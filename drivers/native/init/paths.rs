@@ -90,9 +90,23 @@ pub(crate) fn make_file(init: &Init, path: &CStr) -> Result<Fd, Failure> {
     )?)
 }
 
+/// Makes a directory to mount on in a directory that is at hand, such as the fresh /dev, where it is more likely missing
+/// than there: the directory that is at hand and the name in it, or nothing where the name is taken or there is none.
+pub(crate) fn new_directory_to_cover(
+    init: &Init,
+    path: &'static CStr,
+) -> Option<(i32, &'static CStr)> {
+    let (parent, fd) = init.parent.as_ref()?;
+    let (wanted, name) = parent_and_name(path)?;
+    if wanted != *parent {
+        return None;
+    }
+    fs::mkdir(fd.raw(), name, MADE).ok()?;
+    Some((fd.raw(), name))
+}
+
 /// A directory to mount on: the one that is there, or a new one.
 pub(crate) fn directory_to_cover(init: &mut Init, path: &'static CStr) -> Result<Fd, Failure> {
-    // Below a directory that is at hand, such as the fresh /dev, it is more likely missing than there.
     if let Some((parent, fd)) = &init.parent
         && let Some((wanted, name)) = parent_and_name(path)
         && wanted == *parent
@@ -124,6 +138,11 @@ pub(crate) fn parent_of(
     let raw = fd.raw();
     init.parent = Some((parent, fd));
     Ok((raw, name))
+}
+
+/// Remembers the root of a new file system by the path that it was mounted on: much is made in it.
+pub(crate) fn remember(init: &mut Init, path: &'static CStr, root: Fd) {
+    init.parent = Some((path.to_bytes(), root));
 }
 
 /// Forgets the remembered directory when a mount at `target` may have covered it.

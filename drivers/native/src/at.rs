@@ -6,7 +6,7 @@
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::{CString, OsStr, OsString};
@@ -25,6 +25,13 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
 /// last component not).
 pub(crate) fn open_root(path: &Path) -> nix::Result<OwnedFd> {
     nix::fcntl::open(path, DIRECTORY, Mode::empty())
+}
+
+/// Opens the directory at a path of the host on which no component is a symbolic link.
+pub(crate) fn open_straight(path: &Path) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new().flags(DIRECTORY);
+    let links = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2(AT_FDCWD, path, how.resolve(links))
 }
 
 /// Opens the directory `name` of `dir`.
@@ -104,6 +111,48 @@ pub(crate) fn read_all(file: File, max: usize) -> nix::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Reads a file that the kernel makes as one record (of cgroups, of a process), as [`read`] does: a
+/// read that gives less than it has room for has given the rest, so none asks for the end.
+pub(crate) fn read_record(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix::Result<Vec<u8>> {
+    record_of(&open_file(dir, name, OFlag::O_RDONLY)?, max)
+}
+
+/// The same of an open file.
+pub(crate) fn record_of(file: &OwnedFd, max: usize) -> nix::Result<Vec<u8>> {
+    let mut text = vec![0; max.min(4095) + 1];
+    let mut used = 0;
+    loop {
+        let room = text.get_mut(used..).unwrap_or_default();
+        let (room, got) = (room.len(), nix::unistd::read(file, room)?);
+        used += got;
+        if used > max {
+            return Err(Errno::EFBIG);
+        }
+        if got < room {
+            text.truncate(used);
+            return Ok(text);
+        }
+        text.resize((used * 4).min(max + 1), 0);
+    }
+}
+
+/// What the sibling `name` of `dir` is: in file systems whose directories do not move (cgroups).
+pub(crate) fn stat_sibling(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<FileStat> {
+    let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+    fstatat(dir, sibling(name)?.as_c_str(), flags)
+}
+
+/// Removes the empty sibling directory `name` of `dir`, itself perhaps: as [`stat_sibling`].
+pub(crate) fn remove_sibling(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
+    unlinkat(dir, sibling(name)?.as_c_str(), UnlinkatFlags::RemoveDir)
+}
+
+/// Whether a directory has none in it, as far as its count of links says so: `..` of each is one,
+/// in cgroups as in most file systems. False where it counts otherwise.
+pub(crate) fn has_no_directory(dir: BorrowedFd<'_>) -> bool {
+    fstat(dir).is_ok_and(|stat| stat.st_nlink == 2)
+}
+
 /// Writes `text` to the existing file `name` of `dir` in one call, as kernel files want it.
 pub(crate) fn write(dir: BorrowedFd<'_>, name: &OsStr, text: &[u8]) -> nix::Result<()> {
     let mut file = File::from(open_file(dir, name, OFlag::O_WRONLY)?);
@@ -145,6 +194,11 @@ pub(crate) fn is(stat: &FileStat, kind: SFlag) -> bool {
 /// The errno of an I/O error, `EIO` when it has none.
 pub(crate) fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+fn sibling(name: &OsStr) -> nix::Result<CString> {
+    let name = component(name)?;
+    CString::new([b"../", name.as_bytes()].concat()).map_err(|_| Errno::EINVAL)
 }
 
 /// A name that cannot lead out of its directory.
@@ -190,5 +244,38 @@ mod tests {
         let name = OsStr::new("f");
         assert_eq!(read(dir.as_fd(), name, 5).unwrap(), b"12345");
         assert_eq!(read(dir.as_fd(), name, 4).unwrap_err(), Errno::EFBIG);
+        assert_eq!(read_record(dir.as_fd(), name, 5).unwrap(), b"12345");
+        let got = read_record(dir.as_fd(), name, 4);
+        assert_eq!(got.unwrap_err(), Errno::EFBIG);
+    }
+
+    #[test]
+    fn a_record_that_outgrows_the_first_room_is_read_whole() {
+        let temporary = tempfile::tempdir().unwrap();
+        for length in [0, 1, 4095, 4096, 4097, 40_000] {
+            let text = vec![b'x'; length];
+            std::fs::write(temporary.path().join("f"), &text).unwrap();
+            let dir = open_root(temporary.path()).unwrap();
+            let got = read_record(dir.as_fd(), OsStr::new("f"), 1 << 16).unwrap();
+            assert!(got == text, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_sibling_is_found_and_removed_by_its_one_name() {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(temporary.path().join("a/b")).unwrap();
+        let top = open_root(temporary.path()).unwrap();
+        let a = open_dir(top.as_fd(), OsStr::new("a")).unwrap();
+        let b = open_dir(a.as_fd(), OsStr::new("b")).unwrap();
+        let name = OsStr::new("b");
+        let found = stat_sibling(b.as_fd(), name).unwrap();
+        assert_eq!((found.st_dev, found.st_ino), identity(&b).unwrap());
+        for bad in ["..", "b/..", "."] {
+            let got = remove_sibling(b.as_fd(), OsStr::new(bad));
+            assert_eq!(got, Err(Errno::EINVAL), "{bad}");
+        }
+        remove_sibling(b.as_fd(), name).unwrap();
+        assert!(!temporary.path().join("a/b").exists());
     }
 }

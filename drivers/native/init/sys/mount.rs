@@ -51,6 +51,21 @@ pub(crate) fn attach(tree: i32, target: i32) -> Result<()> {
     .map(drop)
 }
 
+/// `move_mount(2)` from a descriptor onto one name in an open directory. The kernel follows no link there.
+pub(crate) fn attach_at(tree: i32, directory: i32, name: &CStr) -> Result<()> {
+    const FROM_EMPTY_PATH: usize = 0x4;
+    let empty = c"".as_ptr().expose_provenance();
+    let name = name.as_ptr().expose_provenance();
+    // SAFETY: both strings end with NUL.
+    unsafe {
+        call(
+            nr::MOVE_MOUNT,
+            [arg(tree), empty, arg(directory), name, FROM_EMPTY_PATH, 0],
+        )
+    }
+    .map(drop)
+}
+
 /// `mount_setattr(2)` on a descriptor.
 pub(crate) fn set_attr(fd: i32, recursive: bool, attr: &MountAttr) -> Result<()> {
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };

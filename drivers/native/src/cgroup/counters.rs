@@ -25,16 +25,19 @@ impl Cgroup {
     /// returning without it.
     pub(crate) fn counters(&self) -> Counters {
         let mut found = Counters::default();
+        // What version 1 counts is not asked of version 2, whose controller is the same one.
+        let (cpuacct, memory) = (self.controller("cpuacct"), self.controller("memory"));
         if let Some(unified) = self.unified() {
-            found = version_2(unified.dir.as_fd());
+            let dir = unified.dir.as_fd();
+            found = version_2(dir, cpuacct.is_none(), memory.is_none());
         }
-        if let Some(cpuacct) = self.controller("cpuacct") {
+        if let Some(cpuacct) = cpuacct {
             let dir = cpuacct.dir.as_fd();
             let nanoseconds = |file| number(dir, file).map(Duration::from_nanos);
             found.cpu_user = nanoseconds("cpuacct.usage_user").or(found.cpu_user);
             found.cpu_system = nanoseconds("cpuacct.usage_sys").or(found.cpu_system);
         }
-        if let Some(memory) = self.controller("memory") {
+        if let Some(memory) = memory {
             let dir = memory.dir.as_fd();
             found.peak_memory = number(dir, "memory.max_usage_in_bytes").or(found.peak_memory);
             found.oom_kills = version_1_oom_kills(dir).or(found.oom_kills);
@@ -72,14 +75,14 @@ impl Cgroup {
     }
 }
 
-fn version_2(dir: BorrowedFd<'_>) -> Counters {
-    let cpu = text(dir, "cpu.stat");
+fn version_2(dir: BorrowedFd<'_>, cpu: bool, memory: bool) -> Counters {
+    let cpu = cpu.then(|| text(dir, "cpu.stat")).flatten();
     let microseconds = |key| value(cpu.as_deref()?, key).map(Duration::from_micros);
-    let events = text(dir, "memory.events");
+    let events = memory.then(|| text(dir, "memory.events")).flatten();
     Counters {
         cpu_user: microseconds("user_usec"),
         cpu_system: microseconds("system_usec"),
-        peak_memory: number(dir, "memory.peak"),
+        peak_memory: memory.then(|| number(dir, "memory.peak")).flatten(),
         oom_kills: events.and_then(|events| value(&events, "oom_kill")),
     }
 }
@@ -98,7 +101,7 @@ fn version_1_oom_kills(dir: BorrowedFd<'_>) -> Option<u64> {
 }
 
 fn text(dir: BorrowedFd<'_>, file: &str) -> Option<String> {
-    let text = at::read(dir, OsStr::new(file), 1 << 16).ok()?;
+    let text = at::read_record(dir, OsStr::new(file), 1 << 16).ok()?;
     String::from_utf8(text).ok()
 }
 

@@ -87,35 +87,17 @@ impl Cgroup {
     ) -> Result<(), CgroupError> {
         let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
-        let mut here = base(hierarchy, place, verify)?;
-        let mut refused = Vec::new();
-        for name in place.parents() {
-            if unified {
-                refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
-            }
-            let (below, made) = enter_or_make(&here, name)?;
-            if made && !place.keeps_parents() {
-                self.made_parents.push(below.path.clone());
-            }
-            if cpuset {
-                inherit_cpuset(&here, &below)?;
-            }
-            here = below;
-        }
-        if unified {
-            refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
-            self.refused = refused
-                .into_iter()
-                .map(|one| (one.controller, one.why))
-                .collect();
-        }
+        let gives = unified && !wanted.is_empty();
+        let ready = match gives {
+            true => None,
+            false => ready_parent(hierarchy, place, verify),
+        };
+        let here = match ready {
+            Some(here) => here,
+            None => self.parent(hierarchy, place, verify, wanted)?,
+        };
         let leaf = make_leaf(&here, place.leaf())?;
         let ready = (|| {
-            if verify && !is_cgroup(leaf.dir.as_fd(), hierarchy.version) {
-                return Err(CgroupError::NotACgroup {
-                    path: leaf.path.clone(),
-                });
-            }
             if cpuset {
                 inherit_cpuset(&here, &leaf)?;
             }
@@ -139,11 +121,65 @@ impl Cgroup {
         }
     }
 
+    /// The directory that the container's own is made in, made where it is missing.
+    fn parent(
+        &mut self,
+        hierarchy: &Hierarchy,
+        place: &CgroupPath,
+        verify: bool,
+        wanted: &[String],
+    ) -> Result<Place, CgroupError> {
+        let unified = hierarchy.version == Version::V2;
+        let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+        let mut here = base(hierarchy, place, verify)?;
+        let mut refused = Vec::new();
+        for name in place.parents() {
+            if unified {
+                refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
+            }
+            let (below, made) = enter_or_make(&here, name)?;
+            if made && !place.keeps_parents() {
+                self.made_parents.push(below.path.clone());
+            }
+            if cpuset {
+                inherit_cpuset(&here, &below)?;
+            }
+            here = below;
+        }
+        if unified {
+            refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
+            self.refused = refused
+                .into_iter()
+                .map(|one| (one.controller, one.why))
+                .collect();
+        }
+        Ok(here)
+    }
+
     /// Nothing was placed yet, so removal has nothing to wait for; the error that led here is the
     /// one to report.
     fn roll_back(self) {
         let _ = self.remove(std::time::Duration::from_millis(100));
     }
+}
+
+/// The directory that the container's own is made in, where it is there already: found in two calls, since no link is
+/// followed on the whole way. What is not as it should be is left to the long way and its errors; so is a cpuset that
+/// another start has just made, and not filled yet.
+fn ready_parent(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Option<Place> {
+    let own = hierarchy.own.as_deref()?;
+    if place.is_delegated() {
+        return None;
+    }
+    let mut path = hierarchy.mount.clone();
+    path.extend(place.base(own));
+    path.extend(place.parents());
+    let dir = at::open_straight(&path).ok()?;
+    let trusted = !verify || is_cgroup(dir.as_fd(), hierarchy.version);
+    let here = trusted.then_some(Place { dir, path })?;
+    let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+    let filled = |file| cpuset_of(&here, file).is_ok_and(|value| !value.trim_ascii().is_empty());
+    (!cpuset || CPUSET.into_iter().all(filled)).then_some(here)
 }
 
 /// The directory that must exist: the hierarchy's root, or the cgroup that we are in.
@@ -230,21 +266,24 @@ fn wanted(host: &Hierarchies, needed: &[String]) -> Vec<String> {
     }
 }
 
+/// The files without which a cpuset of version 1 takes no process.
+const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
+
 /// A new version 1 cpuset has no cpus and no memory nodes, and takes no process until it has.
 pub(super) fn inherit_cpuset(parent: &Place, child: &Place) -> Result<(), CgroupError> {
-    for file in ["cpuset.cpus", "cpuset.mems"] {
-        let file = OsStr::new(file);
-        let read = |place: &Place| {
-            at::read(place.dir.as_fd(), file, 1 << 16)
-                .map_err(CgroupError::io("read the cpuset of", &place.path))
-        };
-        if read(child)?.trim_ascii().is_empty() {
-            let value = read(parent)?;
-            at::write(child.dir.as_fd(), file, value.trim_ascii())
+    for file in CPUSET {
+        if cpuset_of(child, file)?.trim_ascii().is_empty() {
+            let value = cpuset_of(parent, file)?;
+            at::write(child.dir.as_fd(), OsStr::new(file), value.trim_ascii())
                 .map_err(CgroupError::io("write the cpuset of", &child.path))?;
         }
     }
     Ok(())
+}
+
+fn cpuset_of(place: &Place, file: &str) -> Result<Vec<u8>, CgroupError> {
+    at::read_record(place.dir.as_fd(), OsStr::new(file), 1 << 16)
+        .map_err(CgroupError::io("read the cpuset of", &place.path))
 }
 
 fn is_refusal(error: &CgroupError) -> bool {

@@ -86,18 +86,13 @@ fn remove_leaf(member: &Member) -> nix::Result<bool> {
     let Some(name) = member.path.file_name() else {
         return Err(Errno::EINVAL);
     };
-    let parent = match at::open_parent(member.dir.as_fd()) {
-        Ok(parent) => parent,
-        Err(Errno::ENOENT | Errno::ENODEV) => return Ok(true),
-        Err(errno) => return Err(errno),
-    };
-    match at::stat(parent.as_fd(), name) {
+    match at::stat_sibling(member.dir.as_fd(), name) {
         Ok(stat) if (stat.st_dev, stat.st_ino) == member.identity => {}
         // Gone, or made anew by somebody else: not ours to remove.
         Ok(_) | Err(Errno::ENOENT | Errno::ENODEV) => return Ok(true),
         Err(errno) => return Err(errno),
     }
-    match at::remove_dir(parent.as_fd(), name) {
+    match at::remove_sibling(member.dir.as_fd(), name) {
         Ok(()) | Err(Errno::ENOENT) => Ok(true),
         Err(Errno::EBUSY | Errno::ENOTEMPTY) => Ok(false),
         Err(errno) => Err(errno),

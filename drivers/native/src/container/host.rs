@@ -1,5 +1,6 @@
 //! The facts of the host in the form that plans are built from.
 
+use crate::at;
 use crate::cgroup::limits::Available;
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
@@ -65,8 +66,8 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
 
 /// 0, the kernel's default, where /proc does not tell.
 fn own_oom_score_adj() -> i32 {
-    let text = std::fs::read_to_string("/proc/self/oom_score_adj");
-    text.ok()
-        .and_then(|text| text.trim().parse().ok())
+    let file = std::fs::File::open("/proc/self/oom_score_adj").ok();
+    let text = file.and_then(|file| at::record_of(&file.into(), 64).ok());
+    text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok())
         .unwrap_or(0)
 }

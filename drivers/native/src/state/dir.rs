@@ -80,7 +80,7 @@ pub(super) fn read(
     if !at::is(&stat, SFlag::S_IFREG) || stat.st_nlink > 1 {
         return Err(untrusted(path, "it is not a plain file with one name"));
     }
-    match at::read_all(File::from(file), max) {
+    match at::record_of(&file, max) {
         Ok(text) => Ok(Some(text)),
         Err(Errno::EFBIG) => Err(StateError::Corrupt {
             path: path.to_owned(),
@@ -101,8 +101,14 @@ pub(super) fn replace(
     let temporary = format!(".{name}.new");
     let temporary = OsStr::new(&temporary);
     let written = (|| {
-        remove_if_there(dir, temporary)?;
-        let mut file = File::from(create_file(dir, temporary)?);
+        let created = match create_file(dir, temporary) {
+            Err(Errno::EEXIST) => {
+                remove_if_there(dir, temporary)?;
+                create_file(dir, temporary)
+            }
+            other => other,
+        };
+        let mut file = File::from(created?);
         file.write_all(text).map_err(at::errno)?;
         nix::fcntl::renameat(dir, temporary, dir, OsStr::new(name))
     })();

@@ -3,11 +3,10 @@
 use crate::at;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::sync::OnceLock;
 
 /// A process as recorded on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +50,20 @@ impl ProcessId {
         })
     }
 
-    /// Identifies the calling process.
+    /// Identifies the calling process. Found once; a fork has another pid, or another namespace.
     pub(crate) fn own() -> nix::Result<Self> {
-        Self::of(std::process::id())
+        static OWN: OnceLock<ProcessId> = OnceLock::new();
+        let pid = std::process::id();
+        match OWN.get() {
+            Some(own) if own.pid == pid && own.pid_namespace == own_pid_namespace()? => {
+                Ok(own.clone())
+            }
+            Some(_) => Self::of(pid),
+            None => {
+                let own = Self::of(pid)?;
+                Ok(OWN.get_or_init(|| own).clone())
+            }
+        }
     }
 
     /// Whether the process still runs. To signal it, open its pidfd **first** and ask this
@@ -96,11 +106,16 @@ impl ProcessId {
     }
 }
 
-/// The identity of this boot.
+/// The identity of this boot, which no process outlives.
 pub(crate) fn boot_id() -> nix::Result<String> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot.clone());
+    }
     let file = File::open("/proc/sys/kernel/random/boot_id").map_err(at::errno)?;
-    let text = at::read_all(file, 64)?;
-    Ok(String::from_utf8_lossy(&text).trim().to_owned())
+    let text = at::record_of(&OwnedFd::from(file), 64)?;
+    let boot = String::from_utf8_lossy(&text).trim().to_owned();
+    Ok(BOOT.get_or_init(|| boot).clone())
 }
 
 fn own_pid_namespace() -> nix::Result<u64> {
@@ -127,8 +142,8 @@ fn stat(pid: u32) -> nix::Result<Stat> {
         Errno::ENOENT => Errno::ESRCH,
         errno => errno,
     };
-    let dir = at::open_root(Path::new(&format!("/proc/{pid}"))).map_err(gone)?;
-    let text = at::read(dir.as_fd(), OsStr::new("stat"), 4096).map_err(gone)?;
+    let file = File::open(format!("/proc/{pid}/stat")).map_err(|error| gone(at::errno(error)))?;
+    let text = at::record_of(&OwnedFd::from(file), 4096).map_err(gone)?;
     parse_stat(&text).ok_or(Errno::EIO)
 }
 
