@@ -52,9 +52,11 @@ impl Containers {
         }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let spec = defaults.exec(request)?;
-        let filter = self.filter(defaults, &self.facts())?;
+        let facts = self.facts();
+        let filter = self.filter(defaults, &facts)?;
         let exec = Exec {
             containers: self,
+            facts,
             filter,
             record: &record,
             entry: &entry,
@@ -90,6 +92,7 @@ const ATTEMPTS: usize = 8;
 /// An exec under way.
 struct Exec<'a> {
     containers: &'a Containers,
+    facts: HostFacts,
     filter: Option<Arc<Filter>>,
     record: &'a Record,
     entry: &'a Entry,
@@ -134,8 +137,7 @@ impl Exec<'_> {
         entered: &Entered<'_>,
     ) -> Result<(Started, HostStdio)> {
         let (child, streams) = stdio::prepare(pipes, self.request.process.tty)?;
-        let facts = self.containers.facts();
-        let host = host::host(&facts, self.cgroup.ok_or(""), false);
+        let host = host::host(&self.facts, self.cgroup.ok_or(""), false);
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
@@ -169,25 +171,19 @@ impl Exec<'_> {
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.
-        Ok((self.launch(&plan, &held, entered, &facts)?, streams))
+        Ok((self.launch(&plan, &held, entered)?, streams))
     }
 
     /// In version 2 the process is born into its own cgroup, or into that of the first process,
     /// which may move while we look: then the kernel refuses, and the next look finds it.
-    fn launch(
-        &self,
-        plan: &Plan,
-        held: &[Held<'_>],
-        entered: &Entered<'_>,
-        facts: &HostFacts,
-    ) -> Result<Started> {
+    fn launch(&self, plan: &Plan, held: &[Held<'_>], entered: &Entered<'_>) -> Result<Started> {
         let mut attempt = 1;
         loop {
             let joined = match entered.cgroup() {
                 Some(_) => None,
                 None => self
                     .cgroup
-                    .and_then(|all| all.unified_dir_of(self.container.pid(), &facts.cgroups)),
+                    .and_then(|all| all.unified_dir_of(self.container.pid(), &self.facts.cgroups)),
             };
             let own = entered.cgroup().and_then(Cgroup::unified_dir);
             let unified = own.or(joined.as_ref().map(AsFd::as_fd));

@@ -7,12 +7,8 @@ use crate::cgroup::stats::{self, Usage};
 use crate::state::{Liveness, Record, StateError, Status};
 use execdriver_core::{ContainerId, Error, NetworkStats, ResourceStats, Result, Timestamp};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use oci_spec::runtime::LinuxNamespaceType;
-use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::SystemTime;
 
 /// The text of `/proc/PID/net/dev` of hundreds of interfaces.
@@ -68,18 +64,17 @@ impl Containers {
 }
 
 /// The counters of the container's network; `None` when it shares somebody's, whose they are.
-fn net_dev(record: &Record) -> Option<OwnedFd> {
+fn net_dev(record: &Record) -> Option<File> {
     let pid = record.init.as_ref()?.pid;
     let mut namespaces = record.namespaces.iter();
     namespaces.find(|one| one.own && one.kind == LinuxNamespaceType::Network)?;
     // `net` in the directory of a process is no symbolic link: proc_pid_net(5).
-    let net = at::open_root(Path::new(&format!("/proc/{pid}/net"))).ok()?;
-    at::open_file(net.as_fd(), OsStr::new("dev"), OFlag::O_RDONLY).ok()
+    File::open(format!("/proc/{pid}/net/dev")).ok()
 }
 
 /// A process that ended meanwhile has no network any more.
-fn read_interfaces(file: OwnedFd) -> Vec<NetworkStats> {
-    let text = at::read_all(File::from(file), NET_DEV).unwrap_or_default();
+fn read_interfaces(file: File) -> Vec<NetworkStats> {
+    let text = at::read_all(file, NET_DEV).unwrap_or_default();
     stats::net::interfaces(&String::from_utf8_lossy(&text))
 }
 

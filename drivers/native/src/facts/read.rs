@@ -93,9 +93,9 @@ impl HostFacts {
         let mut facts = self.clone();
         facts.euid = geteuid().as_raw();
         facts.egid = getegid().as_raw();
-        facts.capabilities = CapabilitySets::parse(&text("/proc/thread-self/status"), &last);
+        facts.capabilities = CapabilitySets::parse(&record("/proc/thread-self/status"), &last);
         facts.user_namespaces.outer = outer();
-        facts.cgroups.refresh(&text("/proc/thread-self/cgroup"));
+        facts.cgroups.refresh(&record("/proc/thread-self/cgroup"));
         facts
     }
 }
@@ -248,6 +248,15 @@ fn names(directory: &str) -> Vec<String> {
 
 fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
     text(path).trim().parse().ok()
+}
+
+/// Of a file that the kernel makes as one record.
+fn record(path: &str) -> String {
+    let read = File::open(path).map_err(at::errno);
+    let read = read.and_then(|file| at::record_of(&file.into(), LONGEST));
+    read.ok()
+        .and_then(|text| String::from_utf8(text).ok())
+        .unwrap_or_default()
 }
 
 pub(super) fn text(path: &str) -> String {

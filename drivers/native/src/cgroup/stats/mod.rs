@@ -58,9 +58,19 @@ impl Cgroup {
         let mut reader = Reader::new();
         // A controller is in one version only; where both count, as they do processor time,
         // version 1 has its turn last and wins: it is the one that limits.
+        let elsewhere = |names: &[&str]| names.iter().all(|name| self.has(name));
         if let Some(unified) = self.unified() {
             reader.enter(unified.dir.as_fd());
-            version_2(&mut reader, page_sizes, &mut usage);
+            pressures(&mut reader, &mut usage.stats);
+            if !elsewhere(&["cpu", "cpuacct"]) {
+                let stat = reader.text("cpu.stat").unwrap_or_default();
+                let psi = std::mem::take(&mut usage.stats.cpu_stats.psi);
+                usage.stats.cpu_stats = v2::cpu(stat);
+                usage.stats.cpu_stats.psi = psi;
+            }
+            if !elsewhere(&["blkio", "pids", "hugetlb", "memory"]) {
+                version_2(&mut reader, page_sizes, &mut usage);
+            }
         }
         for member in self.version_1() {
             reader.enter(member.dir.as_fd());
@@ -94,15 +104,31 @@ fn version_1(reader: &mut Reader<'_>, controller: &str, pages: &[String], usage:
 
 fn memory_1(reader: &mut Reader<'_>, usage: &mut Usage) {
     let memory = &mut usage.stats.memory_stats;
-    let data = |reader: &mut Reader<'_>, kind: &str| MemoryData {
-        usage: reader.number(&format!("memory.{kind}usage_in_bytes")),
-        max_usage: reader.number(&format!("memory.{kind}max_usage_in_bytes")),
-        failcnt: reader.number(&format!("memory.{kind}failcnt")),
+    // Those of a kind are all there or none: swap and the kernel's are absent when it was told so
+    // (`swapaccount=0`, `cgroup.memory=nokmem`).
+    let mut data = |[usage, max_usage, failcnt]: [&str; 3]| match reader.text(usage) {
+        None => MemoryData::default(),
+        Some(text) => MemoryData {
+            usage: number(text).unwrap_or(0),
+            max_usage: reader.number(max_usage),
+            failcnt: reader.number(failcnt),
+        },
     };
-    memory.usage = data(reader, "");
-    // Both are absent when the kernel was told so (`swapaccount=0`, `cgroup.memory=nokmem`).
-    memory.swap_usage = data(reader, "memsw.");
-    memory.kernel_usage = data(reader, "kmem.");
+    memory.usage = data([
+        "memory.usage_in_bytes",
+        "memory.max_usage_in_bytes",
+        "memory.failcnt",
+    ]);
+    memory.swap_usage = data([
+        "memory.memsw.usage_in_bytes",
+        "memory.memsw.max_usage_in_bytes",
+        "memory.memsw.failcnt",
+    ]);
+    memory.kernel_usage = data([
+        "memory.kmem.usage_in_bytes",
+        "memory.kmem.max_usage_in_bytes",
+        "memory.kmem.failcnt",
+    ]);
     memory.stats = table(reader.text("memory.stat").unwrap_or_default());
     memory.cache = memory.stats.get("cache").copied().unwrap_or(0);
     usage.memory_limit = memory.stats.get("hierarchical_memory_limit").copied();
@@ -110,21 +136,27 @@ fn memory_1(reader: &mut Reader<'_>, usage: &mut Usage) {
 }
 
 /// Since Linux 5.0 `blkio.throttle` counts all block I/O; what bfq schedules it may count alone.
+/// A device of which no bytes are counted has no operations either.
 fn blkio_1(reader: &mut Reader<'_>, stats: &mut CgroupStats) {
-    let mut entries = |file: &str| {
-        let of = |reader: &mut Reader<'_>, policy: &str| {
-            let name = format!("blkio.{policy}.{file}_recursive");
-            v1::blkio(reader.text(&name).unwrap_or_default())
-        };
-        let all = of(reader, "throttle");
-        if all.is_empty() {
-            of(reader, "bfq")
-        } else {
-            all
-        }
+    let mut first = |files: [&str; 2]| {
+        let all = files
+            .into_iter()
+            .map(|file| v1::blkio(reader.text(file).unwrap_or_default()));
+        let mut counted = all.filter(|entries| !entries.is_empty());
+        counted.next().unwrap_or_default()
     };
-    stats.blkio_stats.io_service_bytes_recursive = entries("io_service_bytes");
-    stats.blkio_stats.io_serviced_recursive = entries("io_serviced");
+    let bytes = first([
+        "blkio.throttle.io_service_bytes_recursive",
+        "blkio.bfq.io_service_bytes_recursive",
+    ]);
+    if bytes.is_empty() {
+        return;
+    }
+    stats.blkio_stats.io_service_bytes_recursive = bytes;
+    stats.blkio_stats.io_serviced_recursive = first([
+        "blkio.throttle.io_serviced_recursive",
+        "blkio.bfq.io_serviced_recursive",
+    ]);
 }
 
 fn pids(reader: &mut Reader<'_>, stats: &mut CgroupStats) {
@@ -133,19 +165,23 @@ fn pids(reader: &mut Reader<'_>, stats: &mut CgroupStats) {
     stats.pids_stats.peak = reader.number("pids.peak");
 }
 
-fn version_2(reader: &mut Reader<'_>, pages: &[String], usage: &mut Usage) {
-    let stats = &mut usage.stats;
-    stats.cpu_stats = v2::cpu(reader.text("cpu.stat").unwrap_or_default());
+/// Of any host with version 2, whoever has the controllers.
+fn pressures(reader: &mut Reader<'_>, stats: &mut CgroupStats) {
     let mut pressure = |file| v2::pressure(reader.text(file).unwrap_or_default());
     stats.cpu_stats.psi = pressure("cpu.pressure");
     stats.memory_stats.psi = pressure("memory.pressure");
-    let io = pressure("io.pressure");
+    stats.blkio_stats.psi = pressure("io.pressure");
+}
+
+fn version_2(reader: &mut Reader<'_>, pages: &[String], usage: &mut Usage) {
+    let stats = &mut usage.stats;
     let controllers = reader.owned("cgroup.controllers");
     let has = |name| controllers.split_whitespace().any(|have| have == name);
     if has("io") {
+        let psi = std::mem::take(&mut stats.blkio_stats.psi);
         stats.blkio_stats = v2::io(reader.text("io.stat").unwrap_or_default());
+        stats.blkio_stats.psi = psi;
     }
-    stats.blkio_stats.psi = io;
     if has("pids") {
         pids(reader, stats);
     }

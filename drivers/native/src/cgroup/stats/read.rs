@@ -3,9 +3,10 @@
 use super::text::number;
 use crate::at;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A page more than `memory.stat` has on a host of one memory node.
 const ROOM: usize = 16 << 10;
@@ -73,7 +74,7 @@ impl<'a> Reader<'a> {
     /// for the kernel: less than asked for is the whole.
     fn read(&mut self, dir: BorrowedFd<'_>, name: &str) -> nix::Result<usize> {
         loop {
-            let file = at::open_file(dir, OsStr::new(name), OFlag::O_RDONLY)?;
+            let file = open(dir, name)?;
             let length = nix::unistd::read(&file, &mut self.buffer)?;
             if length < self.buffer.len() {
                 return Ok(length);
@@ -84,4 +85,15 @@ impl<'a> Reader<'a> {
             self.buffer.resize(length * 4, 0);
         }
     }
+}
+
+/// The file `name`, one of ours without a `/`, by a copy of its name that needs no allocation.
+fn open(dir: BorrowedFd<'_>, name: &str) -> nix::Result<OwnedFd> {
+    let mut room = [0; 64];
+    let copy = room.get_mut(..name.len()).filter(|_| name.len() < 64);
+    copy.ok_or(Errno::ENAMETOOLONG)?
+        .copy_from_slice(name.as_bytes());
+    let name = CStr::from_bytes_until_nul(&room).map_err(|_| Errno::ENAMETOOLONG)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(dir, name, flags, Mode::empty())
 }
