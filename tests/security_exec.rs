@@ -12,7 +12,7 @@ mod race;
 mod support;
 
 use contract::{Bench, process, refused};
-use execdriver::{Command, Error, ExecRequest, IdMap, Pipes, RunOptions};
+use execdriver::{Command, Error, ExecRequest, IdMap, Pipes, ProcessConfig, Resources, RunOptions};
 use std::fs;
 use support::{Need, Rootfs, is_root, skip_unless};
 
@@ -39,17 +39,22 @@ fn remapped() -> (Bench, impl Fn(Command) -> Command) {
 }
 
 /// What a container that looks into every process finds while `execs` processes join it.
-fn looks_into_execs(bench: &Bench, execs: usize, change: impl Fn(Command) -> Command) -> String {
+fn looks_into_execs(
+    bench: &Bench,
+    probe: &str,
+    execs: usize,
+    change: impl Fn(Command) -> Command,
+) -> String {
     let stop = bench.rootfs.inside("tmp/stop");
     let _ = fs::remove_file(&stop);
     // The default filter would not even let it try.
-    let command = bench.command(&["ptrace-probe", "3600", "/tmp/stop"]);
+    let command = bench.command(&[probe, "3600", "/tmp/stop"]);
     let command =
         change(command.with_linux(|linux| "unconfined".clone_into(&mut linux.seccomp_profile)));
     let (outcome, ()) = bench.during(&command, Pipes::null(), |_| {
         for _ in 0..execs {
             // Of the same path as the one that looks: it takes its like for no stranger.
-            let exec = bench.try_exec(&command.id, &["ptrace-probe", "0"]).unwrap();
+            let exec = bench.try_exec(&command.id, &[probe, "0"]).unwrap();
             assert!(exec.status.success(), "{exec:?}");
         }
         fs::write(&stop, "").unwrap();
@@ -72,7 +77,7 @@ fn cve_2016_9962_a_container_sees_into_no_process_that_joins_it() {
     for init in [false, true] {
         let bench = Bench::new();
         let change = |command: Command| command.with_linux(|linux| linux.init = init);
-        let out = looks_into_execs(&bench, execs(), change);
+        let out = looks_into_execs(&bench, "ptrace-probe", execs(), change);
         assert!(out.ends_with(" hits 0\n"), "init {init}: {out}");
     }
 }
@@ -84,10 +89,78 @@ fn cve_2016_9962_the_root_of_a_user_namespace_sees_into_no_process_that_joins_it
         return;
     }
     let (bench, change) = remapped();
-    let out = looks_into_execs(&bench, execs(), |command| {
+    let out = looks_into_execs(&bench, "ptrace-probe", execs(), |command| {
         change(command).with_linux(|linux| linux.cap_add = vec!["ALL".to_owned()])
     });
     assert!(out.ends_with(" hits 0\n"), "{out}");
+}
+
+/// With CAP_SYS_PTRACE in the host's own user namespace it sees into all that it can name: that then has nothing more than
+/// the container.
+#[test]
+fn cve_2016_9962_a_container_that_may_trace_finds_no_right_or_descriptor_of_the_host() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    for (profile, no_new_privileges) in [("unconfined", false), ("", false), ("", true)] {
+        let bench = Bench::new();
+        let out = looks_into_execs(&bench, "rights-probe", execs(), |command| {
+            command.with_linux(|linux| {
+                linux.cap_add = vec!["SYS_PTRACE".to_owned()];
+                profile.clone_into(&mut linux.seccomp_profile);
+                linux.no_new_privileges = no_new_privileges;
+            })
+        });
+        assert!(
+            out.ends_with(" hits 0\n"),
+            "{profile:?} {no_new_privileges}: {out}"
+        );
+    }
+}
+
+/// Such an exec is set up in another order, which is to make no difference.
+#[test]
+fn an_exec_in_a_container_that_may_trace_is_like_any_other() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bench = Bench::new();
+    for profile in ["", "unconfined"] {
+        let command = bench.command(&["pause"]).with_linux(|linux| {
+            linux.cap_add = vec!["SYS_PTRACE".to_owned()];
+            profile.clone_into(&mut linux.seccomp_profile);
+        });
+        bench.while_running(&command, |_| {
+            let exec = |change: &dyn Fn(&mut ProcessConfig), words: &[&str]| {
+                let mut process = process(words);
+                change(&mut process);
+                let options = RunOptions::default().die_with_host(true);
+                let resources = Resources {
+                    memory: 64 << 20,
+                    ..Resources::default()
+                };
+                let request = ExecRequest::new(process)
+                    .options(options)
+                    .resources(resources);
+                let outcome = bench.try_exec_with(&command.id, &request, Pipes::null());
+                let outcome = outcome.unwrap_or_else(|error| panic!("{}", contract::chain(&error)));
+                assert!(outcome.status.success(), "{outcome:?}");
+                outcome.out
+            };
+            let said = exec(
+                &|process| "daemon:daemon".clone_into(&mut process.user),
+                &["id"],
+            );
+            assert!(said.starts_with("uid=1 1 1 gid=1 1 1 "), "{said}");
+            let said = exec(&|process| process.tty = true, &["tty"]);
+            assert!(said.contains("/dev/pts/"), "{said}");
+            assert_eq!(exec(&|_| {}, &["fds"]).lines().count(), 3);
+            assert_eq!(
+                exec(&|_| {}, &["status", "CapInh"]),
+                "CapInh 0000000000000000\n"
+            );
+        });
+    }
 }
 
 /// The root of a user namespace may mount what it likes over its own tree.

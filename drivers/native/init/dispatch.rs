@@ -263,6 +263,7 @@ fn step_of_process(init: &mut Init, op: Op<'static>) -> Done {
         Op::CoreScheduling { from } => Ok(scheduling::set_core_cookie(from)?),
         Op::Personality { persona } => Ok(scheduling::set_personality(persona)?),
         Op::Securebits { bits } => capabilities::secure(bits),
+        Op::Bare {} => this::bare(init),
         // The two before have the others.
         _ => Err(Failure::of(Detail::BadMessage)),
     }

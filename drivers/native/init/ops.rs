@@ -271,7 +271,7 @@ ops! { 'a;
     DieWithHost = 34 {
         /// Signal number.
         signal: u32,
-        /// A pidfd of the host process, or `NO_SLOT` to skip the check.
+        /// A pidfd of the host process, `SOCKET_SLOT` to ask the socket instead, or `NO_SLOT` to skip the check.
         slot: u16,
     }
     /// Clones the payload; this process stays: it forwards signals, reaps orphans and ends as the payload ends.
@@ -395,4 +395,6 @@ ops! { 'a;
         /// `SECBIT_*`.
         bits: u32,
     }
+    /// Loads the filter if a right was kept for it, and closes all but the socket and the streams: before a `Fork` at the end.
+    Bare = 59 {}
 }

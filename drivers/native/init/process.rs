@@ -6,7 +6,7 @@ use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
 use crate::sys::{self, Errno, Fd, credentials, fs, process};
-use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD};
+use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD, SOCKET_SLOT};
 
 /// Enters a cgroup: 0 is whoever writes it, and we have one thread.
 pub(crate) fn place(init: &Init, slot: u16) -> Done {
@@ -44,6 +44,17 @@ pub(crate) fn fork(init: &Init) -> Done {
     } else {
         crate::run::EXIT_FAILED
     })
+}
+
+/// Leaves nothing that is worth looking at: no right but the payload's own, and no descriptor but the socket and the
+/// streams. Against CAP_SYS_PTRACE nothing else helps, which gets around dumpability (ptrace(2)).
+pub(crate) fn bare(init: &mut Init) -> Done {
+    if let (Some((flags, program)), Some(_)) = (init.filter, init.until_filter) {
+        capabilities::load_filter(init, flags, program)?;
+        (init.filter, init.until_filter) = (None, None);
+    }
+    init.slots.fill(-1);
+    close_leftovers(init)
 }
 
 /// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.
@@ -88,7 +99,12 @@ pub(crate) fn reset(flags: u32, umask: u32) -> Done {
 /// Asks for a signal at the death of the thread that started us. It may have died before, which nothing would tell.
 pub(crate) fn die_with_host(init: &Init, signal: u32, slot: u16) -> Done {
     process::prctl(PR_SET_PDEATHSIG, signal as usize, 0)?;
-    if slot != NO_SLOT && process::is_ready(init.slot(slot)?)? {
+    let host = match slot {
+        NO_SLOT => return Ok(()),
+        SOCKET_SLOT => init.socket.raw(),
+        slot => init.slot(slot)?,
+    };
+    if process::is_ready(host)? {
         return Err(Failure::with(Errno::ESRCH, Detail::HostGone));
     }
     Ok(())

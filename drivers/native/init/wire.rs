@@ -42,6 +42,8 @@ pub(crate) const SOCKET_FD: i32 = 3;
 pub(crate) const INIT_NAME: &CStr = c"execdriver:init";
 /// A slot number that names no slot.
 pub(crate) const NO_SLOT: u16 = u16::MAX;
+/// In `DieWithHost`: the socket, whose other end the host process has.
+pub(crate) const SOCKET_SLOT: u16 = u16::MAX - 2;
 /// In `Stdio`: the terminal that `Terminal` opened.
 pub(crate) const TERMINAL_SLOT: u16 = u16::MAX - 1;
 /// In `Terminal`: leave the owner alone.

@@ -18,7 +18,7 @@ use execdriver_core::{
     ContainerId, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Pipes, Result, Signal,
 };
 use nix::unistd::{Pid, getpgid};
-use oci_spec::runtime::LinuxNamespaceType as Kind;
+use oci_spec::runtime::{Capability, LinuxNamespaceType as Kind};
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -86,6 +86,14 @@ fn made_up_id() -> String {
     format!("exec-{random:016x}")
 }
 
+/// Whether a program of the container may have CAP_SYS_PTRACE; unknown counts as yes.
+fn may_trace(record: &Record) -> bool {
+    let process = record.defaults.as_ref().map(|defaults| &defaults.process);
+    let sets = process.and_then(|process| process.capabilities().as_ref());
+    let bounding = sets.and_then(|sets| sets.bounding().as_ref());
+    bounding.is_none_or(|bounding| bounding.contains(&Capability::SysPtrace))
+}
+
 /// So often an exec looks again for where its container's first process is.
 const ATTEMPTS: usize = 8;
 
@@ -142,6 +150,7 @@ impl Exec<'_> {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
             pid: self.container.pid(),
+            may_trace: may_trace(self.record),
         };
         let cgroup = entered.cgroup().or(self.cgroup);
         let entries = cgroup.map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;

@@ -37,6 +37,9 @@ pub(super) struct Attempt<'a> {
     owned: bool,
     in_cgroup: bool,
     prepared: bool,
+    /// The process that goes on is known. It is in the container's pid namespace, so that what it says from here on may be
+    /// the container's, which is to name no process of the host's for its own.
+    followed: bool,
     /// Of `process`, once it was needed.
     dir: Option<ProcessDir>,
     terminal: Option<OwnedFd>,
@@ -58,6 +61,7 @@ impl<'a> Attempt<'a> {
             channel,
             owned: true,
             prepared: false,
+            followed: false,
             dir: None,
             terminal: None,
         }
@@ -86,7 +90,10 @@ impl<'a> Attempt<'a> {
                 Event::Report(report, fd) => match report.kind {
                     Kind::Ns => self.prepare()?,
                     Kind::Forked => self.follow(&report, fd)?,
-                    Kind::Terminal => self.terminal = Some(fd.ok_or(ChannelError::Malformed)?),
+                    Kind::Terminal if self.terminal.is_none() => {
+                        self.terminal = Some(fd.ok_or(ChannelError::Malformed)?);
+                    }
+                    Kind::Terminal => return Err(ChannelError::Malformed.into()),
                     Kind::Listener => self.listen(fd)?,
                     Kind::Failed => return Err(self.step_failed(&report)),
                     Kind::Executing => return self.see_executed(),
@@ -162,6 +169,9 @@ impl<'a> Attempt<'a> {
 
     /// The first process has cloned the one that goes on, and ends.
     fn follow(&mut self, report: &Report, pidfd: Option<OwnedFd>) -> Result<(), LaunchError> {
+        if std::mem::replace(&mut self.followed, true) {
+            return Err(ChannelError::Malformed.into());
+        }
         let second = Self::second(report, pidfd)?;
         let first = std::mem::replace(&mut self.process, Arc::new(second));
         self.dir = None;

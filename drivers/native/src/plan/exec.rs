@@ -19,6 +19,8 @@ pub(crate) struct Running {
     pub(crate) denies_setgroups: bool,
     /// Its first process, as the host program sees it.
     pub(crate) pid: i32,
+    /// Its programs may have CAP_SYS_PTRACE.
+    pub(crate) may_trace: bool,
 }
 
 impl Plan {
@@ -39,6 +41,8 @@ impl Plan {
             false => !host.denies_setgroups(),
         };
         let confinement = Confinement::of_process(&exec.process, host)?;
+        // A capability in a user namespace of its own does not reach a process whose program the host's executed.
+        let hidden = running.may_trace && !foreign && running.namespaces.contains(&Kind::Pid);
         let wanted = Wanted {
             process: &exec.process,
             user: &exec.user,
@@ -49,6 +53,7 @@ impl Plan {
             in_user_namespace: foreign,
             setgroups,
             init: false,
+            hidden,
             // /dev/console is the first process's; this one's terminal keeps its own name.
             console: false,
             controls: &exec.controls,
@@ -65,6 +70,9 @@ impl Plan {
         }
         attributes::core_scheduling(&exec.controls, host, running.pid, &mut steps)?;
         enter(running, setgroups, &mut steps, &mut fds)?;
+        if running.namespaces.contains(&Kind::Pid) && !hidden {
+            steps.push(&Op::Fork {}, "enter the pid namespace");
+        }
         wanted.open_terminal(&mut steps)?;
         wanted.plan(&mut steps, &mut fds)?;
         let slots = u16::try_from(fds.len()).unwrap_or(u16::MAX);
@@ -105,9 +113,6 @@ fn enter(
             &Op::TakeRoot { setgroups },
             "become root of the user namespace",
         );
-    }
-    if running.namespaces.contains(&Kind::Pid) {
-        steps.push(&Op::Fork {}, "enter the pid namespace");
     }
     Ok(())
 }

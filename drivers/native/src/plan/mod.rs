@@ -14,6 +14,7 @@ pub(crate) mod encode;
 mod error;
 pub(crate) mod exec;
 mod filter;
+mod hidden;
 mod host;
 mod idmaps;
 mod landlock;
@@ -171,6 +172,7 @@ impl Plan {
             in_user_namespace: namespaces.in_user_namespace(),
             setgroups: namespaces.setgroups(),
             init: spec.init,
+            hidden: false,
             console: dev::is_ours(&builder),
             controls: &controls,
             confinement: &confinement,

@@ -4,12 +4,12 @@ use super::attributes;
 use super::confine::{self, Confinement};
 use super::idmaps::is_mapped;
 use super::steps::{Steps, c_string, container_path};
-use super::{FdSlot, Host, PlanError, RunInput, caps, filter, slot};
+use super::{FdSlot, Host, PlanError, RunInput, caps, filter, hidden, slot};
 use crate::launch::{IdMaps, one_line};
 use crate::plan::encode::{PackedNumbers, PackedStrings};
 use crate::wire::{
     IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
-    RESET_NICE, TERMINAL_SLOT,
+    RESET_NICE, SOCKET_SLOT, TERMINAL_SLOT,
 };
 use execdriver_core::spec::{ProcessControls, User, UserText};
 use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
@@ -31,6 +31,8 @@ pub(super) struct Wanted<'a> {
     pub(super) setgroups: bool,
     /// Our init stays above the process.
     pub(super) init: bool,
+    /// Set up in the host's pid namespace to the end, and only then shown to the container.
+    pub(super) hidden: bool,
     /// Shows the terminal as /dev/console.
     pub(super) console: bool,
     /// What OCI's process has no field for.
@@ -106,9 +108,16 @@ impl Wanted<'_> {
             &Op::Reset { flags, umask },
             "reset what the host program handed down",
         );
+        if self.hidden {
+            hidden::show(self, no_new_privileges, steps)?;
+        }
         if self.input.die_with_host {
             // After the credentials, whose change clears it: prctl(2).
-            let slot = slot(fds, FdSlot::HostProcess)?;
+            let slot = match self.hidden {
+                // pidfd_getfd(2) would make of a descriptor of the host process all that it has open.
+                true => SOCKET_SLOT,
+                false => slot(fds, FdSlot::HostProcess)?,
+            };
             let signal = libc::SIGKILL.unsigned_abs();
             steps.push(
                 &Op::DieWithHost { signal, slot },
@@ -120,8 +129,21 @@ impl Wanted<'_> {
             let status = slot(fds, FdSlot::Status)?;
             steps.push(&Op::Pid1 { status }, "start the program below init");
         }
-        filter::plan(self.input, no_new_privileges, steps)?;
+        if !self.hidden {
+            filter::plan(self.input, no_new_privileges, steps)?;
+        }
         self.exec(steps)
+    }
+
+    pub(super) fn session(&self, steps: &mut Steps) {
+        // Away from the host's terminal, into which TIOCSTI could type (CVE-2017-5226).
+        let controlling_terminal = self.terminal();
+        steps.push(
+            &Op::Setsid {
+                controlling_terminal,
+            },
+            "start a session",
+        );
     }
 
     fn streams(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
@@ -144,14 +166,9 @@ impl Wanted<'_> {
             },
             words,
         );
-        // Away from the host's terminal, into which TIOCSTI could type (CVE-2017-5226).
-        let controlling_terminal = self.terminal();
-        steps.push(
-            &Op::Setsid {
-                controlling_terminal,
-            },
-            "start a session",
-        );
+        if !self.hidden {
+            self.session(steps);
+        }
         // The host program's keys are not the container's.
         steps.push(&Op::SessionKeyring {}, "start a session keyring");
         Ok(())

@@ -88,6 +88,7 @@ fn a_confined_container_and_an_exec_in_it() {
         namespaces: vec![Kind::Mount, Kind::Pid, Kind::Time],
         denies_setgroups: false,
         pid: 7,
+        may_trace: false,
     };
     let plan = Plan::for_exec(&exec, &running, &host, &RunInput::default()).unwrap();
     check("confined-exec", &plan);

@@ -153,10 +153,14 @@ fn an_exec() {
         namespaces: vec![Kind::Mount, Kind::Pid, Kind::Network],
         denies_setgroups: false,
         pid: 7,
+        may_trace: false,
     };
     let input = RunInput::default();
     let plan = Plan::for_exec(&exec, &running, &root_host(), &input).unwrap();
     check("exec", &plan);
+    running.may_trace = true;
+    let plan = Plan::for_exec(&exec, &running, &root_host(), &input).unwrap();
+    check("traced-exec", &plan);
     running.namespaces.push(Kind::User);
     running.denies_setgroups = true;
     check(
