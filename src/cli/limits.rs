@@ -3,7 +3,9 @@
 use crate::container::invalid;
 use crate::failure::Failure;
 use crate::values::{self, Bytes, DeviceNumber};
-use execdriver::{Command, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
+use execdriver::{
+    Command, HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+};
 
 /// The period that a number of processors is a part of, microseconds.
 const PERIOD: i64 = 100_000;
@@ -73,6 +75,9 @@ pub(crate) struct LimitArgs {
     /// Writes to a device a second, at most [DEVICE:N]
     #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>)]
     device_write_iops: Vec<DeviceNumber<u64>>,
+    /// The most memory in huge pages of a size [2MB=64m; -1: unlimited]
+    #[arg(long, value_name = "PAGE=SIZE", value_parser = values::huge_pages)]
+    hugepages: Vec<HugepageLimit>,
     /// A limit of each process [NAME=SOFT[:HARD]]
     #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit)]
     ulimits: Vec<Rlimit>,
@@ -110,6 +115,7 @@ impl LimitArgs {
             pids_limit: self.pids_limit.unwrap_or(0),
             memory_swappiness: self.memory_swappiness.unwrap_or(default.memory_swappiness),
             oom_score_adj: None,
+            hugepage_limits: self.hugepages.clone(),
         };
         let resources = Resources {
             memory: bytes(self.memory),

@@ -63,7 +63,9 @@ pub use options::Options;
 pub use pipes::{Capture, Pipes, Stdio};
 pub use pressure::{Percent, Pressure, PressureData};
 pub use process::ProcessConfig;
-pub use resources::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
+pub use resources::{
+    HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+};
 pub use signal::Signal;
 pub use spec::Spec;
 pub use stage::HookStage;

@@ -64,6 +64,8 @@ pub struct LinuxResources {
     /// How readily the kernel ends its processes for want of memory, -1000 to 1000: of an `update`
     /// and of an exec. A command has [`oom_score_adj`](crate::LinuxCommand::oom_score_adj).
     pub oom_score_adj: Option<i32>,
+    /// The most memory in huge pages, by their size. Not in the original; in the JSON unless empty.
+    pub hugepage_limits: Vec<HugepageLimit>,
 }
 
 impl Default for LinuxResources {
@@ -85,6 +87,7 @@ impl Default for LinuxResources {
             pids_limit: 0,
             memory_swappiness: -1,
             oom_score_adj: None,
+            hugepage_limits: Vec::new(),
         }
     }
 }
@@ -114,6 +117,22 @@ pub struct ThrottleDevice {
     pub minor: i64,
     /// Bytes or operations a second.
     pub rate: u64,
+}
+
+/// A limit of huge pages of one size.
+///
+/// ```
+/// use execdriver_core::HugepageLimit;
+/// let four = HugepageLimit { page_size: "2MB".into(), limit: 8 << 20 };
+/// assert_eq!(four.limit / (2 << 20), 4);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HugepageLimit {
+    /// The pages' size, as the kernel names its files: `64KB`, `2MB`, `1GB`.
+    pub page_size: String,
+    /// The most memory in such pages, bytes; -1: unlimited.
+    pub limit: i64,
 }
 
 /// One limit of setrlimit(2).

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use execdriver_core::{
-    Command, Error, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+    Command, Error, HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
 };
 
 /// The field and the reason of an `InvalidCommand`.
@@ -69,6 +69,25 @@ fn limits_out_of_range_are_refused() {
         after_limits(|_, linux| linux.pids_limit = -2),
         "resources.pids_limit"
     );
+    let pages = |size: &str, limit| {
+        let page_size = size.to_owned();
+        HugepageLimit { page_size, limit }
+    };
+    for bad in [
+        "", "MB", "2", "2mb", "+2MB", "02MB", "0MB", "2MB\n", "../2MB", "2.5MB",
+    ] {
+        let field = after_limits(|_, linux| linux.hugepage_limits = vec![pages(bad, 0)]);
+        assert_eq!(field, "resources.hugepage_limits[0].page_size", "{bad}");
+    }
+    let twice = |_: &mut Resources, linux: &mut LinuxResources| {
+        linux.hugepage_limits = vec![pages("2MB", 0), pages("2MB", -1)];
+    };
+    assert_eq!(
+        after_limits(twice),
+        "resources.hugepage_limits[1].page_size"
+    );
+    let below = after_limits(|_, linux| linux.hugepage_limits = vec![pages("1GB", -2)]);
+    assert_eq!(below, "resources.hugepage_limits[0].limit");
     for bad in ["a", "1-", "-1", "2-1", "1,,2", "99999", " 1"] {
         let field = after_limits(|_, linux| linux.cpuset_cpus = bad.into());
         assert_eq!(field, "resources.cpuset_cpus", "{bad}");

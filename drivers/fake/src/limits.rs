@@ -99,6 +99,7 @@ fn merge_linux(under: &mut LinuxResources, over: &LinuxResources) {
         under.memory_swappiness = over.memory_swappiness;
     }
     set(&mut under.oom_score_adj, &over.oom_score_adj);
+    set(&mut under.hugepage_limits, &over.hugepage_limits);
 }
 
 fn set<T: Clone + Default + PartialEq>(under: &mut T, over: &T) {

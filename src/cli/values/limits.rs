@@ -1,6 +1,7 @@
 //! Values of limits: sizes of which -1 is unlimited, parts of processors, numbers of a device.
 
 use super::size::size;
+use execdriver::HugepageLimit;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -40,6 +41,21 @@ pub(crate) fn cpus(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
     let in_range = number.filter(|number| (0.01..=8192.0).contains(number));
     in_range.ok_or_else(|| format!("{text:?} is not a number of processors such as 0.5 or 2"))
+}
+
+/// `PAGE=SIZE`, in which no pages at all are a size too.
+pub(crate) fn huge_pages(text: &str) -> Result<HugepageLimit, String> {
+    let parts = text.split_once('=').filter(|(page, _)| !page.is_empty());
+    let (page, limit) = parts
+        .ok_or_else(|| format!("{text:?} is not a size of pages and a limit, such as 2MB=64m"))?;
+    let limit = match limit {
+        "0" => 0,
+        limit => limit.parse::<Bytes>()?.0,
+    };
+    Ok(HugepageLimit {
+        page_size: page.to_ascii_uppercase(),
+        limit,
+    })
 }
 
 /// `DEVICE:NUMBER`.
@@ -117,6 +133,12 @@ mod tests {
         assert_eq!(cpus("0.5"), Ok(0.5));
         for text in ["", "0", "-1", "nan", "inf", "1e9"] {
             assert!(cpus(text).is_err(), "{text:?}");
+        }
+        let pages = huge_pages("2mb=0").unwrap();
+        assert_eq!((pages.page_size.as_str(), pages.limit), ("2MB", 0));
+        assert_eq!(huge_pages("1GB=-1").unwrap().limit, -1);
+        for text in ["", "2MB", "=1m", "2MB=", "2MB=x"] {
+            assert!(huge_pages(text).is_err(), "{text:?}");
         }
         assert_eq!(rate("8:0:1m").unwrap().value, 1 << 20);
         assert_eq!(rate("8:0:1m").unwrap().numbers(), Ok((8, 0)));

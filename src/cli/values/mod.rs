@@ -17,7 +17,7 @@ pub(crate) use confine::{
 };
 pub(crate) use device::DeviceArg;
 pub(crate) use duration::duration;
-pub(crate) use limits::{Bytes, DeviceNumber, cpus, of_device, rate};
+pub(crate) use limits::{Bytes, DeviceNumber, cpus, huge_pages, of_device, rate};
 pub(crate) use namespace::Namespace;
 pub(crate) use seccomp::SeccompArg;
 pub(crate) use size::size;

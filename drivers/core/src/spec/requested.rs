@@ -108,6 +108,8 @@ pub fn requested_limits(resources: &Resources) -> Vec<RequestedControl> {
         ),
         ("resources.pids_limit", linux.pids_limit, -1),
     ];
+    let huge_pages = linux.hugepage_limits.iter();
+    let huge_pages = huge_pages.filter(|one| one.limit >= 0).count();
     let lists = [
         (
             "resources.blkio_weight_device",
@@ -129,6 +131,7 @@ pub fn requested_limits(resources: &Resources) -> Vec<RequestedControl> {
             "resources.blkio_throttle_write_iops_device",
             linux.blkio_throttle_write_iops_device.len(),
         ),
+        ("resources.hugepage_limits", huge_pages),
     ];
     let swappiness = linux.memory_swappiness;
     let rest = [

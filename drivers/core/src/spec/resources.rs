@@ -1,9 +1,12 @@
 //! Limits in OCI's words.
 
 use super::{devices, oci, process::unless_empty};
-use crate::{Command, LinuxCommand, LinuxResources, Profile, Resources, Result, ThrottleDevice};
+use crate::{
+    Command, HugepageLimit, LinuxCommand, LinuxResources, Profile, Resources, Result,
+    ThrottleDevice,
+};
 use oci_spec::runtime::{
-    self, LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxThrottleDevice,
+    self, LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxPids, LinuxThrottleDevice,
 };
 
 /// The bound on processes and threads of profile `strict`: room for a parallel build, far below
@@ -40,7 +43,8 @@ pub fn limits(resources: &Resources) -> Result<runtime::LinuxResources> {
         .set_memory(memory(resources, linux))
         .set_cpu(cpu(resources, linux))
         .set_block_io(block_io(resources, linux)?)
-        .set_pids(unless_zero(linux.pids_limit).map(pids));
+        .set_pids(unless_zero(linux.pids_limit).map(pids))
+        .set_hugepage_limits(huge_pages(&linux.hugepage_limits));
     Ok(limits)
 }
 
@@ -88,6 +92,18 @@ fn throttle(devices: &[ThrottleDevice]) -> Result<Option<Vec<LinuxThrottleDevice
     let devices = devices.iter().map(oci::throttle_device);
     let devices = devices.collect::<Result<Vec<_>>>()?;
     Ok(Some(devices).filter(|devices| !devices.is_empty()))
+}
+
+fn huge_pages(limits: &[HugepageLimit]) -> Option<Vec<LinuxHugepageLimit>> {
+    let one = |limit: &HugepageLimit| {
+        let mut translated = LinuxHugepageLimit::default();
+        translated
+            .set_page_size(limit.page_size.clone())
+            .set_limit(limit.limit);
+        translated
+    };
+    let limits: Vec<_> = limits.iter().map(one).collect();
+    Some(limits).filter(|limits| !limits.is_empty())
 }
 
 fn pids(limit: i64) -> LinuxPids {

@@ -80,6 +80,7 @@ fn check_linux(linux: &LinuxResources, memory: i64) -> Result<()> {
     cpuset("resources.cpuset_cpus", &linux.cpuset_cpus)?;
     cpuset("resources.cpuset_mems", &linux.cpuset_mems)?;
     devices(linux)?;
+    huge_pages(linux)?;
     rlimits(linux)
 }
 
@@ -109,6 +110,27 @@ fn devices(linux: &LinuxResources) -> Result<()> {
             let field = format!("resources.blkio_throttle_{name}_device[{index}]");
             numbers(&field, device.major, device.minor)?;
         }
+    }
+    Ok(())
+}
+
+fn huge_pages(linux: &LinuxResources) -> Result<()> {
+    for (index, one) in linux.hugepage_limits.iter().enumerate() {
+        let field = format!("resources.hugepage_limits[{index}]");
+        let size = one.page_size.as_str();
+        let units = ["KB", "MB", "GB"];
+        let number = units.iter().find_map(|unit| size.strip_suffix(unit));
+        let digits = |text: &str| !text.starts_with('0') && text.parse::<u32>().is_ok();
+        if !number.is_some_and(|text| digits(text) && !text.starts_with('+')) {
+            let reason = format!("got {size:?}, expected a size like 64KB, 2MB or 1GB");
+            return Err(Error::invalid(format!("{field}.page_size"), reason));
+        }
+        let mut before = linux.hugepage_limits.iter().take(index);
+        if before.any(|other| other.page_size == size) {
+            let reason = format!("{size} is given twice");
+            return Err(Error::invalid(format!("{field}.page_size"), reason));
+        }
+        in_range(&format!("{field}.limit"), one.limit, -1, i64::MAX)?;
     }
     Ok(())
 }

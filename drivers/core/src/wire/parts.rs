@@ -3,8 +3,8 @@
 use super::mirror::{List, Object, Objects, Word, mirror};
 use super::path_text;
 use crate::{
-    LinuxResources, Mount, MountIdMap, Network, NetworkInterface, ProcessConfig, Propagation,
-    Resources, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
+    HugepageLimit, LinuxResources, Mount, MountIdMap, Network, NetworkInterface, ProcessConfig,
+    Propagation, Resources, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
 };
 
 mirror! {
@@ -66,6 +66,7 @@ mirror! {
         Linux pids_limit: i64,
         Linux memory_swappiness: i64,
         Linux oom_score_adj: i32,
+        Linux hugepage_limits: Objects<HugepageLimit>,
     }
 }
 
@@ -186,6 +187,10 @@ impl ResourcesKeys {
             pids_limit: on(linux.pids_limit != 0, linux.pids_limit),
             memory_swappiness: Some(linux.memory_swappiness),
             oom_score_adj: linux.oom_score_adj,
+            hugepage_limits: on(
+                !linux.hugepage_limits.is_empty(),
+                List::wrap(&linux.hugepage_limits),
+            ),
             ..common
         }
     }
@@ -220,6 +225,7 @@ impl ResourcesKeys {
             pids_limit: self.pids_limit.unwrap_or_default(),
             memory_swappiness: self.memory_swappiness.unwrap_or(default.memory_swappiness),
             oom_score_adj: self.oom_score_adj,
+            hugepage_limits: self.hugepage_limits.unwrap_or_default().unwrap(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Made-up limits for the round trip.
 
 use super::text;
-use execdriver_core::{LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice};
+use execdriver_core::{
+    HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -36,6 +38,7 @@ fn linux_resources() -> impl Strategy<Value = LinuxResources> {
         any::<bool>(),
         -1_i64..2,
         any::<Option<i32>>(),
+        vec((text(), any::<i64>()), 0..2),
     );
     (
         vec(weight, 0..2),
@@ -60,5 +63,8 @@ fn linux_resources() -> impl Strategy<Value = LinuxResources> {
             oom_kill_disable: rest.3,
             pids_limit: rest.4,
             oom_score_adj: rest.5,
+            hugepage_limits: (rest.6.into_iter())
+                .map(|(page_size, limit)| HugepageLimit { page_size, limit })
+                .collect(),
         })
 }

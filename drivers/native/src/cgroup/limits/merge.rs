@@ -20,6 +20,11 @@ pub(crate) fn merged(under: &LinuxResources, over: &LinuxResources) -> LinuxReso
     if over.pids().is_some() {
         all.set_pids(*over.pids());
     }
+    all.set_hugepage_limits(lists(
+        under.hugepage_limits(),
+        over.hugepage_limits(),
+        |a, b| a.page_size() == b.page_size(),
+    ));
     all
 }
 

@@ -45,7 +45,7 @@ pub(super) fn add(resources: &LinuxResources, list: &mut List<'_>) -> Result<(),
 fn huge_pages(resources: &LinuxResources, list: &mut List<'_>) -> Result<(), LimitError> {
     for limit in resources.hugepage_limits().iter().flatten() {
         let size = limit.page_size();
-        let field = format!("resources.hugepageLimits[{size:?}]");
+        let field = format!("resources.hugepage_limits[{size:?}]");
         let digits = size.trim_end_matches(char::is_alphabetic);
         let (number, unit) = (
             digits.parse::<u32>(),
