@@ -8,18 +8,19 @@
 )]
 
 mod cli;
+#[path = "systemd/real.rs"]
+mod real;
 mod support;
 
-use cli::{Cli, Going, finish, start};
+use cli::{Cli, Done, Going, finish, start};
 use execdriver::{Command, Resources};
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use support::{FakeSystemd, Need, eventually, skip_unless, unique_id};
+use std::time::Duration;
+use support::{FakeSystemd, Need, eventually, has, is_root, skip_unless, unique_id, within};
 
 const OPTION: [&str; 2] = ["--exec-opt", "native.cgroupdriver=systemd"];
-/// Where the machine's own bus is.
-const BUS: &str = "/run/dbus/system_bus_socket";
-
 /// The command line, and the peer unless the machine has a systemd.
 struct Host {
     cli: Cli,
@@ -29,11 +30,16 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let cli = Cli::new();
-        let fake = match Path::new(BUS).exists() {
+        let fake = match has(Need::Systemd) {
             true => None,
             false => Some(FakeSystemd::start(&cli.fs.state(), &[])),
         };
         Self { cli, fake }
+    }
+
+    /// Nothing here to make cgroups with: neither systemd nor, for the peer, the right to make them ourselves.
+    fn is_missing() -> bool {
+        !has(Need::Systemd) && skip_unless(&[Need::Root])
     }
 
     fn command(&self, args: &[&str]) -> std::process::Command {
@@ -45,12 +51,38 @@ impl Host {
         command
     }
 
+    /// Calls the command line to its end.
+    fn call(&self, args: &[&str]) -> Done {
+        finish(self.command(args), b"")
+    }
+
+    /// Runs a container of this description to its end.
+    fn run(&self, command: &Command) -> Done {
+        let file = self.cli.fs.state().join("command.json");
+        fs::write(&file, serde_json::to_string(command).unwrap()).unwrap();
+        self.call(&["run", "--command", file.to_str().unwrap()])
+    }
+
+    /// Kills a container that sleeps and waits for its end.
+    fn ended(&self, id: &str, going: Going) {
+        self.call(&["kill", "--signal", "9", id]).says("");
+        let done = going.done();
+        assert_eq!(done.code, 137, "{done:?}");
+    }
+
     /// A container of this description that sleeps.
     fn started(&self, command: &Command) -> Going {
         let file = self.cli.fs.state().join("command.json");
         fs::write(&file, serde_json::to_string(command).unwrap()).unwrap();
-        let going = start(self.command(&["run", "--command", file.to_str().unwrap()]));
-        self.cli.wait_for(&command.id);
+        let mut going = start(self.command(&["run", "--command", file.to_str().unwrap()]));
+        eventually("it runs, or ended early", || {
+            let list = self.call(&["list"]).out;
+            let runs = |line: &str| line.contains(&command.id) && line.contains("running");
+            list.lines().any(runs) || going.child.try_wait().unwrap().is_some()
+        });
+        if going.child.try_wait().unwrap().is_some() {
+            panic!("{:?}", going.done());
+        }
         going
     }
 
@@ -95,7 +127,7 @@ fn cgroups(id: &str) -> Vec<PathBuf> {
 
 #[test]
 fn a_container_is_in_a_scope_of_the_slice_that_its_command_names() {
-    if skip_unless(&[Need::Root]) {
+    if Host::is_missing() {
         return;
     }
     let host = Host::new();
@@ -114,27 +146,25 @@ fn a_container_is_in_a_scope_of_the_slice_that_its_command_names() {
     let limit = |file| fs::read_to_string(cgroup.join(file)).ok();
     let limit = limit("memory.max").or_else(|| limit("memory.limit_in_bytes"));
     assert_eq!(limit.unwrap().trim(), "50331648");
-    let killed = finish(host.command(&["kill", "--signal", "9", &id]), b"");
-    assert_eq!(killed.code, 0, "{killed:?}");
-    let done = going.done();
-    assert_eq!(done.code, 137, "{done:?}");
+    host.ended(&id, going);
     assert_eq!(cgroups(&id), Vec::<PathBuf>::new());
     // The name is free again at once.
     let going = host.started(&command);
-    finish(host.command(&["kill", "--signal", "9", &id]), b"");
-    assert_eq!(going.done().code, 137);
+    host.ended(&id, going);
 }
 
 #[test]
 fn what_a_killed_host_program_leaves_is_cleaned_by_the_next() {
-    if skip_unless(&[Need::Root]) {
+    if Host::is_missing() {
         return;
     }
     let host = Host::new();
     let id = unique_id("left");
     let going = host.started(&host.sleeper(&id));
     let scope = host.cgroup(&id, "memory").parent().unwrap().to_owned();
-    assert!(scope.ends_with(format!("system.slice/execdriver-{id}.scope")));
+    let slice = if is_root() { "system" } else { "user" };
+    let place = format!("{slice}.slice/execdriver-{id}.scope");
+    assert!(scope.ends_with(place), "{}", scope.display());
     // SIGKILL; the command line's containers die with it.
     drop(going);
     eventually("it can be cleaned", || {
@@ -145,22 +175,30 @@ fn what_a_killed_host_program_leaves_is_cleaned_by_the_next() {
 }
 
 #[test]
-fn a_parent_that_is_no_slice_is_refused_before_anything_is_made() {
-    if skip_unless(&[Need::Root]) {
+fn a_parent_that_is_no_slice_or_leads_elsewhere_is_refused_before_anything_is_made() {
+    if Host::is_missing() {
         return;
     }
     let host = Host::new();
     let id = unique_id("slice");
     let mut command = host.sleeper(&id);
-    command.as_linux_mut().unwrap().cgroup_parent = "/docker".to_owned();
-    let file = host.cli.fs.state().join("command.json");
-    fs::write(&file, serde_json::to_string(&command).unwrap()).unwrap();
-    let done = finish(
-        host.command(&["run", "--command", file.to_str().unwrap()]),
-        b"",
-    );
-    done.fails(125, &["cgroup_parent", "NAME.slice"]);
-    assert!(host.cli.left().is_empty() && cgroups(&id).is_empty());
+    let long = format!("{}.slice", "x".repeat(250));
+    for (parent, word) in [
+        ("/docker", "NAME.slice"),
+        ("execdriverhostile/../x.slice", "slice"),
+        ("execdriverhostile-.slice", "slice"),
+        ("execdriver@hostile.slice", "slice"),
+        (long.as_str(), "slice"),
+        ("system.slice:execdriverhostile", "slice:prefix:name"),
+        ("system.slice:execdriverhostile:../../x", "scope"),
+        ("system.slice:execdriverhostile:", "scope"),
+    ] {
+        command.as_linux_mut().unwrap().cgroup_parent = parent.to_owned();
+        let done = host.run(&command);
+        done.fails(125, &["cgroup_parent", word]);
+        assert!(host.cli.left().is_empty() && cgroups(&id).is_empty());
+    }
+    assert_eq!(cgroups("hostile"), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -180,4 +218,23 @@ fn a_systemd_that_is_not_there_is_an_error_that_names_the_mend() {
             "/nonexistent/bus",
         ],
     );
+}
+
+#[test]
+fn a_bus_that_never_answers_is_an_error_in_bounded_time() {
+    let cli = Cli::new();
+    let path = cli.fs.state().join("mute");
+    let _mute = UnixListener::bind(&path).unwrap();
+    let mut command = cli.command(&OPTION);
+    command.arg("list");
+    for bus in ["DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"] {
+        command.env(bus, format!("unix:path={}", path.display()));
+    }
+    let mut going = start(command);
+    let ended = within(Duration::from_secs(60), || {
+        going.child.try_wait().unwrap().is_some()
+    });
+    assert!(ended, "it waits for ever");
+    let words = ["native.cgroupdriver", "no answer from the bus", "in time"];
+    going.done().fails(1, &words);
 }

@@ -5,7 +5,8 @@
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
 #   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples, or vm, which is
 #                                not part of everything: cgroup v2, Debian's kernel and aarch64 in virtual machines
-#                                (EXECDRIVER_VM=core leaves out the command line, leaks and odd hosts)
+#                                (EXECDRIVER_VM=core leaves out the command line, leaks and odd hosts), or hosts, which
+#                                is not either: machines with systemd, AppArmor, SELinux, in an initramfs, of cgroup v1
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
@@ -222,17 +223,9 @@ promises() {
 # ordinary user; and the smallest of it on aarch64. What only makes sure by repetition repeats less (EXECDRIVER_PATIENCE).
 stage_vm() {
     local packages=()
-    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
     command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
-    command -v cpio >/dev/null || packages+=(cpio)
-    [ -x /usr/sbin/modprobe ] || packages+=(kmod)
-    install_packages "${packages[@]}"
-    stage_payload
+    machine_tools "${packages[@]}" || return 0
     add_target aarch64-unknown-linux-musl || true
-    if ! command -v qemu-system-x86_64 >/dev/null || [ "$(uname -m)" != x86_64 ]; then
-        skip_stage "no qemu-system-x86_64, or this is no x86_64"
-        return
-    fi
     # What has no kernel below it (core, the fake, the architecture) would say the same there.
     test_programs | grep -E "^$TOP(/drivers/native)?	" |
         grep -vE '/(architecture|support_itself|execdriver|judge)-[^/]*$' >"$SCRATCH/vm"
@@ -259,6 +252,31 @@ stage_vm() {
     return $bad
 }
 
+# Once more on machines of other kinds, each with the tests that concern what is special in it.
+stage_hosts() {
+    local packages=()
+    [ -x /lib/systemd/systemd ] || packages+=(systemd)
+    command -v dbus-daemon >/dev/null || packages+=(dbus-daemon)
+    machine_tools "${packages[@]}" || return 0
+    local tests
+    read -ra tests -d '' <<<"$(tests/vm/hosts.sh --tests)" || true
+    test_programs -p execdriver -p execdriver-native "${tests[@]}" >"$SCRATCH/hosts"
+    tests/vm/hosts.sh "$SCRATCH/hosts"
+}
+
+# What virtual machines need, and these packages; false, and the stage skipped, where there can be none.
+machine_tools() {
+    local packages=("$@")
+    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+    command -v cpio >/dev/null || packages+=(cpio)
+    [ -x /usr/sbin/modprobe ] || packages+=(kmod)
+    install_packages "${packages[@]}"
+    stage_payload
+    command -v qemu-system-x86_64 >/dev/null && [ "$(uname -m)" = x86_64 ] && return
+    skip_stage "no qemu-system-x86_64, or this is no x86_64"
+    return 1
+}
+
 # --- running and counting ------------------------------------------------------------------------------------------
 
 # Shows what a person wants to see of a long log while it grows.
@@ -281,7 +299,7 @@ explain() {
 
 run_stage() {
     local name=$1 log=$LOGS/$1.log start=$SECONDS code=0 limit=$LIMIT passed failed skipped other
-    [ "$name" != vm ] || limit=$VM_LIMIT
+    [[ $name != vm && $name != hosts ]] || limit=$VM_LIMIT
     printf '==> %s\n' "$name"
     # A shell of its own, so that `set -e` holds inside and a hanging stage ends with all its children. The log is a
     # file: a process that a broken test leaves behind must not hold this script.
@@ -299,7 +317,7 @@ run_stage() {
     passed=$((passed > other ? passed - other : 0))
     is_root || skipped=$((skipped + other))
     [ "$code" != 124 ] || echo "    the stage hung: ended after $limit minutes"
-    if [[ $name == root || $name == user || $name == vm ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+    if [[ $name == root || $name == user || $name == vm || $name == hosts ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi
@@ -331,7 +349,7 @@ main() {
         return
         ;;
     *)
-        sed -n '2,10s/^# \{0,1\}//p' "$0"
+        sed -n '2,11s/^# \{0,1\}//p' "$0"
         return 2
         ;;
     esac

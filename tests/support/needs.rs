@@ -47,6 +47,8 @@ pub(crate) enum Need {
     AppArmor,
     /// SELinux is in force.
     SeLinux,
+    /// This user's systemd is on its bus: the machine's for root.
+    Systemd,
 }
 
 /// True when something is missing, after saying so on stderr; the test then returns.
@@ -70,6 +72,7 @@ pub(crate) fn skip_unless(needs: &[Need]) -> bool {
             | Need::LandlockBefore(_)
             | Need::AppArmor
             | Need::SeLinux
+            | Need::Systemd
     );
     assert!(
         !must_run || elsewhere,
@@ -118,6 +121,8 @@ pub(crate) fn has(need: Need) -> bool {
             let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
             enabled.is_ok_and(|text| text.starts_with('Y'))
         }
+        Need::Systemd if is_root() => Path::new("/run/dbus/system_bus_socket").exists(),
+        Need::Systemd => Path::new(&format!("/run/user/{}/bus", nix::unistd::geteuid())).exists(),
         Need::SeLinux => {
             let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
             known.lines().any(|line| line.ends_with("\tselinuxfs"))

@@ -10,6 +10,7 @@
 #   --cgroup v2|v1|hybrid which hierarchies are mounted (v2)
 #   --arch x86_64|aarch64 the machine (x86_64); the other has busybox instead of this machine's /usr, and static tests
 #   --append WORDS        for the kernel's command line (e.g. lsm=landlock,selinux)
+#   --within SCRIPT       the job's command becomes the arguments of this script of tests/vm, which prepares and runs it
 #   --minutes N           after which the machine counts as hanging (10)
 #
 # Needs qemu-system-x86 (-arm), cpio, kmod, and apt-get for Debian's kernel and busybox, unpacked once below target/vm.
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/../.."
 readonly TOP=$PWD HERE=$PWD/tests/vm
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-USER_ID=0 CGROUP=v2 APPEND= MINUTES=10 LIST= ARCH=x86_64
+USER_ID=0 CGROUP=v2 APPEND= MINUTES=10 LIST= ARCH=x86_64 WITHIN=
 
 die() { echo "tests/vm/run.sh: $*" >&2; exit 2; }
 
@@ -173,10 +174,11 @@ main() {
         --cgroup) CGROUP=$2; shift ;;
         --arch) ARCH=$2; shift ;;
         --append) APPEND=$2; shift ;;
+        --within) WITHIN=$2; shift ;;
         --minutes) MINUTES=$2; shift ;;
         --list) LIST=$2; shift ;;
         --) break ;;
-        -*) sed -n '2,17s/^# \{0,1\}//p' "$0"; return 2 ;;
+        -*) sed -n '2,18s/^# \{0,1\}//p' "$0"; return 2 ;;
         *) break ;;
         esac
         shift
@@ -203,6 +205,10 @@ main() {
     ln -s "$CACHE/modules" "$WORK/initramfs.d.mod/lib/modules"
     initramfs "$WORK/initramfs.d" >"$WORK/initramfs"
     write_job "$@" >"$WORK/out/job"
+    if [ -n "$WITHIN" ]; then
+        mv "$WORK/out/job" "$WORK/out/inner"
+        printf 'exec bash %s bash /vm/out/inner\n' "$HERE/$WITHIN" >"$WORK/out/job"
+    fi
     machine
 }
 

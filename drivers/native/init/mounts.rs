@@ -6,8 +6,8 @@ use crate::attributes::{self, Pending};
 use crate::paths;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
-    MOUNT_ATTR_RDONLY, MS_REC, MountAttr, O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS,
-    S_IFDIR,
+    MOUNT_ATTR_RDONLY, MS_REC, MountAttr, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY,
+    RESOLVE_NO_SYMLINKS, S_IFDIR,
 };
 use crate::sys::{Errno, Fd, fs, mount};
 use crate::wire::{
@@ -50,10 +50,21 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
             Some(octal(fs::stat(target.raw())?.mode, &mut digits)),
         )?;
     }
+    let mut label = None;
     for (key, value) in new.params.iter() {
-        mount::fsconfig(&context, key, value)?;
+        // The namespace's file system of queues is there before anybody mounts it, and takes no label by a mount:
+        // "Same superblock, different security settings".
+        if key == c"context" && new.fstype == c"mqueue" {
+            label = value;
+        } else {
+            mount::fsconfig(&context, key, value)?;
+        }
     }
     let tree = mount::fsmount(&context, new.attrs)?;
+    if let Some(label) = label {
+        let top = fs::open(tree.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
+        fs::set_attribute(top.raw(), c"security.selinux", label.to_bytes_with_nul())?;
+    }
     match &target {
         Target::New(parent, name) => mount::attach_at(tree.raw(), *parent, name)?,
         Target::Open(target) => mount::attach(tree.raw(), target.raw())?,

@@ -195,6 +195,14 @@ pub(crate) fn fchdir(fd: i32) -> Result<()> {
     numbers(nr::FCHDIR, [arg(fd), 0, 0, 0, 0, 0]).map(drop)
 }
 
+/// `fsetxattr(2)`: gives the open file an extended attribute, or changes it.
+pub(crate) fn set_attribute(fd: i32, name: &CStr, value: &[u8]) -> Result<()> {
+    let (name, text) = (name.as_ptr(), value.as_ptr());
+    let (name, text) = (name.expose_provenance(), text.expose_provenance());
+    // SAFETY: `name` ends with NUL, and the kernel reads as many bytes as `value` has.
+    unsafe { call(nr::FSETXATTR, [arg(fd), name, text, value.len(), 0, 0]) }.map(drop)
+}
+
 /// `getcwd(2)`: whether the working directory can be reached from the root. The raw call says `(unreachable)` if not.
 pub(crate) fn cwd_is_reachable() -> Result<bool> {
     let mut path = [0u8; 4096];

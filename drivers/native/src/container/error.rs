@@ -198,6 +198,12 @@ fn confinement_field(op: &Op<'_>, cause: &StepFailure) -> Option<&'static str> {
                 false => "process_label",
             })
         }
+        // security_context_str_to_sid of what the policy does not have; all else in it is ours.
+        (Op::MountFs { params, .. }, _, Some(Errno::EINVAL))
+            if params.iter().any(|(key, _)| key == c"context") =>
+        {
+            Some("mount_label")
+        }
         // A clock before its beginning or far in the future.
         (Op::TimeOffsets { .. }, _, Some(Errno::ERANGE)) => Some("time_offsets"),
         (Op::Affinity { .. }, Detail::OtherProcessors, _)

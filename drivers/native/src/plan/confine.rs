@@ -122,7 +122,7 @@ pub(super) fn landlock_restrict(controls: &ProcessControls, host: &Host, steps: 
 }
 
 /// The label of a new file system as its parameter, for those that take one: proc, sysfs and
-/// cgroups have labels of the policy's own.
+/// cgroups have labels of the policy's own. mqueue takes it as an attribute, which init knows.
 pub(super) fn mount_label<'a>(spec: &'a Spec, fstype: &str) -> Option<&'a str> {
     let label = spec.oci.linux().as_ref()?.mount_label().as_deref()?;
     let takes = matches!(fstype, "tmpfs" | "devpts" | "mqueue");

@@ -299,8 +299,15 @@ pub(super) fn mount_fs(
             None => params.flag(&key),
         }
     }
-    if let Some(label) = confine::mount_label(builder.spec, fstype) {
+    let mut words = format!("mount {fstype} on {}", target.display());
+    // Queues that are the host's, too, keep theirs; in a user namespace their directory is the host root's,
+    // and nobody there may label it.
+    let own = builder.namespaces.creates(Kind::Ipc) && !builder.namespaces.in_user_namespace();
+    let foreign = fstype == "mqueue" && !own;
+    let label = confine::mount_label(builder.spec, fstype);
+    if let Some(label) = label.filter(|_| !foreign) {
         params.string(c"context", &c_string("mount_label", label)?);
+        words = format!("{words} with the SELinux label {label}");
     }
     builder.mounted.push(
         &Op::MountFs {
@@ -310,7 +317,7 @@ pub(super) fn mount_fs(
             attrs: u32::try_from(set).unwrap_or_default(),
             flags,
         },
-        format!("mount {fstype} on {}", target.display()),
+        words,
     );
     Ok(())
 }

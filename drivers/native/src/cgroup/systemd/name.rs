@@ -40,7 +40,7 @@ impl ScopeName {
         };
         if name.is_empty() || unit.len() > LONGEST || !unit.bytes().all(is_allowed) {
             return Err(invalid(
-                "a scope's name is of letters, digits and :-_.\\@, at most 255",
+                "a scope's name is of letters, digits and :-_.\\, at most 255",
             ));
         }
         Ok(Self {
@@ -73,13 +73,13 @@ fn check_slice(slice: &str) -> Result<(), &'static str> {
     let levels = stem == "-" || !stem.split('-').any(str::is_empty);
     match levels && slice.len() <= LONGEST && slice.bytes().all(is_allowed) {
         true => Ok(()),
-        false => Err("a slice's name is of letters, digits and :_.\\@, levels joined by one dash"),
+        false => Err("a slice's name is of letters, digits and :_.\\, levels joined by one dash"),
     }
 }
 
-/// systemd.unit(5).
+/// systemd.unit(5), but for `@`: a scope or slice is never the instance of a template.
 fn is_allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte)
+    byte.is_ascii_alphanumeric() || b":-_.\\".contains(&byte)
 }
 
 #[cfg(test)]
@@ -121,6 +121,8 @@ mod tests {
             "a-.slice",
             "a--b.slice",
             "a b.slice",
+            "a@b.slice",
+            "a.slice:p@q:x",
             "a.slice:p",
             "a.slice:p:",
             "a.slice:p:x:y",
