@@ -6,16 +6,16 @@ use super::life::Life;
 use super::made::Made;
 use super::mapped::IdNamespaces;
 use super::oom::OomNotifier;
-use super::watch::{Ended, payload_end};
+use super::watch::payload_end;
 use super::{error, host, starved};
 use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Launch, LaunchError, Process, Started, launch};
-use crate::plan::{AppArmor, Plan, RunInput, Sources, asks_sub_ids};
+use crate::plan::{AppArmor, Host, Plan, RunInput, Sources, asks_sub_ids};
 use crate::seccomp::Filter;
-use crate::stdio::{self, Console};
+use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{TemplateDefault, requested_controls};
 use execdriver_core::{Command, Error, ExitStatus, Hooks, Pipes, Result, RunOptions, Spec};
 use nix::fcntl::OFlag;
@@ -43,12 +43,10 @@ impl Containers {
         let filter = self.filter(&spec.exec_defaults(), &facts)?;
         let run = Run {
             containers: self,
-            filter,
             command,
-            spec: &spec,
             life: Life {
                 terminals: &self.terminals,
-                id: &spec.id,
+                id: &command.id,
                 exec_id: None,
                 process: &command.process,
                 options,
@@ -58,7 +56,12 @@ impl Containers {
                 oom: RefCell::new(None),
             },
         };
-        run.whole(&facts, pipes)
+        let start = Start {
+            spec,
+            facts,
+            filter,
+        };
+        run.whole(start, pipes)
     }
 }
 
@@ -93,34 +96,69 @@ fn refuse_unsupported(command: &Command) -> Result<()> {
 struct Run<'a> {
     containers: &'a Containers,
     command: &'a Command,
-    spec: &'a Spec,
-    filter: Option<Arc<Filter>>,
     life: Life<'a>,
 }
 
+/// What a start is made from. It goes when the program runs: a wait may take years.
+struct Start {
+    spec: Spec,
+    facts: HostFacts,
+    filter: Option<Arc<Filter>>,
+}
+
+/// A program that runs, and what its end needs of its plan.
+struct Running {
+    started: Started,
+    streams: HostStdio,
+    /// Where init as PID 1 tells its program's end.
+    status_read: Option<OwnedFd>,
+    own_pid_namespace: bool,
+    unenforced: Vec<String>,
+}
+
 impl Run<'_> {
-    fn whole(&self, facts: &HostFacts, pipes: Pipes) -> Result<ExitStatus> {
+    fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
-        let made = Made::begin((store, manager), self.spec, facts)?;
-        let lived = self.live(facts, &made, pipes);
+        let made = Made::begin((store, manager), &start.spec, &start.facts)?;
+        let lived = self.live(start, &made, pipes);
         drop(self.life.oom.take());
         self.life.close(lived, made.clean())
     }
 
     /// From the plan to the end of the process and of its output.
-    fn live(&self, facts: &HostFacts, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
-        let tty = self.command.process.tty;
-        let (child, streams) = stdio::prepare(pipes, tty)?;
-        let limited = self.spec.limits().is_some_and(limits::asks);
-        let mut host = host::host(facts, made.cgroup(), limited);
-        if asks_sub_ids(self.spec, &host) {
-            host.sub_ids = Some(SubIds::read(facts.euid));
+    fn live(&self, start: Start, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
+        let Running {
+            started,
+            streams,
+            status_read,
+            own_pid_namespace,
+            unenforced,
+        } = self.start(start, made, pipes)?;
+        let unfreeze = || made.kill_frozen();
+        let record = |_pid, terminal| made.record_running(terminal);
+        let attended = self.life.attend(started, streams, &unfreeze, record);
+        let (ended, console) = attended?;
+        if !own_pid_namespace {
+            // Nothing else ends what the program leaves behind in a shared pid namespace.
+            made.kill_all()?;
         }
-        if facts.security.apparmor && self.spec.defaults.contains(&TemplateDefault::AppArmor) {
-            let default = apparmor::load_default();
-            host.apparmor = AppArmor::Active { default };
-        }
-        let sources = Sources::resolve(self.spec, &host);
+        let output = console.finish(self.life.options.output_grace);
+        let status = ended.status(payload_end(status_read), |signal| made.was_sent(signal));
+        let mut status = self.life.counted(status, made.counters(), output);
+        status.unenforced = unenforced;
+        Ok(status)
+    }
+
+    /// From the plan to the program that runs.
+    fn start(&self, start: Start, made: &Made, pipes: Pipes) -> Result<Running> {
+        let Start {
+            spec,
+            facts,
+            filter,
+        } = start;
+        let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
+        let host = plan_host(&spec, &facts, made);
+        let sources = Sources::resolve(&spec, &host);
         let entries = made
             .cgroup()
             .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files)?;
@@ -129,10 +167,10 @@ impl Run<'_> {
             owned_streams: child.chown_mask(),
             die_with_host: self.life.options.die_with_host,
             strict: self.life.options.strict,
-            filter: self.filter.clone(),
+            filter,
             listener: self.life.hooks.seccomp_listener.is_some(),
         };
-        let plan = Plan::build(self.spec, &host, &sources, &input)?;
+        let plan = Plan::build(&spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
         if let Some((uid, gid)) = plan.root_on_host().filter(|_| facts.is_root()) {
             let given = child.give_to(uid, gid);
@@ -162,16 +200,14 @@ impl Run<'_> {
                 .oom
                 .replace(OomNotifier::begin(made.cgroup().ok()));
         }
-        let started = self.launch(&plan, made, &held)?;
-        // The container alone holds its ends now, so that their ends are seen.
-        drop(held);
-        drop(child);
-        drop(status_write);
-        let unfreeze = || made.kill_frozen();
-        let record = |_pid, terminal| made.record_running(terminal);
-        let attended = self.life.attend(started, streams, &unfreeze, record);
-        let (ended, console) = attended?;
-        self.settle(&ended, console, status_read, &plan, made)
+        // What is held and the child's ends go with this call, so that their ends are seen.
+        Ok(Running {
+            started: self.launch(&plan, made, &held)?,
+            streams,
+            status_read,
+            own_pid_namespace: plan.clone_flags & Kind::Pid as u64 != 0,
+            unenforced: plan.unenforced,
+        })
     }
 
     fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
@@ -207,7 +243,7 @@ impl Run<'_> {
     fn launch_error(&self, error: LaunchError, plan: &Plan, made: &Made) -> Error {
         // Killed by us at the caller's word: the kill is the story, not what it interrupted.
         if matches!(error, LaunchError::EndedEarly { .. }) && made.aborted() {
-            let id = self.spec.id.clone();
+            let id = self.life.id.to_owned();
             return Error::Aborted { id };
         }
         if starved::is(&error, made.cgroup().ok(), 0) {
@@ -215,24 +251,18 @@ impl Run<'_> {
         }
         error::launch(error, plan, &self.command.process.entrypoint)
     }
+}
 
-    /// The process is gone: what it left, the rest of its output, what was counted.
-    fn settle(
-        &self,
-        ended: &Ended,
-        console: Console,
-        status_read: Option<OwnedFd>,
-        plan: &Plan,
-        made: &Made,
-    ) -> Result<ExitStatus> {
-        if plan.clone_flags & Kind::Pid as u64 == 0 {
-            // Nothing else ends what the program leaves behind in a shared pid namespace.
-            made.kill_all()?;
-        }
-        let output = console.finish(self.life.options.output_grace);
-        let status = ended.status(payload_end(status_read), |signal| made.was_sent(signal));
-        let mut status = self.life.counted(status, made.counters(), output);
-        status.unenforced.clone_from(&plan.unenforced);
-        Ok(status)
+/// The facts of the host that a plan is made with.
+fn plan_host(spec: &Spec, facts: &HostFacts, made: &Made) -> Host {
+    let limited = spec.limits().is_some_and(limits::asks);
+    let mut host = host::host(facts, made.cgroup(), limited);
+    if asks_sub_ids(spec, &host) {
+        host.sub_ids = Some(SubIds::read(facts.euid));
     }
+    if facts.security.apparmor && spec.defaults.contains(&TemplateDefault::AppArmor) {
+        let default = apparmor::load_default();
+        host.apparmor = AppArmor::Active { default };
+    }
+    host
 }
