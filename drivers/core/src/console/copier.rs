@@ -2,18 +2,64 @@
 
 use super::{Action, Finished, Stream, StreamError};
 use std::any::Any;
-use std::io;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-/// Bytes a copier moves at once: what a Linux pipe holds by default (pipe(7)).
-pub(super) const CHUNK: usize = 64 * 1024;
+/// Bytes a copier moves at once: enough for what people type and read, then what a Linux pipe holds
+/// by default (pipe(7)), then what keeps a large stream going.
+const SIZES: [usize; 3] = [8 << 10, 64 << 10, 256 << 10];
 
 /// Copiers run the caller's readers and writers, whose need of stack is unknown; pages that are
 /// never touched cost nothing.
 const STACK: usize = 512 * 1024;
+
+/// What a copier reads into: small until the stream fills it.
+pub(super) struct Chunk {
+    bytes: Vec<u8>,
+    got: usize,
+}
+
+impl Chunk {
+    pub(super) fn new() -> Self {
+        let [small, ..] = SIZES;
+        Self {
+            bytes: vec![0; small],
+            got: 0,
+        }
+    }
+
+    /// Reads once; into a larger one after a read that filled it.
+    pub(super) fn read(&mut self, source: &mut dyn Read) -> io::Result<&[u8]> {
+        if self.is_full()
+            && let Some(larger) = SIZES.iter().find(|size| **size > self.bytes.len())
+        {
+            self.bytes = vec![0; *larger];
+        }
+        loop {
+            match source.read(&mut self.bytes) {
+                Ok(got) => {
+                    self.got = got.min(self.bytes.len());
+                    return Ok(&self.bytes[..self.got]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether a large stream is under way: more is waiting for sure.
+    pub(super) fn flows(&self) -> bool {
+        let [.., large] = SIZES;
+        self.got == large
+    }
+
+    fn is_full(&self) -> bool {
+        self.got == self.bytes.len()
+    }
+}
 
 /// What the copiers of one console report to it.
 #[derive(Default)]

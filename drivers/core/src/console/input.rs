@@ -1,6 +1,6 @@
 //! The copier of the input: ends at the end of the source, of the process, or of the console.
 
-use super::copier::{self, CHUNK, Shared, guarded};
+use super::copier::{self, Chunk, Shared, guarded};
 use super::{Action, InputEnd, Source, Stream};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,7 +63,7 @@ impl Input {
 }
 
 fn copy(source: &mut dyn Read, blocking: bool, slot: &Mutex<Slot>, shared: &Shared) {
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = Chunk::new();
     loop {
         {
             let mut slot = lock(slot);
@@ -72,7 +72,7 @@ fn copy(source: &mut dyn Read, blocking: bool, slot: &Mutex<Slot>, shared: &Shar
             }
             slot.out_of_reach = blocking;
         }
-        let got = guarded(|| read(source, &mut chunk));
+        let got = guarded(|| chunk.read(source));
         let mut slot = lock(slot);
         slot.out_of_reach = false;
         let Some(end) = slot.end.as_mut() else {
@@ -98,16 +98,6 @@ fn copy(source: &mut dyn Read, blocking: bool, slot: &Mutex<Slot>, shared: &Shar
         }
         slot.end = None;
         return;
-    }
-}
-
-fn read<'a>(source: &mut dyn Read, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    loop {
-        match source.read(chunk) {
-            Ok(got) => return Ok(&chunk[..got.min(CHUNK)]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The copier of an output: reads to the end whatever becomes of the sink.
 
-use super::copier::{self, CHUNK, Shared, guarded};
+use super::copier::{self, Chunk, Shared, guarded};
 use super::{Action, Stream};
 use crossbeam_channel::Sender;
 use std::io::{self, Read, Write};
@@ -47,18 +47,17 @@ impl Output {
     }
 
     fn copy(&mut self, end: &mut dyn Read) {
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = Chunk::new();
         loop {
-            match end.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(got) => {
-                    self.deliver(&chunk[..got]);
-                    if got < CHUNK {
-                        // Nothing more is waiting: somebody may be looking at a prompt.
+            match chunk.read(end) {
+                Ok([]) => return,
+                Ok(bytes) => {
+                    self.deliver(bytes);
+                    if !chunk.flows() {
+                        // Nothing more may be waiting: somebody may be looking at a prompt.
                         self.write_with(|sink| sink.flush());
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return self.shared.fail(self.stream, Action::Read, error),
             }
         }

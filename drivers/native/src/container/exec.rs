@@ -54,6 +54,9 @@ impl Containers {
         let spec = defaults.exec(request)?;
         let facts = self.facts();
         let filter = self.filter(defaults, &facts)?;
+        let limits = record.limits.as_ref();
+        let memory = limits.and_then(|limits| limits.memory().as_ref()?.limit());
+        let room = stdio::room(facts.is_root(), memory);
         let exec = Exec {
             containers: self,
             facts,
@@ -71,6 +74,7 @@ impl Containers {
                 process: &request.process,
                 options: &request.options,
                 hooks,
+                room,
                 begun,
                 pre_start_reached: Cell::new(false),
                 oom: RefCell::new(None),

@@ -25,6 +25,8 @@ pub(super) struct Life<'a> {
     pub(super) process: &'a ProcessConfig,
     pub(super) options: &'a RunOptions,
     pub(super) hooks: &'a Hooks<'a>,
+    /// What each pipe may be made to hold, bytes.
+    pub(super) room: usize,
     pub(super) begun: Instant,
     pub(super) pre_start_reached: Cell<bool>,
     /// From before the launch until the thread waits for the process.
@@ -74,6 +76,7 @@ impl<'a> Life<'a> {
             Some(_) => streams.on_threads(),
             None => streams,
         };
+        let streams = streams.with_room(self.room);
         let name = self.exec_id.unwrap_or(self.id);
         let mut console = streams.attach(name, started.terminal, self.options.output_cap)?;
         let terminal = console.terminal();

@@ -41,6 +41,7 @@ impl Containers {
         let spec = Spec::from_command(command, NativeDriver::NAME)?;
         let facts = self.facts();
         let filter = self.filter(&spec.exec_defaults(), &facts)?;
+        let memory = command.resources.as_ref().map(|limits| limits.memory);
         let run = Run {
             containers: self,
             command,
@@ -51,6 +52,7 @@ impl Containers {
                 process: &command.process,
                 options,
                 hooks,
+                room: stdio::room(facts.is_root(), memory),
                 begun,
                 pre_start_reached: Cell::new(false),
                 oom: RefCell::new(None),

@@ -1,6 +1,7 @@
 //! Readers and writers for copier threads: each can be freed from its wait.
 
 use super::end::{End, Event, wait};
+use super::width::{self, Width};
 use execdriver_core::console::InputEnd;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -20,12 +21,18 @@ pub(super) struct FromProcess {
     pub(super) cancel: Arc<Event>,
     /// Bytes that may be read after the cancel.
     pub(super) left: usize,
+    width: Width,
 }
 
 impl FromProcess {
-    pub(super) fn new(end: End, cancel: Arc<Event>) -> Self {
-        let left = DRAIN;
-        Self { end, cancel, left }
+    /// `room`: what its pipe may be made to hold.
+    pub(super) fn new(end: End, cancel: Arc<Event>, room: usize) -> Self {
+        Self {
+            end,
+            cancel,
+            left: DRAIN,
+            width: Width::new(room),
+        }
     }
 }
 
@@ -48,7 +55,12 @@ impl Read for FromProcess {
                     }
                     self.end.wait(PollFlags::POLLIN, &self.cancel)?;
                 }
-                result => return result,
+                result => {
+                    if result.as_ref().is_ok_and(|got| *got >= width::DEFAULT) {
+                        self.width.was_full(&self.end);
+                    }
+                    return result;
+                }
             }
         }
     }
@@ -60,12 +72,18 @@ pub(super) struct ToProcess {
     cancel: Arc<Event>,
     /// The last byte that the process got.
     last: Option<u8>,
+    width: Width,
 }
 
 impl ToProcess {
-    pub(super) fn new(end: End, cancel: Arc<Event>) -> Self {
-        let last = None;
-        Self { end, cancel, last }
+    /// `room`: what its pipe may be made to hold.
+    pub(super) fn new(end: End, cancel: Arc<Event>, room: usize) -> Self {
+        Self {
+            end,
+            cancel,
+            last: None,
+            width: Width::new(room),
+        }
     }
 }
 
@@ -81,6 +99,7 @@ impl Write for ToProcess {
                     return Ok(written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.width.was_full(&self.end);
                     self.end.wait(PollFlags::POLLOUT, &self.cancel)?;
                 }
                 Err(error) => return Err(error),

@@ -28,6 +28,8 @@ pub(crate) struct Console {
     /// Of the pumps that ended.
     ended: Finished,
     threads: StdConsole,
+    /// What each pipe may be made to hold.
+    room: usize,
 }
 
 /// Frees the copier threads from their waits.
@@ -77,6 +79,7 @@ impl HostStdio {
             buffer: Buffer::default(),
             ended: Finished::default(),
             threads: StdConsole::new(terminal, Box::new(interrupts.clone())),
+            room: self.room,
         };
         let end = |own: Option<End>| own.or_else(|| master.clone().map(End::Master));
         console.feed(self.stdin, end, &interrupts)?;
@@ -163,7 +166,7 @@ impl Console {
         };
         match end {
             Some(end) => {
-                let end = ToProcess::new(end, Arc::clone(cancel));
+                let end = ToProcess::new(end, Arc::clone(cancel), self.room);
                 self.threads.input(source, Box::new(end))
             }
             None => Ok(()),
@@ -193,7 +196,7 @@ impl Console {
         };
         match (end(own), &interrupts.output) {
             (Some(end), Some(cancel)) => {
-                let end = Box::new(FromProcess::new(end, Arc::clone(cancel)));
+                let end = Box::new(FromProcess::new(end, Arc::clone(cancel), self.room));
                 self.threads.output(stream, end, sink, cap)
             }
             _ => Ok(()),

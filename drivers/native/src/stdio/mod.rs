@@ -22,9 +22,11 @@ mod signals;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod width;
 
 pub(crate) use console::Console;
 pub(crate) use error::StdioError;
+pub(crate) use width::room;
 
 use end::End;
 use execdriver_core::console::Stream;
@@ -88,9 +90,17 @@ pub(crate) struct HostStdio {
     stdin: Feed,
     stdout: Drain,
     stderr: Drain,
+    /// What each pipe may be made to hold.
+    room: usize,
 }
 
 impl HostStdio {
+    /// Lets pipes grow, when their streams prove to be large, to what [`room`] says.
+    pub(crate) fn with_room(mut self, room: usize) -> Self {
+        self.room = room;
+        self
+    }
+
     /// Gives captures threads of their own: for when the waiting thread will be busy elsewhere, in
     /// a hook that may take long or look for the process's first words. Costs two threads at most.
     pub(crate) fn on_threads(self) -> Self {
@@ -103,6 +113,7 @@ impl HostStdio {
             stdin: self.stdin,
             stdout: thread(self.stdout),
             stderr: thread(self.stderr),
+            room: self.room,
         }
     }
 }
@@ -139,6 +150,7 @@ pub(crate) fn prepare(mut pipes: Pipes, tty: bool) -> Result<(ChildStdio, HostSt
             stdin: feed(pipes.stdin),
             stdout: drain(pipes.stdout),
             stderr: Drain::None,
+            room: width::DEFAULT,
         };
         return Ok((ChildStdio { slots: None }, host));
     }
@@ -155,6 +167,7 @@ pub(crate) fn prepare(mut pipes: Pipes, tty: bool) -> Result<(ChildStdio, HostSt
         stdin: feed,
         stdout: drain,
         stderr: errors,
+        room: width::DEFAULT,
     };
     let slots = Some([stdin, stdout, stderr]);
     Ok((ChildStdio { slots }, host))
@@ -255,7 +268,6 @@ impl Slot {
     }
 }
 
-/// Of the default size: 256 KiB and 1 MiB (F_SETPIPE_SZ) were measured and are not faster.
 fn pipe(stream: Stream) -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC)
         .map_err(|e| StdioError::new(format!("make a pipe for {stream}"), e.into()))

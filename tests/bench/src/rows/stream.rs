@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const BLOCK: usize = 64 << 10;
 
 pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
-    let (mebibytes, pairs) = if quick { (256, 5) } else { (4096, 10) };
+    let (mebibytes, pairs) = if quick { (1024, 5) } else { (4096, 10) };
     let stream = Stream::open(place, mebibytes)?;
     let row = |name: &str, pairs, did: &str| Row {
         name: format!("{mebibytes} MiB {name} against the same without a container"),

@@ -5,7 +5,7 @@ mod leaks;
 mod pipes;
 mod terminals;
 
-use super::{Console, prepare};
+use super::{Console, prepare, room};
 use crate::sys::pidfd;
 use execdriver_core::console::Finished;
 use execdriver_core::{Pipes, Stdio};
@@ -39,7 +39,10 @@ impl Running {
         let child = spawn(&["sh", "-c", script], fds);
         drop(theirs);
         let pidfd = pidfd::open(child.id().try_into().unwrap()).unwrap();
-        let console = host.attach("test", None, cap).unwrap();
+        let console = host
+            .with_room(room(true, None))
+            .attach("test", None, cap)
+            .unwrap();
         Self {
             child,
             pidfd,

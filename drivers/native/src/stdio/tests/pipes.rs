@@ -2,6 +2,7 @@
 
 use super::super::caller::{DRAIN, FromProcess};
 use super::super::end::{End, Event};
+use super::super::width::DEFAULT;
 use super::super::{null, prepare};
 use super::{LONG, Running, SECOND, Slow, clean, kill, silent};
 use execdriver_core::console::{Action, Stream};
@@ -189,7 +190,7 @@ fn a_descendant_that_writes_for_ever_is_cut() {
 fn a_cancelled_output_that_never_pauses_is_read_up_to_a_bound() {
     let zeros = End::Pipe(File::open("/dev/zero").unwrap().into());
     let cancel = Arc::new(Event::new().unwrap());
-    let mut output = FromProcess::new(zeros, Arc::clone(&cancel));
+    let mut output = FromProcess::new(zeros, Arc::clone(&cancel), DEFAULT);
     cancel.happen();
     let mut got = Capture::new(1 << 24);
     let error = io::copy(&mut output, &mut got).unwrap_err();
