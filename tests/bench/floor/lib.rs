@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use cgroups::{Cgroups, Hierarchy};
 
@@ -62,6 +63,8 @@ impl Floor {
 
     fn start_and_wait(&self, id: &str, cgroups: &Cgroups<'_>) -> io::Result<()> {
         let (ours, theirs) = sys::pipe()?;
+        let (out, their_out) = sys::pipe()?;
+        let (err, their_err) = sys::pipe()?;
         let mut args = vec![
             text(b"child")?,
             self.rootfs.clone(),
@@ -70,6 +73,8 @@ impl Floor {
             cgroups
                 .v2_name()
                 .map_or_else(CString::default, Clone::clone),
+            decimal(their_out.as_raw_fd())?,
+            decimal(their_err.as_raw_fd())?,
         ];
         for (tasks, hierarchy) in cgroups.v1() {
             args.extend([
@@ -79,8 +84,10 @@ impl Floor {
             ]);
         }
         let pidfd = sys::vfork_into(&self.child, &args, cgroups.v2())?;
-        drop(theirs);
+        drop((theirs, their_out, their_err));
         let report = sys::read_report(&ours)?;
+        sys::read_to_end(&out)?;
+        sys::read_to_end(&err)?;
         let status = sys::wait(&pidfd)?;
         match report {
             Some((line, errno)) => {
@@ -96,6 +103,26 @@ impl Floor {
             ))),
         }
     }
+}
+
+/// The filter of system calls that the driver's containers get, as the floor's child loads it.
+#[cfg(target_arch = "x86_64")]
+pub const FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-x86_64.bpf");
+#[cfg(target_arch = "aarch64")]
+#[allow(missing_docs, reason = "as above")]
+pub const FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-aarch64.bpf");
+
+/// How long seccomp(2) takes to load a program. A thread that ends afterwards loads it: a filter is for good.
+///
+/// # Errors
+/// The kernel refuses the program, or there is no thread.
+pub fn time_of_load(program: &[u8]) -> io::Result<Duration> {
+    std::thread::scope(|scope| {
+        let loading = || sys::load_filter(program);
+        let thread = std::thread::Builder::new().spawn_scoped(scope, loading)?;
+        let panicked = |_| io::Error::other("the loading thread panicked");
+        thread.join().map_err(panicked)?
+    })
 }
 
 fn text(bytes: &[u8]) -> io::Result<CString> {

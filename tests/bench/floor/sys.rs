@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use crate::adopt;
 
@@ -162,6 +163,41 @@ pub(crate) fn read_report(pipe: &OwnedFd) -> io::Result<Option<(u32, i32)>> {
             i32::from_ne_bytes([e, f, g, h]),
         )
     }))
+}
+
+/// Reads a pipe until all its writers are gone.
+pub(crate) fn read_to_end(pipe: &OwnedFd) -> io::Result<()> {
+    let mut buffer = [0u8; 4096];
+    // SAFETY: the kernel writes at most as many bytes as there is room for.
+    while check_size(unsafe {
+        libc::read(pipe.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len())
+    })? > 0
+    {}
+    Ok(())
+}
+
+/// Puts a filter on this thread, and says how long the call took.
+pub(crate) fn load_filter(program: &[u8]) -> io::Result<Duration> {
+    let too_long = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let header = libc::sock_fprog {
+        len: u16::try_from(program.len() / 8).map_err(too_long)?,
+        filter: program.as_ptr().cast_mut().cast(),
+    };
+    let start = Instant::now();
+    // SAFETY: the header names as many instructions as there are, which the kernel copies bytewise and only reads.
+    let loaded = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            &raw const header,
+        )
+    };
+    let time = start.elapsed();
+    match loaded {
+        0 => Ok(time),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Reaps the process; 0 means that it ended by itself with code 0.

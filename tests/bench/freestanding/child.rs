@@ -1,6 +1,6 @@
 //! The floor's child: what becomes the container, as straight-line system calls in the order of the native driver's init.
 //!
-//! It gets everything as arguments: `child ROOTFS REPORT_FD HOSTNAME V2_NAME [TASKS_FD NAME CONTROLLERS]...`. A call that
+//! It gets everything as arguments: `child ROOTFS REPORT_FD HOSTNAME V2_NAME OUT_FD ERR_FD [TASKS_FD NAME CONTROLLERS]...`. A call that
 //! fails is written to the report as `{line, errno}`; the report's end of file without one means that the payload runs.
 //!
 //! # Safety
@@ -50,6 +50,23 @@ const CREATE: usize = 6;
 /// net_raw, sys_chroot, mknod, audit_write, setfcap.
 const CAPS: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 13 | 1 << 18 | 1 << 27 | 1 << 29 | 1 << 31;
 const LAST_CAP: usize = 40;
+/// Kept permitted until the filter is loaded: seccomp(2) asks for it where there is no no_new_privs.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// What the driver's containers get; a test of the driver writes it.
+#[cfg(target_arch = "x86_64")]
+static FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-x86_64.bpf");
+#[cfg(target_arch = "aarch64")]
+static FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-aarch64.bpf");
+
+/// The first argument about version 1.
+const TASKS: usize = 7;
+
+#[repr(C)]
+struct Program {
+    length: u16,
+    filter: *const u8,
+}
 
 #[repr(C)]
 struct OpenHow {
@@ -94,6 +111,8 @@ extern "C" fn main(stack: *const usize) -> ! {
     let Some(report) = args.get(2) else { child.fail(line!(), 22) };
     let Some(hostname) = args.get(3) else { child.fail(line!(), 22) };
     let Some(v2) = args.get(4) else { child.fail(line!(), 22) };
+    let Some(out) = args.get(5) else { child.fail(line!(), 22) };
+    let Some(err) = args.get(6) else { child.fail(line!(), 22) };
     child.report = number(report);
     child.namespaces(args);
     child.root(rootfs);
@@ -103,13 +122,13 @@ extern "C" fn main(stack: *const usize) -> ! {
     child.masks();
     child.enter(hostname);
     child.identity();
-    child.payload()
+    child.payload(number(out), number(err))
 }
 
 impl Child {
     fn namespaces(&self, args: Args) {
         self.ok(line!(), call(call::FCNTL, [self.report, 2, 1, 0, 0, 0]));
-        let mut at = 5;
+        let mut at = TASKS;
         while let Some(tasks) = args.get(at) {
             self.ok(line!(), call(call::WRITE, [number(tasks), c"0".as_ptr() as usize, 1, 0, 0, 0]));
             self.close(number(tasks));
@@ -142,7 +161,7 @@ impl Child {
 
     /// Every mounted hierarchy, which in the cgroup namespace shows the container's own cgroup as its root.
     fn cgroup_file_systems(&self, args: Args, v2: &CStr) {
-        if args.get(5).is_none() {
+        if args.get(TASKS).is_none() {
             if !v2.is_empty() {
                 self.mount(c"cgroup2", c"sys/fs/cgroup", &[], RESTRICTED | RDONLY);
             }
@@ -150,7 +169,7 @@ impl Child {
         }
         self.mount(c"tmpfs", c"sys/fs/cgroup", &[(c"mode", c"755"), (c"size", c"64k")], RESTRICTED);
         let dir = self.open(c"sys/fs/cgroup");
-        let mut at = 5;
+        let mut at = TASKS;
         while args.get(at).is_some()
             && let (Some(name), Some(controllers)) = (args.get(at + 1), args.get(at + 2))
         {
@@ -169,6 +188,7 @@ impl Child {
     fn hierarchy(&self, dir: usize, kind: &CStr, name: &CStr, controllers: &CStr) {
         self.ok(line!(), call(call::MKDIRAT, [dir, name.as_ptr() as usize, 0o755, 0, 0, 0]));
         let fs = self.fsopen(kind);
+        self.config(fs, SET_STRING, c"source".as_ptr() as usize, kind.as_ptr() as usize);
         if let [b'n', b'a', b'm', b'e', b'=', name @ ..] = controllers.to_bytes_with_nul() {
             self.config(fs, SET_STRING, c"name".as_ptr() as usize, name.as_ptr() as usize);
         } else if !controllers.is_empty() {
@@ -233,6 +253,7 @@ impl Child {
         self.ok(line!(), call(call::IOCTL, [socket, 0x8914, request.as_ptr() as usize, 0, 0, 0]));
         self.close(socket);
         self.ok(line!(), call(call::SETSID, [0; 6]));
+        self.ok(line!(), call(call::KEYCTL, [1, 0, 0, 0, 0, 0]));
     }
 
     fn identity(&self) {
@@ -244,23 +265,35 @@ impl Child {
         self.ok(line!(), call(call::SETGROUPS, [0; 6]));
         self.ok(line!(), call(call::SETRESGID, [0; 6]));
         self.ok(line!(), call(call::SETRESUID, [0; 6]));
-        let header = [0x2008_0522u32, 0];
-        let low = CAPS as u32;
-        let data = [low, low, 0, 0, 0, 0];
-        self.ok(line!(), call(call::CAPSET, [header.as_ptr() as usize, data.as_ptr() as usize, 0, 0, 0, 0]));
+        self.capabilities(CAPS, CAPS | SYS_ADMIN);
         self.ok(line!(), call(call::PRCTL, [47, 4, 0, 0, 0, 0]));
     }
 
-    fn payload(&self) -> ! {
+    fn capabilities(&self, effective: u64, permitted: u64) {
+        let header = [0x2008_0522u32, 0];
+        let data = [effective as u32, permitted as u32, 0, 0, 0, 0];
+        self.ok(line!(), call(call::CAPSET, [header.as_ptr() as usize, data.as_ptr() as usize, 0, 0, 0, 0]));
+    }
+
+    fn filter(&self) {
+        self.capabilities(CAPS | SYS_ADMIN, CAPS | SYS_ADMIN);
+        let program = Program { length: (FILTER.len() / 8) as u16, filter: FILTER.as_ptr() };
+        self.ok(line!(), call(call::SECCOMP, [1, 0, &raw const program as usize, 0, 0, 0]));
+        self.capabilities(CAPS, CAPS);
+    }
+
+    fn payload(&self, out: usize, err: usize) -> ! {
         self.ok(line!(), call(call::CHDIR, [c"/".as_ptr() as usize, 0, 0, 0, 0, 0]));
         let null = self.ok(line!(), call(call::OPENAT, [AT_FDCWD, c"/dev/null".as_ptr() as usize, O_RDWR | O_CLOEXEC, 0, 0, 0]));
-        for stream in 0..3 {
-            self.ok(line!(), call(call::DUP3, [null, stream, 0, 0, 0, 0]));
+        for (stream, number) in [(null, 0), (out, 1), (err, 2)] {
+            self.ok(line!(), call(call::DUP3, [stream, number, 0, 0, 0, 0]));
+            self.close(stream);
         }
         let none = 0u64;
         self.ok(line!(), call(call::RT_SIGPROCMASK, [2, &raw const none as usize, 0, 8, 0, 0]));
         let argv = [c"/bin/true".as_ptr() as usize, 0];
         let envp = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".as_ptr() as usize, c"HOME=/root".as_ptr() as usize, 0];
+        self.filter();
         let failed = call(call::EXECVE, [argv[0], argv.as_ptr() as usize, envp.as_ptr() as usize, 0, 0, 0]);
         self.fail(line!(), failed.unsigned_abs())
     }
@@ -268,6 +301,7 @@ impl Child {
     /// A new file system on a path below the root.
     fn mount(&self, kind: &CStr, target: &CStr, params: &[(&CStr, &CStr)], attrs: usize) {
         let fs = self.fsopen(kind);
+        self.config(fs, SET_STRING, c"source".as_ptr() as usize, kind.as_ptr() as usize);
         for (key, value) in params {
             let (command, value) = if value.is_empty() { (SET_FLAG, 0) } else { (SET_STRING, value.as_ptr() as usize) };
             self.config(fs, command, key.as_ptr() as usize, value);

@@ -1,7 +1,7 @@
 //! A host program that runs containers on command: this process, or a child that is small, or big and busy.
 
 use crate::Result;
-use execdriver::{Command, Driver, Hooks, Options, Pipes, Registry, RunOptions};
+use execdriver::{Capture, Command, Driver, Hooks, Options, Pipes, Registry, RunOptions};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -45,12 +45,18 @@ impl Host {
 
     /// One container from its creation to its end.
     pub(crate) fn run(&self) -> Result<()> {
-        let status = self.driver.run(
-            &self.command,
-            &RunOptions::default(),
-            Pipes::default(),
-            &Hooks::none(),
-        )?;
+        self.run_with(Pipes::default())
+    }
+
+    /// The same with what it says on both streams read by pipes.
+    pub(crate) fn run_captured(&self) -> Result<()> {
+        let (out, err) = (Capture::new(4096), Capture::new(4096));
+        self.run_with(Pipes::null().stdout(&out).stderr(&err))
+    }
+
+    fn run_with(&self, pipes: Pipes) -> Result<()> {
+        let (options, hooks) = (RunOptions::default(), Hooks::none());
+        let status = self.driver.run(&self.command, &options, pipes, &hooks)?;
         if status.success() {
             Ok(())
         } else {

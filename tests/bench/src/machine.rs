@@ -64,10 +64,3 @@ fn today() -> Result<String> {
     let printed = Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
     Ok(String::from_utf8(printed.stdout)?.trim().to_owned())
 }
-
-/// The first line that a program prints of itself, `None` where it is not installed.
-pub(crate) fn version(program: &str) -> Option<String> {
-    let printed = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8(printed.stdout).ok()?;
-    Some(text.lines().next()?.replace(" version", ""))
-}

@@ -10,6 +10,8 @@ mod machine;
 #[cfg(target_os = "linux")]
 mod pairs;
 #[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
 mod place;
 #[cfg(target_os = "linux")]
 mod report;
@@ -29,9 +31,10 @@ const USAGE: &str = "\
 usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
   --pairs N    N pairs
-  --row NAME   only these rows: cold, in-process, big-host, exec, stats, stream, crowd, rate
+  --row NAME   only these rows: cold, in-process, seccomp, big-host, exec, stats, stream, crowd, rate
+  --no-install leave out the rows of runtimes that are not installed
   --write      put the table into docs/performance.md
-Needs root, and crun, runc, bwrap for their rows: apt-get install crun runc bubblewrap";
+Needs root. Installs crun, runc and bubblewrap (Debian's packages) and builds youki (cargo) where a row needs them";
 
 /// What the command line asks for.
 #[cfg(target_os = "linux")]
@@ -41,6 +44,7 @@ struct Asked {
     pairs: Option<usize>,
     rows: Vec<String>,
     write: bool,
+    no_install: bool,
 }
 
 #[cfg(target_os = "linux")]
@@ -83,6 +87,7 @@ fn parse(args: &[String]) -> Result<Asked> {
         match arg.as_str() {
             "--quick" => asked.quick = true,
             "--write" => asked.write = true,
+            "--no-install" => asked.no_install = true,
             "--pairs" => asked.pairs = Some(args.next().ok_or(USAGE)?.parse()?),
             "--row" => asked.rows.push(args.next().ok_or(USAGE)?.clone()),
             _ => return Err(USAGE.into()),
@@ -97,12 +102,19 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
         return Err("needs root: every row compares containers that root makes".into());
     }
     let place = place::Place::new()?;
+    let peers = ["cold", "in-process", "exec", "rate"];
+    if !asked.no_install && peers.into_iter().any(|row| asked.wants(row)) {
+        peers::install(&place.workspace);
+    }
     let mut found = Vec::new();
     if asked.wants("cold") {
         found.extend(rows::cold::measure(&place, asked.pairs())?);
     }
     if asked.wants("in-process") {
         found.extend(rows::in_process::measure(&place, asked.pairs())?);
+    }
+    if asked.wants("seccomp") {
+        found.extend(rows::seccomp::measure(asked.pairs())?);
     }
     if asked.wants("big-host") {
         found.extend(rows::big_host::measure(&place, asked.big_host_runs())?);

@@ -37,6 +37,12 @@ impl Pairs {
         Self { a, b }
     }
 
+    /// The first side's figures against one that is given.
+    pub(crate) fn against(self, figure: f64) -> Self {
+        let b = vec![figure; self.a.len()];
+        Self { a: self.a, b }
+    }
+
     /// How many.
     pub(crate) fn count(&self) -> usize {
         self.a.len()

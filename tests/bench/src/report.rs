@@ -14,6 +14,8 @@ const END: &str = "<!-- bench: end -->";
 pub(crate) enum Unit {
     /// Time, in seconds.
     Millis,
+    /// Short times, in seconds.
+    Micros,
     /// Memory, in bytes.
     Kibibytes,
 }
@@ -63,7 +65,7 @@ pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String 
             row.unit.text(b_tail),
         );
     }
-    text += "\nTimes in milliseconds, memory as it says. A / B is the median of the pairs' ratios. What each row did:\n\n";
+    text += "\nTimes in milliseconds where nothing else is said. A / B is the median of the pairs' ratios. What each row did:\n\n";
     for (number, row) in (1..).zip(rows) {
         let _ = writeln!(text, "{number}. {}", row.did);
     }
@@ -74,6 +76,7 @@ impl Unit {
     fn text(self, value: f64) -> String {
         match self {
             Self::Millis => format!("{:.2}", value * 1e3),
+            Self::Micros => format!("{:.0} us", value * 1e6),
             Self::Kibibytes => format!("{:.1} KiB", value / 1024.0),
         }
     }

@@ -2,7 +2,13 @@
 
 use std::path::Path;
 
-/// The mounts, nodes, rules, masks and capabilities of the docker profile; no seccomp.
+/// The docker profile's document for libseccomp, which a test of the driver writes.
+#[cfg(target_arch = "x86_64")]
+const SECCOMP: &str = include_str!("../../../../fixtures/seccomp/docker-x86_64.json");
+#[cfg(target_arch = "aarch64")]
+const SECCOMP: &str = include_str!("../../../../fixtures/seccomp/docker-aarch64.json");
+
+/// The mounts, nodes, rules, masks, capabilities and filter of the docker profile.
 pub(crate) fn config(rootfs: &Path, program: &str) -> String {
     let rootfs = rootfs.display();
     let capabilities = list(&[
@@ -86,7 +92,7 @@ pub(crate) fn config(rootfs: &Path, program: &str) -> String {
  "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","HOME=/root"],
  "capabilities":{{"bounding":{capabilities},"effective":{capabilities},"permitted":{capabilities}}}}},
 "mounts":[{mounts}],
-"linux":{{"namespaces":[{}],"maskedPaths":{masked},"readonlyPaths":{read_only},
+"linux":{{"seccomp":{SECCOMP},"namespaces":[{}],"maskedPaths":{masked},"readonlyPaths":{read_only},
  "devices":[{{"path":"/dev/fuse","type":"c","major":10,"minor":229,"fileMode":438,"uid":0,"gid":0}}],
  "resources":{{"devices":[{}]}}}}}}
 "#,

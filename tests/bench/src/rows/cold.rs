@@ -1,12 +1,15 @@
 //! The command line as a process of its own against other runtimes as processes of their own.
 
 use crate::Result;
-use crate::machine::version;
 use crate::pairs::{Pairs, time};
+use crate::peers::{self, version};
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::version_one;
 use std::process::{Command, Stdio};
+
+/// crun's flag without which it asks systemd.
+pub(crate) const CGROUPFS: &[&str] = &["--cgroup-manager=cgroupfs"];
 
 /// crun and bwrap know a container by this name.
 const ID: &str = "execdriver-bench-cold";
@@ -25,12 +28,8 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             .arg(place.state("cold"))
             .arg("run")
             .args(flags);
-        command.arg("--rootfs").arg(place.rootfs()).args([
-            "--seccomp",
-            "unconfined",
-            "--",
-            "/bin/true",
-        ]);
+        command.arg("--rootfs").arg(place.rootfs());
+        command.args(["--", "/bin/true"]);
         run(command)
     };
     let floor = || {
@@ -40,15 +39,15 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     if let Some(crun) = version("crun") {
-        let run = || oci(place, "crun", &["--cgroup-manager=cgroupfs"]);
+        let run = || oci(place, "crun", CGROUPFS, ID);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `crun run` ({crun})"),
             unit: Unit::Millis,
-            target: Some(1.0),
+            target: Some(0.7),
             pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
-            did: "A: `execdriver run --no-init --seccomp unconfined --rootfs R -- /bin/true` as a process, start of the process included. B: \
+            did: "A: `execdriver run --no-init --rootfs R -- /bin/true` as a process, start of the process included. B: \
                   `crun --cgroup-manager=cgroupfs run` of a bundle with the same root file system, \
-                  namespaces, mounts, nodes, device rules, masks and capabilities. Neither has a seccomp filter, an init, a \
+                  namespaces, mounts, nodes, device rules, masks, capabilities and seccomp document. Neither has an init, a \
                   terminal; both make a session keyring and a cgroup in each hierarchy of version 1, and keep state on a tmpfs. \
                   crun refuses hosts that have version 2 beside version 1, so both run in a mount namespace, made before, \
                   in which it is unmounted."
@@ -70,13 +69,25 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         });
     }
     if let Some(runc) = version("runc") {
-        let run = || oci(place, "runc", &[]);
+        let run = || oci(place, "runc", &[], ID);
         rows.push(Row {
             name: format!("`execdriver run --no-init`, cold, against `runc run` ({runc})"),
             unit: Unit::Millis,
             target: None,
             pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
             did: "As row 1, B by runc.".into(),
+        });
+    }
+    if let Some(youki) = peers::youki(&place.workspace)
+        && let Some(name) = version(&youki)
+    {
+        let run = || oci(place, &youki, &[], ID);
+        rows.push(Row {
+            name: format!("`execdriver run --no-init`, cold, against `youki run` ({name})"),
+            unit: Unit::Millis,
+            target: None,
+            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
+            did: "As row 1, B by youki, built with its features v1, v2 and seccomp.".into(),
         });
     }
     if let Some(bwrap) = version("bwrap") {
@@ -86,25 +97,32 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             target: None,
             pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), || bubblewrap(place))?,
             did: "B: `bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, \
-                  so it does less than A."
+                  no filter, so it does less than A."
                 .into(),
         });
     }
     Ok(rows)
 }
 
-fn oci(place: &Place, runtime: &str, global: &[&str]) -> Result<std::time::Duration> {
+/// `run` of the bundle by another runtime.
+pub(crate) fn oci(
+    place: &Place,
+    runtime: &str,
+    global: &[&str],
+    id: &str,
+) -> Result<std::time::Duration> {
     let mut command = Command::new(runtime);
+    let name = runtime.rsplit('/').next().unwrap_or(runtime);
     command
         .arg("--root")
-        .arg(place.state(runtime))
+        .arg(place.state(name))
         .args(global)
         .arg("run");
-    command.arg("--bundle").arg(place.bundle("true")).arg(ID);
+    command.arg("--bundle").arg(place.bundle("true")).arg(id);
     run(command)
 }
 
-fn bubblewrap(place: &Place) -> Result<std::time::Duration> {
+pub(crate) fn bubblewrap(place: &Place) -> Result<std::time::Duration> {
     let mut command = Command::new("bwrap");
     command
         .arg("--unshare-all")

@@ -1,8 +1,8 @@
 //! One more process in a container that runs, in process against another runtime as a process.
 
 use crate::Result;
-use crate::machine::version;
 use crate::pairs::{Pairs, time};
+use crate::peers::version;
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::sleeper::{self, Sleeper};

@@ -1,31 +1,85 @@
-//! `run` inside this process against the straight-line program that makes the same container.
+//! `run` inside this process: against the straight-line program that makes the same container, and against other runtimes,
+//! which have to be started as processes.
 
 use crate::Result;
 use crate::host::Host;
 use crate::pairs::{Pairs, time};
+use crate::peers;
 use crate::place::Place;
 use crate::report::{Row, Unit};
+use crate::rows::cold;
+use crate::version_one;
 use floor::Floor;
+
+/// The container of the other runtimes.
+const ID: &str = "execdriver-bench-in-process";
 
 pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     let host = Host::open(&place.state("in-process"), &place.rootfs())?;
     let floor = Floor::new(&place.rootfs())?;
-    let pairs = Pairs::take(
+    let against_floor = Pairs::take(
         pairs,
-        || time(|| host.run()),
+        || time(|| host.run_captured()),
         || time(|| Ok(floor.run("execdriver-bench-floor")?)),
     )?;
-    Ok(vec![Row {
+    let mut rows = vec![Row {
         name: "`run` in process against the floor".into(),
         unit: Unit::Millis,
-        target: Some(2.0),
-        pairs,
-        did: "A: `Driver::run` of a static `true` from a root file system, docker profile, all streams null, state on a \
-              tmpfs. B: the straight-line calls of `tests/bench/floor` and `tests/bench/freestanding/child.rs` for the \
-              same container: a cgroup in every hierarchy with device rules, vfork-style clone3 into mnt, uts, ipc, pid \
-              and net namespaces, a sealed static child, cgroup namespace, clone of the root, proc, tmpfs, sysfs, devpts, \
-              mqueue, shm and cgroup mounts, nodes, links, masks, read-only paths, pivot, host name, loopback, \
-              capabilities, exec, wait, removal; no state, no streams, no locks, no counters, no plan."
+        target: Some(1.4),
+        pairs: against_floor,
+        did: "A: `Driver::run` of a static `true` from a root file system, docker profile with its filter of system calls, \
+              output and errors captured by pipes, state on a tmpfs. B: the straight-line calls of `tests/bench/floor` and \
+              `tests/bench/freestanding/child.rs` for the same container: a cgroup in every hierarchy with device rules, \
+              vfork-style clone3 into mnt, uts, ipc, pid and net namespaces, a sealed static child, cgroup namespace, clone \
+              of the root, proc, tmpfs, sysfs, devpts, mqueue, shm and cgroup mounts, nodes, links, masks, read-only paths, \
+              pivot, host name, loopback, session keyring, capabilities, the very same filter, exec, both pipes read to \
+              their ends, wait, removal; no state, no locks, no counters, no plan, no reset of what a host hands down."
             .into(),
-    }])
+    }];
+    drop(host);
+    rows.extend(version_one::within(&[ID], || against_peers(place, pairs))?);
+    Ok(rows)
+}
+
+fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let host = Host::open(&place.state("in-process-v1"), &place.rootfs())?;
+    let own = || time(|| host.run_captured());
+    let mut rows = Vec::new();
+    let mut row = |name: String, target, pairs, did: &str| {
+        rows.push(Row {
+            name,
+            unit: Unit::Millis,
+            target: Some(target),
+            pairs,
+            did: did.into(),
+        });
+    };
+    let youki = peers::youki(&place.workspace);
+    let others = [
+        (Some("crun"), 0.25, pairs, cold::CGROUPFS),
+        (Some("runc"), 0.1, pairs.min(60), &[]),
+        (youki.as_deref(), 0.1, pairs.min(60), &[]),
+    ];
+    for (program, target, pairs, flags) in others {
+        if let Some(program) = program
+            && let Some(version) = peers::version(program)
+        {
+            let other = || cold::oci(place, program, flags, ID);
+            let name = format!("`run` in process against `{}` as a process", version.trim());
+            let pairs = Pairs::take(pairs, own, other)?;
+            let did = "A: as against the floor. B: `run` of a bundle as in the cold rows, with the same filter's document.";
+            row(name, target, pairs, did);
+        }
+    }
+    if let Some(version) = peers::version("bwrap") {
+        let pairs = Pairs::take(pairs.min(60), own, || cold::bubblewrap(place))?;
+        let name = format!("`run` in process against `{version}` as a process");
+        row(
+            name,
+            0.34,
+            pairs,
+            "B: as in the cold rows; it does less than A.",
+        );
+    }
+    Ok(rows)
 }

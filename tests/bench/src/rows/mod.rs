@@ -7,5 +7,6 @@ pub(crate) mod crowd;
 pub(crate) mod exec;
 pub(crate) mod in_process;
 pub(crate) mod rate;
+pub(crate) mod seccomp;
 pub(crate) mod stats;
 pub(crate) mod stream;

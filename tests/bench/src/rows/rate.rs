@@ -2,8 +2,8 @@
 
 use crate::Result;
 use crate::host::Host;
-use crate::machine::version;
 use crate::pairs::{Pairs, time};
+use crate::peers::version;
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::version_one;

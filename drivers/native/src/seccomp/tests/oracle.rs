@@ -294,3 +294,23 @@ proptest! {
         agree(&document("ALLOW", &rules));
     }
 }
+
+/// What the library makes of the default profile, for the benchmark; it depends on the library's version, so it is only
+/// written.
+#[test]
+fn the_benchmark_gets_the_librarys_program_of_the_default_profile() {
+    if no_judge() {
+        return;
+    }
+    let document = docker_profile(Arch::ScmpArchX86_64).filter;
+    let program = libseccomp::program(&document, &MACHINES).unwrap();
+    println!("{} instructions", program.len() / 8);
+    assert!(program.len() > 100 * 8);
+    if std::env::var_os("EXECDRIVER_WRITE_GOLDEN").is_some_and(|value| value == "1") {
+        let page = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/seccomp/docker-x86_64.libseccomp.bpf"
+        );
+        std::fs::write(page, program).unwrap();
+    }
+}

@@ -134,3 +134,26 @@ fn the_default_filter_is_short_and_a_common_call_takes_few_steps() {
         }
     }
 }
+
+/// The benchmark's floor loads the very program that containers get, and its peers get the document it is made of.
+#[test]
+fn the_programs_that_the_benchmark_loads_are_those_of_the_default_profile() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/seccomp");
+    for (native, name) in [(Machine::X86_64, "x86_64"), (Machine::Aarch64, "aarch64")] {
+        let document = docker_profile(arch(native)).filter;
+        let document = serde_json::to_vec(&document).unwrap();
+        for (kind, made) in [("bpf", docker(native).program), ("json", document)] {
+            let path = fixtures.join(format!("docker-{name}.{kind}"));
+            if std::env::var_os("EXECDRIVER_WRITE_GOLDEN").is_some_and(|value| value == "1") {
+                std::fs::create_dir_all(&fixtures).unwrap();
+                std::fs::write(&path, &made).unwrap();
+            }
+            let known = std::fs::read(&path).unwrap();
+            assert!(
+                known == made,
+                "{} is of another profile: EXECDRIVER_WRITE_GOLDEN=1 writes it",
+                path.display()
+            );
+        }
+    }
+}
