@@ -235,7 +235,8 @@ fn defect_13_an_update_of_which_one_part_fails_changes_nothing() {
             ("resources.memory", resources(|common, _| common.memory = 5)),
         ];
         for (field, update) in &cases {
-            names(bench.driver.update(id, update), field);
+            let text = names(bench.driver.update(id, update), field);
+            assert!(!text.contains("Math"), "{text}");
             assert_eq!((limit(id), swap(id), shares(id)), before);
             assert_eq!(state(), recorded);
         }

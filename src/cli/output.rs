@@ -12,7 +12,7 @@ pub(crate) enum Format {
     /// Aligned columns under a heading
     #[default]
     Table,
-    /// One JSON array
+    /// For programs
     Json,
 }
 

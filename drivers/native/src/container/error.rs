@@ -83,7 +83,7 @@ impl From<CgroupError> for Error {
             } if is_about_the_value(source)
                 || (source == Errno::EACCES && field.starts_with("resources.cpuset")) =>
             {
-                Error::invalid(field, format!("{error}: {}", source.desc()))
+                Error::invalid(field, format!("{error}: {}", why(field, source)))
             }
             CgroupError::Bent {
                 field,
@@ -111,6 +111,17 @@ impl From<CgroupError> for Error {
             | CgroupError::Crowded { .. }
             | CgroupError::Survivors { .. } => driver("use the container's cgroup", error),
         }
+    }
+}
+
+/// What the kernel's answer to a value means; strerror(3) speaks of mathematics.
+fn why(field: &str, answer: Errno) -> &'static str {
+    match answer {
+        _ if field.starts_with("resources.cpuset") => {
+            "this machine, or the cgroup above, has no such processor or memory node"
+        }
+        Errno::ERANGE => "it is out of the kernel's range",
+        other => other.desc(),
     }
 }
 
