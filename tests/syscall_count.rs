@@ -154,7 +154,7 @@ fn count(act: &str, of: &[(&str, &Path)]) -> Figure {
         .into_iter()
         .chain(of.iter().copied())
         .collect();
-    let mut session = Session::begin(HOST, &environment);
+    let mut session = Session::begin(HOST, &environment, None);
     let mut least: Option<(Figure, BTreeMap<(bool, &str), usize>)> = None;
     for _ in 0..ROUNDS {
         let (mut figure, mut names) = (Figure { host: 0, init: 0 }, BTreeMap::new());
