@@ -240,7 +240,9 @@ fn walk(act: &str, of: &[(&str, &Path)], user: Option<u32>) {
             let bad = said == "died" || said.contains('\n');
             let name = call.number == libc::SYS_prctl
                 && call.args[0] == u64::from(libc::PR_SET_NAME.cast_unsigned());
+            // A call that is not made has the number -1, which init's own filter, once it is in force, kills it for.
             let unconfined = !name
+                && !said.starts_with("ok Signalled 159")
                 && call.who == Who::Init
                 && CONFINING.contains(&call.name())
                 && said.starts_with("ok");

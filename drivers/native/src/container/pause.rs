@@ -90,7 +90,6 @@ impl Freezable {
                     Frozen::No => {
                         self.ask(true)?;
                         nap = FIRST_NAP;
-                        continue;
                     }
                     // After a while a process that was missed is asked again.
                     Frozen::NotYet if nap == LAST_NAP => self.ask(true)?,
