@@ -118,6 +118,50 @@ fn cve_2016_9962_a_container_that_may_trace_finds_no_right_or_descriptor_of_the_
     }
 }
 
+/// The same where not the container has it, but an exec that runs in it.
+#[test]
+fn cve_2016_9962_an_exec_that_may_trace_finds_no_right_or_descriptor_of_the_host() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    const RIGHTS: &str = "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP \
+                          NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE SYS_PTRACE";
+    let bench = Bench::new();
+    let (stop, begun) = (
+        bench.rootfs.inside("tmp/stop"),
+        bench.rootfs.inside("tmp/begun"),
+    );
+    let command = bench.command(&["pause"]);
+    bench.while_running(&command, |_| {
+        std::thread::scope(|scope| {
+            let tracer = scope.spawn(|| {
+                let words = [
+                    "seq",
+                    "touch",
+                    "/tmp/begun",
+                    ",",
+                    "rights-probe",
+                    "3600",
+                    "/tmp/stop",
+                ];
+                let rights = RIGHTS.split_whitespace().map(str::to_owned).collect();
+                let request = ExecRequest::new(process(&words)).capabilities(rights);
+                bench
+                    .try_exec_with(&command.id, &request, Pipes::null())
+                    .unwrap()
+                    .out
+            });
+            support::eventually("it looks", || begun.exists());
+            for _ in 0..execs() {
+                bench.exec(&command.id, &["true"]);
+            }
+            fs::write(&stop, "").unwrap();
+            let out = tracer.join().unwrap();
+            assert!(out.ends_with(" hits 0\n"), "{out}");
+        });
+    });
+}
+
 /// Such an exec is set up in another order, which is to make no difference.
 #[test]
 fn an_exec_in_a_container_that_may_trace_is_like_any_other() {

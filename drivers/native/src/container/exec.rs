@@ -4,7 +4,7 @@ use super::descriptors::{Held, Slots, first_process};
 use super::entered::Entered;
 use super::life::Life;
 use super::mapped::IdNamespaces;
-use super::{Containers, error, host, starved, unless_ended};
+use super::{Containers, error, host, starved, traced, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
 use crate::launch::{Killed, Launch, LaunchError, Process, Started, launch, root_of};
@@ -18,7 +18,7 @@ use execdriver_core::{
     ContainerId, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Pipes, Result, Signal,
 };
 use nix::unistd::{Pid, getpgid};
-use oci_spec::runtime::{Capability, LinuxNamespaceType as Kind};
+use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -52,6 +52,7 @@ impl Containers {
         }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let spec = defaults.exec(request)?;
+        traced::note_exec(&entry, &record, &spec.process)?;
         let facts = self.facts();
         let filter = self.filter(defaults, &facts)?;
         let limits = record.limits.as_ref();
@@ -88,14 +89,6 @@ impl Containers {
 fn made_up_id() -> String {
     let random = RandomState::new().hash_one(std::process::id());
     format!("exec-{random:016x}")
-}
-
-/// Whether a program of the container may have CAP_SYS_PTRACE; unknown counts as yes.
-fn may_trace(record: &Record) -> bool {
-    let process = record.defaults.as_ref().map(|defaults| &defaults.process);
-    let sets = process.and_then(|process| process.capabilities().as_ref());
-    let bounding = sets.and_then(|sets| sets.bounding().as_ref());
-    bounding.is_none_or(|bounding| bounding.contains(&Capability::SysPtrace))
 }
 
 /// So often an exec looks again for where its container's first process is.
@@ -154,7 +147,7 @@ impl Exec<'_> {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),
             denies_setgroups: self.record.denies_setgroups,
             pid: self.container.pid(),
-            may_trace: may_trace(self.record),
+            may_trace: traced::is_traced(self.record),
         };
         let cgroup = entered.cgroup().or(self.cgroup);
         let entries = cgroup.map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;

@@ -28,6 +28,7 @@ mod starved;
 mod stats;
 mod stop;
 mod terminals;
+mod traced;
 mod update;
 mod watch;
 

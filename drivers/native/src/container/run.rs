@@ -7,7 +7,7 @@ use super::made::Made;
 use super::mapped::IdNamespaces;
 use super::oom::OomNotifier;
 use super::watch::payload_end;
-use super::{error, host, starved};
+use super::{error, host, starved, traced};
 use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
@@ -174,6 +174,7 @@ impl Run<'_> {
         };
         let plan = Plan::build(&spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
+        traced::note_joined(self.containers, spec.oci.process().as_ref(), &plan.fds)?;
         if let Some((uid, gid)) = plan.root_on_host().filter(|_| facts.is_root()) {
             let given = child.give_to(uid, gid);
             given.map_err(error::setup("give the streams to the container's root"))?;

@@ -51,6 +51,9 @@ pub(crate) struct Record {
     /// in each cgroup for itself; version 2 has them in the container's own count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) exec_oom_kills: u64,
+    /// Something with CAP_SYS_PTRACE was put into its pid namespace: an exec, or a container that joined it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) traced: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -158,6 +161,7 @@ impl Record {
             signals: 0,
             terminal: None,
             exec_oom_kills: 0,
+            traced: false,
         }
     }
 
