@@ -75,6 +75,9 @@ impl fmt::Display for Figure {
     }
 }
 
+/// How often each call was made, by process and name.
+type Calls<'a> = BTreeMap<(bool, &'a str), usize>;
+
 /// Does nothing unless it was started to be counted.
 #[test]
 fn the_host_program_that_is_counted() {
@@ -155,7 +158,7 @@ fn count(act: &str, of: &[(&str, &Path)]) -> Figure {
         .chain(of.iter().copied())
         .collect();
     let mut session = Session::begin(HOST, &environment, None);
-    let mut least: Option<(Figure, BTreeMap<(bool, &str), usize>)> = None;
+    let mut least: Option<(Figure, Calls<'_>)> = None;
     for _ in 0..ROUNDS {
         let (mut figure, mut names) = (Figure { host: 0, init: 0 }, BTreeMap::new());
         let round = session.round(&mut |call| {
