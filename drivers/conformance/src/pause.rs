@@ -70,7 +70,7 @@ pub fn pause_refuses_exec_and_kill_thaws(subject: &dyn Subject) {
 /// What is not there, has not started or is over cannot be paused, nor let go on.
 pub fn pause_of_what_does_not_run_is_an_error(subject: &dyn Subject) {
     let driver = subject.driver();
-    if !supports(driver.as_ref(), "pause", || driver.pause("nobody-here")) {
+    if !driver.capabilities().enforces("operations", "pause") {
         return;
     }
     let not_there = |id: &str| {
