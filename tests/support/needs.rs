@@ -49,6 +49,8 @@ pub(crate) enum Need {
     SeLinux,
     /// This user's systemd is on its bus: the machine's for root.
     Systemd,
+    /// The root is an initramfs, which pivot_root(2) refuses.
+    Initramfs,
 }
 
 /// True when something is missing, after saying so on stderr; the test then returns.
@@ -73,6 +75,7 @@ pub(crate) fn skip_unless(needs: &[Need]) -> bool {
             | Need::AppArmor
             | Need::SeLinux
             | Need::Systemd
+            | Need::Initramfs
     );
     assert!(
         !must_run || elsewhere,
@@ -123,6 +126,15 @@ pub(crate) fn has(need: Need) -> bool {
         }
         Need::Systemd if is_root() => Path::new("/run/dbus/system_bus_socket").exists(),
         Need::Systemd => Path::new(&format!("/run/user/{}/bus", nix::unistd::geteuid())).exists(),
+        Need::Initramfs => {
+            let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+            let mut roots = table
+                .lines()
+                .filter(|line| line.split(' ').nth(4) == Some("/"));
+            roots
+                .next_back()
+                .is_some_and(|line| line.contains(" - rootfs "))
+        }
         Need::SeLinux => {
             let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
             known.lines().any(|line| line.ends_with("\tselinuxfs"))

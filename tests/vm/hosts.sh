@@ -9,12 +9,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 readonly TARGET=${CARGO_TARGET_DIR:-$PWD/target}
 readonly SMOKE='conformance contract_status contract_exec contract_limits contract_pause contract_stats'
-readonly MACHINES=(systemd systemd-user apparmor selinux v1 hybrid)
+readonly MACHINES=(systemd systemd-user apparmor selinux initramfs v1 hybrid)
 declare -rA TESTS=(
     [systemd]=cgroup_systemd
     [systemd-user]=cgroup_systemd
     [apparmor]='apparmor attributes contract_confinement contract_exec'
     [selinux]='selinux attributes contract_exec'
+    [initramfs]='initramfs security_root contract_status'
     [v1]=$SMOKE
     [hybrid]=$SMOKE
 )
@@ -32,6 +33,7 @@ start() {
         package checkpolicy
         run "$1" "SELinux, enforcing" --within selinux.sh --append 'security=selinux enforcing=1'
         ;;
+    initramfs) run "$1" "a root in the initramfs" --append vm.root=initramfs ;;
     v1) run "$1" "cgroup v1 alone" --cgroup v1 ;;
     hybrid) run "$1" "cgroup v1 with an empty v2 beside it" --cgroup hybrid ;;
     *) echo "error: no machine is called $1: ${MACHINES[*]}"; return 1 ;;

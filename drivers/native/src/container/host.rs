@@ -30,6 +30,7 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
         sub_ids: None,
         oom_score_adj: own_oom_score_adj(),
         kcore: Path::new("/proc/kcore").exists(),
+        root_is_initramfs: facts.root_is_initramfs,
         landlock_abi: facts.security.landlock_abi,
         apparmor: match facts.security.apparmor {
             true => AppArmor::Active {

@@ -32,6 +32,14 @@ pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
     });
     let mut all = seccomp(facts).to_vec();
     all.extend(landlock);
+    if facts.root_is_initramfs {
+        all.push(Control::unavailable(
+            "root file system",
+            "containers with CAP_SYS_ADMIN",
+            "the root is an initramfs, which pivot_root(2) refuses to leave and CAP_SYS_ADMIN uncovers",
+            "switch_root to another file system",
+        ));
+    }
     all.push(control(
         security.apparmor,
         (group, "AppArmor profiles"),

@@ -2,7 +2,7 @@
 
 use super::{Host, PlanError};
 use execdriver_core::spec::capability_mask;
-use oci_spec::runtime::{Capabilities, LinuxCapabilities};
+use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities};
 
 /// The five sets, bit n for capability n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,15 @@ pub(super) struct Sets {
     pub(super) permitted: u64,
     pub(super) inheritable: u64,
     pub(super) ambient: u64,
+}
+
+impl Sets {
+    /// pivot_root(2) leaves no initramfs: the container's root only lies over it. With CAP_SYS_ADMIN in the
+    /// mount namespace's user namespace umount2(2) takes it away, and setns(2) leads to what was below.
+    fn has_administration(self) -> bool {
+        let admin = capability_mask(&Capabilities::from([Capability::SysAdmin]));
+        (self.bounding | self.permitted | self.inheritable) & admin != 0
+    }
 }
 
 /// The sets of a process.
@@ -47,6 +56,12 @@ pub(super) fn sets(
         ambient: set(wanted.ambient().as_ref()),
     };
     check(sets)?;
+    if host.root_is_initramfs && sets.has_administration() {
+        return Err(PlanError::unsupported(
+            "CAP_SYS_ADMIN on a host whose root is an initramfs: it would uncover the host's root \
+             (switch_root to another file system first)",
+        ));
+    }
     Ok(sets)
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) oom_score_adj: i32,
     /// Whether the kernel has `/proc/kcore`.
     pub(crate) kcore: bool,
+    /// The root is an initramfs, which a container's root covers and does not replace.
+    pub(crate) root_is_initramfs: bool,
     /// The cgroup hierarchies, and what may be done with them.
     pub(crate) cgroup: HostCgroup,
     /// The version of Landlock's interface; 0: there is none.

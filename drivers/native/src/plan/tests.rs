@@ -29,6 +29,7 @@ pub(super) fn root_host() -> Host {
         sub_ids: None,
         oom_score_adj: 0,
         kcore: true,
+        root_is_initramfs: false,
         landlock_abi: 7,
         apparmor: AppArmor::Absent,
         selinux: false,

@@ -240,3 +240,21 @@ fn what_a_document_alone_can_ask_for_is_judged_too() {
         "linux.personality.flags",
     );
 }
+
+#[test]
+fn on_an_initramfs_nobody_gets_the_capability_that_uncovers_it() {
+    let host = Host {
+        root_is_initramfs: true,
+        ..root_host()
+    };
+    build(&spec(&command()), &host).unwrap();
+    let mut admin = command();
+    admin.as_linux_mut().unwrap().cap_add = vec!["SYS_ADMIN".into()];
+    build(&spec(&admin), &root_host()).unwrap();
+    let mut privileged = command();
+    privileged.process.privileged = true;
+    for command in [admin, privileged] {
+        let error = build(&spec(&command), &host).unwrap_err();
+        assert!(error.to_string().contains("initramfs"), "{error}");
+    }
+}

@@ -27,6 +27,7 @@ fn this_host() -> Host {
         sub_ids: None,
         oom_score_adj: 0,
         kcore: Path::new("/proc/kcore").exists(),
+        root_is_initramfs: facts.root_is_initramfs,
         landlock_abi: facts.security.landlock_abi,
         core_scheduling: facts.security.core_scheduling.clone(),
         time_namespaces: facts.has_namespace("time"),
