@@ -226,9 +226,9 @@ stage_vm() {
     command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
     machine_tools "${packages[@]}" || return 0
     add_target aarch64-unknown-linux-musl || true
-    # What has no kernel below it (core, the fake, the architecture) would say the same there.
+    # What has no kernel below it (core, the fake, the architecture) would say the same there; AppArmor's parser is in `hosts`.
     test_programs | grep -E "^$TOP(/drivers/native)?	" |
-        grep -vE '/(architecture|support_itself|execdriver|judge)-[^/]*$' >"$SCRATCH/vm"
+        grep -vE '/(architecture|support_itself|execdriver|judge|apparmor)-[^/]*$' >"$SCRATCH/vm"
     local user bad=0 leave='^$' said=everything
     for user in root user; do
         if [ "${EXECDRIVER_VM:-}" = core ]; then
