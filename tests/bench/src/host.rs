@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// The verb of this program that makes it a host.
 pub(crate) const VERB: &str = "host";
 
-const RESIDENT: usize = 1 << 30;
-const THREADS: usize = 32;
+const RESIDENT: usize = 4 << 30;
+const THREADS: usize = 64;
 /// After which a run counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -97,7 +97,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Touches a gibibyte and starts the threads that allocate.
+/// Touches four gibibytes and starts the threads that allocate.
 fn grow(busy: &Arc<AtomicBool>) -> Vec<u8> {
     let mut resident = vec![0u8; RESIDENT];
     resident.iter_mut().step_by(4096).for_each(|byte| *byte = 1);

@@ -102,7 +102,7 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
         return Err("needs root: every row compares containers that root makes".into());
     }
     let place = place::Place::new()?;
-    let peers = ["cold", "in-process", "exec", "rate"];
+    let peers = ["cold", "in-process", "exec", "stats", "rate"];
     if !asked.no_install && peers.into_iter().any(|row| asked.wants(row)) {
         peers::install(&place.workspace);
     }

@@ -5,9 +5,11 @@ use crate::pairs::Pairs;
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::sleeper::{self, Sleeper};
+use execdriver::Driver;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The verb of this program that makes it the crowd's host.
@@ -32,6 +34,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
     let mut lines = text.lines().map(figures);
     let mut next = || lines.next().ok_or("the crowd's host said too little")?;
     let (few, many, memory) = (next()?, next()?, next()?);
+    let (stats_few, stats_many) = (next()?, next()?);
     Ok(vec![
         Row {
             name: format!("a start beside {size} containers against one beside 10"),
@@ -43,6 +46,13 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
                  holds them, a thread each. A: the last {TIMED} starts of {size}; B: those after the first ten. A start is \
                  from the call of `run` to the Start hook."
             ),
+        },
+        Row {
+            name: format!("one `stats` beside {size} containers against beside 10"),
+            unit: Unit::Micros,
+            target: Some(1.15),
+            pairs: Pairs::of(stats_many, stats_few),
+            did: "`Driver::stats` of the first of the same containers, when all and when ten are there.".into(),
         },
         Row {
             name: format!("the host's memory for each of {size} containers against 96 KiB"),
@@ -72,17 +82,38 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let before = resident()?;
     let mut crowd = Vec::with_capacity(size);
     let mut times = Vec::with_capacity(size);
-    for _ in 0..size {
+    let mut stats_few = Vec::new();
+    for number in 0..size {
+        if number == 10 {
+            stats_few = stats(&driver, &crowd)?;
+        }
         let start = Instant::now();
         crowd.push(Sleeper::start(&driver, rootfs)?);
         times.push(start.elapsed().as_secs_f64());
     }
     let each = (resident()? - before) / size as f64;
+    let stats_many = stats(&driver, &crowd)?;
     crowd.into_iter().try_for_each(Sleeper::end)?;
     println!("{}", line(times.get(10..10 + TIMED).unwrap_or_default()));
     println!("{}", line(times.get(size - TIMED..).unwrap_or_default()));
     println!("{each}");
+    println!("{}", line(&stats_few));
+    println!("{}", line(&stats_many));
     Ok(())
+}
+
+/// Seconds of some readings of the first one.
+fn stats(driver: &Arc<dyn Driver>, crowd: &[Sleeper]) -> Result<Vec<f64>> {
+    let id = crowd.first().ok_or("nobody is there")?.id();
+    // One to warm up.
+    driver.stats(id)?;
+    (0..TIMED)
+        .map(|_| {
+            let start = Instant::now();
+            driver.stats(id)?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+        .collect()
 }
 
 fn line(times: &[f64]) -> String {

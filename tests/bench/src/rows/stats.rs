@@ -2,11 +2,17 @@
 
 use crate::Result;
 use crate::pairs::{Pairs, time};
+use crate::peers::version;
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::sleeper::{self, Sleeper};
+use crate::version_one;
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The container of the other runtime.
+const ID: &str = "execdriver-bench-stats";
 
 /// The files that count, of either version.
 const COUNTERS: [&str; 27] = [
@@ -43,6 +49,7 @@ const COUNTERS: [&str; 27] = [
 const MOST: f64 = 150e-6;
 
 pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let pairs_of_peer = pairs.min(60);
     let driver = sleeper::driver(&place.state("stats"))?;
     let sleeper = Sleeper::start(&driver, &place.rootfs())?;
     let files = files(sleeper.pid()?);
@@ -61,7 +68,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         pairs: target,
         did: "A: `Driver::stats` of a running container. B: the target.".into(),
     };
-    Ok(vec![within, Row {
+    let alone = Row {
         name: "one `stats` against its files alone".into(),
         unit: Unit::Micros,
         target: None,
@@ -69,7 +76,51 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         did: "A: `Driver::stats` of a running container, state and liveness from the disk. B: `std::fs::read` of the \
               counters' files of the same cgroups by their paths."
             .into(),
-    }])
+    };
+    let mut rows = vec![within, alone];
+    if let Some(version) = version("runc") {
+        let pairs = version_one::within(&[ID], || against_runc(place, pairs_of_peer))?;
+        rows.push(Row {
+            name: format!("one `stats` against `runc events --stats` ({version})"),
+            unit: Unit::Millis,
+            target: Some(0.05),
+            pairs,
+            did: "A: as above. B: `runc events --stats ID` as a process, of a container of the same mounts and namespaces. Both \
+                  where version 2 is unmounted."
+                .into(),
+        });
+    }
+    Ok(rows)
+}
+
+fn against_runc(place: &Place, pairs: usize) -> Result<Pairs> {
+    let driver = sleeper::driver(&place.state("stats-v1"))?;
+    let sleeper = Sleeper::start(&driver, &place.rootfs())?;
+    let runc = |args: &[&str]| -> Result<()> {
+        let mut command = Command::new("runc");
+        command.arg("--root").arg(place.state("runc")).args(args);
+        if args.first() == Some(&"run") {
+            command.arg(place.bundle("pause")).arg(ID);
+        }
+        let status = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("{status}: {command:?}").into()),
+        }
+    };
+    runc(&["run", "--detach", "--bundle"])?;
+    let own = || {
+        time(|| {
+            black_box(driver.stats(sleeper.id())?);
+            Ok(())
+        })
+    };
+    let pairs = Pairs::take(pairs, own, || time(|| runc(&["events", "--stats", ID])));
+    runc(&["delete", "--force", ID])?;
+    pairs
 }
 
 /// Those that this host has, by the cgroups of the process.
