@@ -12,7 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// The stack of a thread that only calls `run`, bytes.
-const STACK: usize = 128 << 10;
+const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    128 << 10
+};
 
 /// The driver that holds the sleepers.
 pub(crate) fn driver(state: &Path) -> Result<Arc<dyn Driver>> {
