@@ -20,6 +20,8 @@ mod rows;
 #[cfg(target_os = "linux")]
 mod sleeper;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod version_one;
 
 /// What can go wrong here is told, not handled.
@@ -33,6 +35,8 @@ usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --pairs N    N pairs
   --row NAME   only these rows: cold, in-process, seccomp, big-host, exec, stats, stream, crowd, rate
   --no-install leave out the rows of runtimes that are not installed
+  --soak N     no rows: N runs of all kinds, killed and failing ones too, of which nothing may be left
+  --seed N     the soak's random numbers; 1 without
   --write      put the table into docs/performance.md
 Needs root. Installs crun, runc and bubblewrap (Debian's packages) and builds youki (cargo) where a row needs them";
 
@@ -45,6 +49,8 @@ struct Asked {
     rows: Vec<String>,
     write: bool,
     no_install: bool,
+    soak: Option<usize>,
+    seed: Option<u64>,
 }
 
 #[cfg(target_os = "linux")]
@@ -89,6 +95,8 @@ fn parse(args: &[String]) -> Result<Asked> {
             "--write" => asked.write = true,
             "--no-install" => asked.no_install = true,
             "--pairs" => asked.pairs = Some(args.next().ok_or(USAGE)?.parse()?),
+            "--soak" => asked.soak = Some(args.next().ok_or(USAGE)?.parse()?),
+            "--seed" => asked.seed = Some(args.next().ok_or(USAGE)?.parse()?),
             "--row" => asked.rows.push(args.next().ok_or(USAGE)?.clone()),
             _ => return Err(USAGE.into()),
         }
@@ -100,6 +108,9 @@ fn parse(args: &[String]) -> Result<Asked> {
 fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Err("needs root: every row compares containers that root makes".into());
+    }
+    if let Some(runs) = asked.soak {
+        return soak::run(runs, asked.seed.unwrap_or(1));
     }
     let place = place::Place::new()?;
     let peers = ["cold", "in-process", "exec", "stats", "rate"];

@@ -138,7 +138,15 @@ impl Made {
     }
 
     fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record> {
-        Ok(self.entry.lock(LOCK_PATIENCE)?.modify(change)?)
+        let locked = self.entry.lock(LOCK_PATIENCE);
+        let changed = locked.and_then(|locked| locked.modify(change));
+        changed.map_err(|error| match error {
+            // Only a terminate removes the record of a container whose starter lives.
+            StateError::NotFound { .. } => Error::Aborted {
+                id: self.entry.id().to_owned(),
+            },
+            other => other.into(),
+        })
     }
 
     /// Kills whatever is in the cgroup.
@@ -215,13 +223,13 @@ fn describe(record: &mut Record, spec: &Spec) {
     if let Some(root) = spec.oci.root() {
         record.rootfs = root.path().to_string_lossy().into_owned();
     }
-    record.defaults = Some(defaults);
+    record.defaults = Some(Box::new(defaults));
     record.limits = spec
         .limits()
         .filter(|limits| limits::asks(limits))
         .map(|limits| {
             let mut limits = limits.clone();
             limits.set_devices(None);
-            limits
+            Box::new(limits)
         });
 }

@@ -74,7 +74,7 @@ impl Update<'_> {
     fn record(&self, record: &Record, before: &runtime::LinuxResources) -> Result<()> {
         let mut record = record.clone();
         let merged = limits::merged(before, &self.asked);
-        record.limits = limits::asks(&merged).then_some(merged);
+        record.limits = limits::asks(&merged).then(|| Box::new(merged));
         if let Some(defaults) = &mut record.defaults {
             defaults.update(self.resources)?;
         }

@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The format that this version writes and the only one that it reads.
 pub(super) const VERSION: u32 = 1;
 
-/// A container.
+/// A container. What is large in it is boxed: it passes through the stack of every caller's thread,
+/// which then waits for as long as its container lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(super) version: u32,
@@ -40,9 +41,9 @@ pub(crate) struct Record {
     pub(crate) denies_setgroups: bool,
     /// The limits in force, those of later updates included; without device rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) limits: Option<LinuxResources>,
+    pub(crate) limits: Option<Box<LinuxResources>>,
     /// What an exec inherits: environment, cwd, user, capabilities, rlimits, no_new_privs.
-    pub(crate) defaults: Option<ExecDefaults>,
+    pub(crate) defaults: Option<Box<ExecDefaults>>,
     /// The signals that drivers sent to the first process: bit n - 1 is signal n.
     pub(crate) signals: u64,
     /// The container's terminal, for `resize` from another process.
