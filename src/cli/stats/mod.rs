@@ -61,6 +61,9 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
         }
         (true, Format::Table) => {
             let (before, first) = watch.read_once()?;
+            if watch.is_over(&before) {
+                return Ok(first);
+            }
             sleep(GLANCE);
             // What ended meanwhile has been told by the first reading.
             let now = watch.read();
@@ -88,19 +91,25 @@ impl Watch<'_> {
                 now
             }
         };
-        loop {
+        while !self.is_over(&now) {
             let going = match format {
                 Format::Json => screen.print(&json(&now)?)?,
                 Format::Table => screen.redraw(&row::table(&before, &now))?,
             };
-            // The reader went away, or all that were named are no more.
-            if !going || (now.is_empty() && !self.args.ids.is_empty()) {
-                return Ok(code);
+            // The reader went away.
+            if !going {
+                break;
             }
             sleep(INTERVAL);
             before = now;
             now = self.read();
         }
+        Ok(code)
+    }
+
+    /// Whether none that was named is there (any more).
+    fn is_over(&self, now: &Readings) -> bool {
+        now.is_empty() && !self.args.ids.is_empty()
     }
 
     /// The first reading: what is named and cannot be read is told.
