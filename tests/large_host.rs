@@ -15,6 +15,7 @@ mod support;
 use contract::Bench;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use support::rounds;
 
 /// Allocates and frees, small and large, until it is told to stop.
 fn allocate(stop: &AtomicBool) {
@@ -36,7 +37,7 @@ fn no_run_hangs_or_fails_in_a_large_host_whose_threads_allocate() {
         return;
     }
     let soak = std::env::var_os("EXECDRIVER_SOAK").is_some_and(|value| value == "1");
-    let runs = if soak { 1000 } else { 300 };
+    let runs = if soak { 1000 } else { rounds(300) };
     let bench = Bench::new();
     let ballast = vec![1_u8; 1 << 30];
     let stop = AtomicBool::new(false);
@@ -46,7 +47,7 @@ fn no_run_hangs_or_fails_in_a_large_host_whose_threads_allocate() {
         }
         let stop = StopWhenDropped(&stop);
         for run in 0..runs {
-            let code = run % 200;
+            let code = i32::try_from(run % 200).unwrap();
             let command = bench.command(&["exit", &code.to_string()]);
             assert_eq!(bench.run(&command).status.code, code, "run {run}");
         }

@@ -3,10 +3,10 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples, or vm, which is
-#                                not part of everything: cgroup v2, Debian's kernel and aarch64 in virtual machines
-#                                (EXECDRIVER_VM=core leaves out the command line, leaks and odd hosts), or hosts, which
-#                                is not either: machines with systemd, AppArmor, SELinux, in an initramfs, of cgroup v1
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples; or one that is not
+#                                part of everything: v2 (the contract in machines with cgroup v2), vm (whatever touches a
+#                                kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux,
+#                                in an initramfs, of cgroup v1)
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
@@ -18,7 +18,7 @@ readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
 # Minutes after which a stage counts as hanging; the machines have their own limits.
-readonly LIMIT=20 VM_LIMIT=75
+readonly LIMIT=20 V2_LIMIT=40 VM_LIMIT=120
 
 export EXECDRIVER_MUST_RUN=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 PASSED=0 FAILED=0 SKIPPED=0
@@ -222,27 +222,25 @@ promises() {
     "$TARGET/release/examples/judge" "$(command -v sort)" docs/examples/judge/cases
 }
 
-# Whatever touches a kernel, once more in virtual machines with Debian's kernel and cgroup v2 alone, as root and as an
-# ordinary user; and the smallest of it on aarch64. What only makes sure by repetition repeats less (EXECDRIVER_PATIENCE).
+# The contract once more, on Debian's kernel with cgroup v2 alone: what limits, counts, confines and maps users, as root and
+# as an ordinary user. What only makes sure by repetition repeats less (EXECDRIVER_PATIENCE).
+stage_v2() {
+    machine_tools || return 0
+    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|attributes|landlock)-[^/]*$' |
+        grep -v '/security_races-' >"$SCRATCH/v2"
+    kernel_programs | sed -n 's/.*\/execdriver_native-[^/]*$/&\tcgroup::/p' >>"$SCRATCH/v2"
+    machines "$SCRATCH/v2" 18
+}
+
+# Whatever touches a kernel in such machines, and the smallest of it on aarch64.
 stage_vm() {
     local packages=()
     command -v qemu-system-aarch64 >/dev/null || packages+=(qemu-system-arm)
     machine_tools "${packages[@]}" || return 0
     add_target aarch64-unknown-linux-musl || true
-    # What has no kernel below it (core, the fake, the architecture) would say the same there; AppArmor's parser is in `hosts`.
-    test_programs | grep -E "^$TOP(/drivers/native)?	" |
-        grep -vE '/(architecture|support_itself|execdriver|judge|apparmor)-[^/]*$' >"$SCRATCH/vm"
-    local user bad=0 leave='^$' said=everything
-    for user in root user; do
-        if [ "${EXECDRIVER_VM:-}" = core ]; then
-            leave='/(cli_|leaks-|hosts-|large_host-)'
-            said="without the command line, leaks and hosts"
-            [ "$user" = root ] || { leave+='|/execdriver_native-'; said+=", native's unit tests"; }
-        fi
-        echo "machine: x86_64 with cgroup v2 alone, $user: $said"
-        grep -vE "$leave" "$SCRATCH/vm" >"$SCRATCH/vm.$user"
-        tests/vm/run.sh "--$user" --minutes 30 --list "$SCRATCH/vm.$user" || bad=1
-    done
+    local bad=0
+    kernel_programs >"$SCRATCH/vm"
+    machines "$SCRATCH/vm" 45 || bad=1
     if command -v qemu-system-aarch64 >/dev/null && has_target aarch64-unknown-linux-musl; then
         local smoke=(--test conformance --test contract_status --test contract_exec --test contract_limits)
         echo "machine: aarch64 with cgroup v2, root: ${smoke[*]}"
@@ -280,6 +278,21 @@ machine_tools() {
     return 1
 }
 
+# What has no kernel below it (core, the fake, the architecture) would say the same on any; AppArmor's parser is in `hosts`.
+kernel_programs() {
+    test_programs | grep -E "^$TOP(/drivers/native)?	" | grep -vE '/(architecture|support_itself|execdriver|judge|apparmor)-[^/]*$'
+}
+
+# Runs a list of programs, in this many minutes at most, in a machine as root and in one as an ordinary user.
+machines() {
+    local user bad=0
+    for user in root user; do
+        echo "machine: x86_64 with cgroup v2 alone, $user"
+        tests/vm/run.sh "--$user" --minutes "$2" --list "$1" || bad=1
+    done
+    return $bad
+}
+
 # --- running and counting ------------------------------------------------------------------------------------------
 
 # Shows what a person wants to see of a long log while it grows.
@@ -302,7 +315,7 @@ explain() {
 
 run_stage() {
     local name=$1 log=$LOGS/$1.log start=$SECONDS code=0 limit=$LIMIT passed failed skipped other
-    [[ $name != vm && $name != hosts ]] || limit=$VM_LIMIT
+    case $name in v2) limit=$V2_LIMIT ;; vm | hosts) limit=$VM_LIMIT ;; esac
     printf '==> %s\n' "$name"
     # A shell of its own, so that `set -e` holds inside and a hanging stage ends with all its children. The log is a
     # file: a process that a broken test leaves behind must not hold this script.
@@ -320,7 +333,7 @@ run_stage() {
     passed=$((passed > other ? passed - other : 0))
     is_root || skipped=$((skipped + other))
     [ "$code" != 124 ] || echo "    the stage hung: ended after $limit minutes"
-    if [[ $name == root || $name == user || $name == vm || $name == hosts ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+    if [[ $name =~ ^(root|user|v2|vm|hosts)$ ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi

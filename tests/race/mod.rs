@@ -1,6 +1,7 @@
 //! The race harness: a thread that exchanges two paths as fast as it can, and tripwires on the host meanwhile.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+use crate::support::patience;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::fs;
@@ -9,10 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// How many starts a race lasts: `count`, and with EXECDRIVER_SOAK=1 ten times as many.
+/// How many starts a race lasts: `count` (fewer on a slow machine), and with EXECDRIVER_SOAK=1 ten times as many.
 pub(crate) fn starts(count: usize) -> usize {
     let soak = std::env::var_os("EXECDRIVER_SOAK").is_some_and(|value| value == "1");
-    if soak { count * 10 } else { count }
+    if soak {
+        count * 10
+    } else {
+        count.div_ceil(patience() as usize)
+    }
 }
 
 /// Exchanges two paths (a directory or file, and a link) again and again until it is dropped.

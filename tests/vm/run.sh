@@ -4,7 +4,7 @@
 #   tests/vm/run.sh [OPTION...] TEST [ARG...]     builds and runs one test program: a name of /tests, `native` (its unit
 #                                                 tests), `conformance`, or the path of a program
 #   tests/vm/run.sh [OPTION...] -- COMMAND...     runs a command with the project and /usr of this machine, read only
-#   tests/vm/run.sh [OPTION...] --list FILE       runs the "package directory TAB program" lines of a file
+#   tests/vm/run.sh [OPTION...] --list FILE       runs the "package directory TAB program [TAB ARG...]" lines of a file
 #
 #   --root | --user       as root (the default), or as uid 61234 with a delegated cgroup subtree
 #   --cgroup v2|v1|hybrid which hierarchies are mounted (v2)
@@ -133,11 +133,12 @@ build() {
 
 # As in tests/run.sh: each program as cargo would run it.
 run_listed() {
-    local package program bad=0 start
-    while IFS=$'\t' read -r package program; do
+    local package program words bad=0 start
+    while IFS=$'\t' read -r package program words; do
         echo "     Running $program"
         start=$(date +%s)
-        (cd "$package" && CARGO_MANIFEST_DIR=$package "$program" "$@" </dev/null) || { bad=1; echo "error: test failed: $program"; }
+        # Unquoted: words.
+        (cd "$package" && CARGO_MANIFEST_DIR=$package "$program" $words "$@" </dev/null) || { bad=1; echo "error: test failed: $program"; }
         echo "     took $(($(date +%s) - start)) s"
     done
     return $bad
@@ -146,7 +147,7 @@ run_listed() {
 write_job() {
     printf 'cd %q\n' "$TOP"
     echo "export EXECDRIVER_MUST_RUN=${EXECDRIVER_MUST_RUN:-1} RUST_BACKTRACE=${RUST_BACKTRACE:-0}"
-    echo "export EXECDRIVER_PATIENCE=${EXECDRIVER_PATIENCE:-6}"
+    echo "export EXECDRIVER_PATIENCE=${EXECDRIVER_PATIENCE:-10}"
     echo "export EXECDRIVER_PAYLOAD=$(printf %q "$(realpath "$PAYLOAD")")"
     if [ -n "$LIST" ]; then
         declare -f run_listed
