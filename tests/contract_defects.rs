@@ -24,7 +24,7 @@ use host::{alive, assert_gone, assert_no_trace, state_dir};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use support::{Need, eventually, patience, skip_unless, unique_id, within};
+use support::{Need, eventually, patience, rounds, skip_unless, unique_id, within};
 
 #[test]
 fn defect_02_every_verb_may_be_called_while_containers_come_and_go() {
@@ -73,7 +73,7 @@ fn defect_02_every_verb_may_be_called_while_containers_come_and_go() {
                 Ok(())
             });
         });
-        for _ in 0..40 {
+        for _ in 0..rounds(40) {
             let mut command = bench.command(&["sleep", "0.02"]);
             command.id.clone_from(&id);
             let outcome = bench.try_run(&command);
@@ -116,7 +116,7 @@ fn defect_03_an_exec_in_a_frozen_container_is_refused_at_once_and_blocks_nobody(
         // Dies at once and not at a thaw that never comes.
         bench.driver.kill(&target, Signal::KILL).unwrap();
         assert_gone(init.pid);
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(begun.elapsed() < SOON);
     });
     assert_eq!(status.code, 137);
     assert_no_trace(&bench, id);
@@ -165,7 +165,7 @@ fn defect_06_a_kill_during_the_start_gives_the_start_up_and_hits_nobody_else() {
     assert_no_trace(&bench, &command.id);
 
     // At any moment of it.
-    for delay in 0..60 {
+    for delay in (0..60).step_by(patience() as usize) {
         let command = bench.command(&["sleep", "5"]);
         let target = Target::from(&command);
         let outcome = thread::scope(|scope| {

@@ -13,7 +13,7 @@ use execdriver::{
 use std::cell::Cell;
 use std::io::Read;
 use std::sync::mpsc;
-use support::{Baseline, Need, alone, among, skip_unless};
+use support::{Baseline, Need, alone, among, rounds, skip_unless};
 
 /// The hook was shown the container's process and could not resize the exec's terminal.
 #[test]
@@ -59,7 +59,7 @@ fn defect_07_the_output_of_a_user_namespace_is_complete() {
     }
     let bench = Bench::new();
     bench.rootfs.give_to(100_000, 100_000);
-    for _ in 0..20 {
+    for _ in 0..rounds(20) {
         let words = [
             "seq", "big", "1000000", ",", "bigerr", "1000000", ",", "exit", "3",
         ];
@@ -120,7 +120,7 @@ fn defect_08_nothing_stays_open_in_the_host() {
     every_kind();
     let ours = format!("contract-{}-", std::process::id());
     let baseline = Baseline::take(&bench.rootfs, &[&ours]);
-    (0..10).for_each(|_| every_kind());
+    (0..rounds(10)).for_each(|_| every_kind());
     baseline.assert_back();
 }
 

@@ -18,7 +18,7 @@ use host::assert_no_trace;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Baseline, Need, alone, among, skip_unless};
+use support::{Baseline, Need, alone, among, rounds, skip_unless};
 
 const ROOT: &[Need] = &[Need::Root];
 
@@ -99,7 +99,7 @@ fn a_kill_between_pause_and_unpause_is_never_lost() {
         return;
     }
     let bench = Bench::new();
-    for _ in 0..20 {
+    for _ in 0..rounds(20) {
         let command = bench.command(&["pause"]);
         let id = command.id.as_str();
         let (status, ()) = bench.while_running(&command, |_| {

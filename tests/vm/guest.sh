@@ -128,7 +128,8 @@ run() {
         env -i "PATH=$PATH" HOME=/root TMPDIR=/tmp LANG=C.UTF-8 "$shell" /vm/out/job
         return
     fi
-    [ ! -d /sys/fs/cgroup/delegated ] || echo $$ >/sys/fs/cgroup/delegated/session/cgroup.procs
+    # 0 is the writer: $$ would be the first process, of which this shell is a fork.
+    [ ! -d /sys/fs/cgroup/delegated ] || echo 0 >/sys/fs/cgroup/delegated/session/cgroup.procs
     # By its path: the shell, being busybox, has a smaller one of its own.
     /usr/bin/setpriv "--reuid=$user" "--regid=$user" --clear-groups --inh-caps=-all \
         env -i "PATH=$PATH" HOME=/home/tester TMPDIR=/tmp LANG=C.UTF-8 "$shell" /vm/out/job
