@@ -12,39 +12,18 @@
 
 #[allow(dead_code, reason = "each program makes its own calls")]
 mod call;
+mod mounting;
 
 use call::call;
 use core::arch::global_asm;
 use core::ffi::CStr;
 use core::panic::PanicInfo;
+use mounting::*;
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {main}", "ud2", main = sym main);
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "bl {main}", "brk #1", main = sym main);
-
-const AT_FDCWD: usize = -100isize as usize;
-const O_CLOEXEC: usize = 0o2000000;
-const O_RDWR: usize = 2;
-const O_PATH: usize = 0o10000000;
-const AT_RECURSIVE: usize = 0x8000;
-const OPEN_TREE_CLONE: usize = 1;
-const MOVE_BY_FDS: usize = 0x04 | 0x40;
-const EMPTY: &CStr = c"";
-
-const RDONLY: usize = 1;
-const NOSUID: usize = 2;
-const NODEV: usize = 4;
-const NOEXEC: usize = 8;
-const RESTRICTED: usize = NOSUID | NODEV | NOEXEC;
-const STRICTATIME: usize = 0x20;
-
-const RESOLVE_NO_MAGICLINKS: u64 = 2;
-const RESOLVE_IN_ROOT: u64 = 0x10;
-
-const SET_FLAG: usize = 0;
-const SET_STRING: usize = 1;
-const CREATE: usize = 6;
 
 /// The docker profile's fourteen: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service,
 /// net_raw, sys_chroot, mknod, audit_write, setfcap.
@@ -66,21 +45,6 @@ const TASKS: usize = 7;
 struct Program {
     length: u16,
     filter: *const u8,
-}
-
-#[repr(C)]
-struct OpenHow {
-    flags: u64,
-    mode: u64,
-    resolve: u64,
-}
-
-#[repr(C)]
-struct MountAttr {
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    userns: u64,
 }
 
 #[derive(Clone, Copy)]
