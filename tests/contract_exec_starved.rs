@@ -108,6 +108,13 @@ fn leave(id: &str, bytes: u64) {
         false => ["memory.usage_in_bytes", "memory.limit_in_bytes"],
     };
     let directory = directory(id, "memory");
+    if is_unified() {
+        // Each processor has pages in stock for the cgroup that used memory there last, up to 64, and these count as
+        // used: an exec would live on them. A new memory.high gives them back (mm/memcontrol.c), and kills nobody.
+        for high in ["0", "max"] {
+            fs::write(directory.join("memory.high"), high).unwrap();
+        }
+    }
     // What it uses may just change, and the kernel says no.
     let set = within(SOON, || {
         let used: u64 = fs::read_to_string(directory.join(used))
