@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use race::Racer;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use support::payload;
+use support::{patience, payload, rounds};
 
 /// Everything below a directory.
 fn below(dir: &Path) -> Vec<PathBuf> {
@@ -143,12 +143,13 @@ fn cve_2024_45310_a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_t
     fs::create_dir_all(&source).unwrap();
     fs::write(&file, "").unwrap();
     let (mut ran, mut refused) = (0, 0);
+    let starts = rounds(100);
     for (round, link) in links.iter().enumerate() {
         let volume = bench.rootfs.outside().join(format!("volume{round}"));
         fs::create_dir_all(volume.join("target")).unwrap();
         std::os::unix::fs::symlink(link, volume.join("link")).unwrap();
         let racer = Racer::start(volume.join("target"), volume.join("link"), 0);
-        for start in 0..100 {
+        for start in 0..starts {
             // Made anew in each start, so that there is always something to make.
             let deep = format!("/volume/target/deep{start}");
             let mut command = bench.command(&["true"]);
@@ -173,7 +174,7 @@ fn cve_2024_45310_a_mount_target_that_is_exchanged_for_a_link_leads_nowhere_on_t
     );
     assert!(below(&source).is_empty());
     assert!(
-        ran + refused == 200 && ran > 0,
+        ran + refused == 2 * starts && ran > 0,
         "{ran} ran, {refused} refused"
     );
 }
@@ -193,7 +194,8 @@ fn cve_2024_21626_a_descriptor_of_the_host_is_neither_a_working_directory_nor_a_
     let bench = Bench::new();
     let sleeper = bench.command(&["pause"]);
     bench.while_running(&sleeper, |_| {
-        for number in 0..32 {
+        // On a slow machine some of them only; the leaked ones follow each other.
+        for number in (0..32).step_by(patience().min(4) as usize) {
             let directory = format!("/proc/self/fd/{number}");
             // From a directory of the host's, and from any below it that init may have had open.
             let up = format!("/../../../../../../../..{}", payload().display());
