@@ -6,7 +6,7 @@ mod contract;
 mod support;
 
 use contract::{Bench, refused};
-use execdriver::{Command, Error};
+use execdriver::{Command, Error, IdMap};
 use support::{Need, Rootfs, skip_unless};
 
 // Two things are safer than in the original: the primary group is always among the supplementary ones, so that a
@@ -178,7 +178,19 @@ fn an_ordinary_user_has_only_root() {
         ("0:77", vec![]),
         ("", vec!["audio"]),
     ] {
-        let (error, text) = refused(bench.try_run(&as_user(&bench, user, &groups)));
+        // Its namespace would have more where it has a range in /etc/subuid.
+        let map = |id| {
+            vec![IdMap {
+                container_id: 0,
+                host_id: id,
+                size: 1,
+            }]
+        };
+        let command = as_user(&bench, user, &groups).with_linux(|linux| {
+            linux.uid_mappings = map(nix::unistd::geteuid().as_raw());
+            linux.gid_mappings = map(nix::unistd::getegid().as_raw());
+        });
+        let (error, text) = refused(bench.try_run(&command));
         assert!(
             matches!(
                 error,
