@@ -108,12 +108,15 @@ fn leave(id: &str, bytes: u64) {
         false => ["memory.usage_in_bytes", "memory.limit_in_bytes"],
     };
     let directory = directory(id, "memory");
-    if is_unified() {
-        // Each processor has pages in stock for the cgroup that used memory there last, up to 64, and these count as
-        // used: an exec would live on them. A new memory.high gives them back (mm/memcontrol.c), and kills nobody.
-        for high in ["0", "max"] {
-            fs::write(directory.join("memory.high"), high).unwrap();
-        }
+    // Each processor has pages in stock for the cgroup that used memory there last, up to 64, and these count as used: an
+    // exec would live on them, and on what can be taken back from files. This gives both back (mm/memcontrol.c) and kills
+    // nobody; a kernel without the file, or one that is busy, leaves them.
+    let give_back: &[(&str, &str)] = match is_unified() {
+        true => &[("memory.high", "0"), ("memory.high", "max")],
+        false => &[("memory.force_empty", "0")],
+    };
+    for (file, value) in give_back {
+        let _ = fs::write(directory.join(file), value);
     }
     // What it uses may just change, and the kernel says no.
     let set = within(SOON, || {
@@ -136,7 +139,12 @@ fn an_exec_into_a_container_at_its_limit_of_memory_runs_or_says_what_was_wanting
     let bench = Bench::new();
     bench.says(&["true"]);
     let (mut ran, mut starved, mut lost) = (0, 0, 0);
-    for kibibytes in [0u64, 4, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024] {
+    let steps = [0u64, 4, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024];
+    // Which it is, the kernel decides: what it has in stock counts as used. So once more, if need be.
+    for kibibytes in steps.repeat(5) {
+        if kibibytes == 0 && ran > 0 && starved > 0 {
+            break;
+        }
         let baseline = Baseline::take(&bench.rootfs, &["starved-"]);
         let command = container(&bench, 16);
         let (status, ()) = bench.while_running(&command, |init| {

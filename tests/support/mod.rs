@@ -55,7 +55,7 @@ pub(crate) fn rounds(times: u32) -> u32 {
 #[track_caller]
 pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
     assert!(
-        within(Duration::from_secs(5), condition),
+        within(Duration::from_secs(30), condition),
         "never came true: {what}"
     );
 }
