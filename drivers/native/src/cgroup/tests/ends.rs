@@ -3,16 +3,18 @@
 use super::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A fork bomb that begins at a line on its input, when it is in its cgroup. It cannot take the machine: on one that is
-/// busy nobody may come to kill it. The limit is its user's, as root has none and not every cgroup here has one.
+/// A fork bomb that begins at a line on its input, when it is in its cgroup: a tree of 127 processes whose leaves end and
+/// are replaced all the time. It cannot take the machine, on which nobody may come to kill it when it is busy; the limit is
+/// its user's, as root has none and not every cgroup here has one, and a shell that meets it would give up.
 fn bomb() -> Child {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let user = 1_000_000 + std::process::id() * 16 + COUNT.fetch_add(1, Ordering::Relaxed);
     let mut command = Command::new("prlimit");
     command.args(["--nproc=300:300", "setpriv", "--clear-groups"]);
     command.args([format!("--reuid={user}"), format!("--regid={user}")]);
-    let script = "b() { while :; do (sleep 0.01; b) & sleep 0.02; done; }; read go && b";
-    command.args(["sh", "-c", script]).stdin(Stdio::piped());
+    let tree = "g() { [ $1 -gt 0 ] || exec sleep 0.1; while :; do g $(($1 - 1)) & g $(($1 - 1)) & wait; done; }";
+    let script = format!("{tree}; read go && g 6");
+    command.args(["sh", "-c", &script]).stdin(Stdio::piped());
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
