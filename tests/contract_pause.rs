@@ -290,12 +290,16 @@ fn a_part_that_froze_itself_neither_hinders_a_pause_nor_the_kill() {
     let command = bench.command(&["seq", "orphan", "100", ",", "pause"]);
     let id = &command.id;
     let (status, pids) = bench.while_running(&command, |init| {
-        eventually("both run", || bench.driver.pids(id).unwrap().len() == 2);
-        let pids = bench.driver.pids(id).unwrap();
-        let other = *pids.iter().find(|pid| **pid != init.pid).unwrap();
         let below = freezer(id).join("below");
         fs::create_dir(&below).unwrap();
-        fs::write(below.join("cgroup.procs"), other.to_string()).unwrap();
+        // The second may be the orphan's parent, which ends.
+        eventually("both run, and one is below", || {
+            let pids = bench.driver.pids(id).unwrap();
+            let other = pids.iter().find(|pid| **pid != init.pid);
+            let into = below.join("cgroup.procs");
+            pids.len() == 2 && other.is_some_and(|pid| fs::write(&into, pid.to_string()).is_ok())
+        });
+        let pids = bench.driver.pids(id).unwrap();
         freeze(&below, true);
         bench.driver.pause(id).unwrap();
         bench.driver.unpause(id).unwrap();

@@ -3,17 +3,17 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor v2 (the contract in virtual
-#                                machines with cgroup v2) examples; or one that is not part of everything: vm (whatever
-#                                touches a kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor,
-#                                SELinux, in an initramfs, of cgroup v1)
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples; or one that is not
+#                                part of everything: v2 (the contract in machines with cgroup v2), vm (whatever touches a
+#                                kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux,
+#                                in an initramfs, of cgroup v1)
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows features root user floor v2 examples)
+readonly STAGES=(tools fmt clippy docs windows features root user floor examples)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
