@@ -11,32 +11,10 @@ mod contract;
 mod race;
 mod support;
 
-use contract::{Bench, process, refused};
-use execdriver::{Command, Error, ExecRequest, IdMap, Pipes, ProcessConfig, Resources, RunOptions};
+use contract::{Bench, process, refused, remapped};
+use execdriver::{Command, Error, ExecRequest, Pipes, ProcessConfig, Resources, RunOptions};
 use std::fs;
-use support::{Need, Rootfs, is_root, skip_unless};
-
-/// A container in a user namespace: as root of ids that are nobody's.
-fn remapped() -> (Bench, impl Fn(Command) -> Command) {
-    let rootfs = Rootfs::new();
-    if is_root() {
-        rootfs.give_to(100_000, 100_000);
-    }
-    let map = vec![IdMap {
-        container_id: 0,
-        host_id: 100_000,
-        size: 65_536,
-    }];
-    let change = move |command: Command| {
-        let map = map.clone();
-        command.with_linux(|linux| {
-            if is_root() {
-                (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
-            }
-        })
-    };
-    (Bench::on(rootfs), change)
-}
+use support::{Need, skip_unless};
 
 /// What a container that looks into every process finds while `execs` processes join it.
 fn looks_into_execs(

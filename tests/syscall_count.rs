@@ -15,7 +15,7 @@ mod support;
 mod walk;
 
 use contract::{Bench, process};
-use execdriver::{ExecRequest, Hooks, Options, Pipes, Registry, RunOptions};
+use execdriver::{Command, ExecRequest, Hooks, Options, Pipes, Registry, RunOptions, Spec};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -29,36 +29,16 @@ const STATE: &str = "EXECDRIVER_TEST_STATE";
 const ID: &str = "EXECDRIVER_TEST_ID";
 
 /// A wait that ends early or late makes a call more or less, so the least of some rounds counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 40;
 /// Calls that a masked or read-only path costs where the host has it.
 const A_COVER: usize = 5;
-/// The paths of procfs and sysfs that the docker profile covers.
-const COVERED: [&str; 17] = [
-    "/proc/kcore",
-    "/proc/latency_stats",
-    "/proc/timer_stats",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/keys",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-    "/proc/asound",
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
 
 /// What the count depends on beside the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     /// Mounted hierarchies of version 1.
     hierarchies: usize,
-    /// Of [`COVERED`], how many are there.
+    /// How many of the paths of procfs and sysfs that the profile covers are there.
     covered: usize,
 }
 
@@ -205,11 +185,19 @@ fn kind() -> Kind {
     let version_1 = |line: &&str| line.split(' ').nth(2) == Some("cgroup");
     Kind {
         hierarchies: mounts.lines().filter(version_1).count(),
-        covered: COVERED
+        covered: covered()
             .iter()
             .filter(|path| Path::new(path).exists())
             .count(),
     }
+}
+
+/// The paths that the docker profile masks or makes read-only.
+fn covered() -> Vec<String> {
+    let spec = Spec::from_command(&Command::linux("covered", "/", "true"), "native").unwrap();
+    let linux = spec.oci.linux().as_ref().unwrap();
+    let paths = [linux.masked_paths(), linux.readonly_paths()];
+    paths.into_iter().flatten().flatten().cloned().collect()
 }
 
 /// What this kind of host may make: on the line between the figures of the two committed kinds.

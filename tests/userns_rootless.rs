@@ -10,33 +10,9 @@
 mod contract;
 mod support;
 
-use contract::{Bench, process};
-use execdriver::{
-    CgroupNamespace, Command, ExecRequest, IdMap, Mount, Network, Pipes, UserNamespace,
-};
-use support::{Need, Rootfs, among, is_root, rerun_as_user, skip_unless};
-
-/// As root a remapped container, else the caller's own.
-fn confined() -> (Bench, impl Fn(Command) -> Command) {
-    let rootfs = Rootfs::new();
-    if is_root() {
-        rootfs.give_to(100_000, 100_000);
-    }
-    let map = vec![IdMap {
-        container_id: 0,
-        host_id: 100_000,
-        size: 65_536,
-    }];
-    let change = move |command: Command| {
-        let map = map.clone();
-        command.with_linux(|linux| {
-            if is_root() {
-                (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
-            }
-        })
-    };
-    (Bench::on(rootfs), change)
-}
+use contract::{Bench, process, remapped};
+use execdriver::{CgroupNamespace, Command, ExecRequest, Mount, Network, Pipes, UserNamespace};
+use support::{Need, among, rerun_as_user, skip_unless};
 
 /// Whatever the container's program may try to write below /sys/fs/cgroup.
 fn writes() -> [&'static str; 14] {
@@ -66,7 +42,7 @@ fn cve_2023_25809_cgroups_are_read_only_in_the_hosts_cgroup_namespace() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
-    let (bench, change) = confined();
+    let (bench, change) = remapped();
     let host = |command: Command| {
         command.with_linux(|linux| linux.cgroup_namespace = Some(CgroupNamespace::host()))
     };
@@ -98,7 +74,7 @@ fn cve_2023_25809_cgroups_are_read_only_in_a_cgroup_namespace_of_its_own() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
-    let (bench, change) = confined();
+    let (bench, change) = remapped();
     let said = bench.run(&change(bench.command(&writes()[..13]))).out;
     assert!(!said.contains("ok"), "{said}");
 }
@@ -110,7 +86,7 @@ fn runc_4475_a_user_in_a_user_namespace_opens_its_own_streams() {
     if skip_unless(&[Need::Root]) {
         return;
     }
-    let (bench, change) = confined();
+    let (bench, change) = remapped();
     for tty in [false, true] {
         let mut command = change(bench.command(&[
             "seq",
@@ -215,7 +191,7 @@ fn a_rootless_container_sets_the_parameters_of_its_own_namespaces() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
-    let (bench, change) = confined();
+    let (bench, change) = remapped();
     let command = change(bench.command(&["read", "/proc/sys/net/ipv4/ping_group_range"]));
     let command = command.with_linux(|linux| {
         let range = ("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned());

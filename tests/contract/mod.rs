@@ -11,10 +11,10 @@
     reason = "each test binary uses its own part of this"
 )]
 
-use crate::support::{Rootfs, eventually, unique_id};
+use crate::support::{Rootfs, eventually, is_root, unique_id};
 use execdriver::{
-    Capture, Command, Driver, Error, ExecRequest, ExitStatus, HookContext, Hooks, Options, Pipes,
-    ProcessConfig, Registry, Result, RunOptions, Signal, Target, Terminal,
+    Capture, Command, Driver, Error, ExecRequest, ExitStatus, HookContext, Hooks, IdMap, Options,
+    Pipes, ProcessConfig, Registry, Result, RunOptions, Signal, Target, Terminal,
 };
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -38,6 +38,28 @@ pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+/// For containers without real root: as root in a user namespace of ids that are nobody's, else the caller's own.
+pub(crate) fn remapped() -> (Bench, impl Fn(Command) -> Command) {
+    let rootfs = Rootfs::new();
+    if is_root() {
+        rootfs.give_to(100_000, 100_000);
+    }
+    let map = vec![IdMap {
+        container_id: 0,
+        host_id: 100_000,
+        size: 65_536,
+    }];
+    let change = move |command: Command| {
+        let map = map.clone();
+        command.with_linux(|linux| {
+            if is_root() {
+                (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
+            }
+        })
+    };
+    (Bench::on(rootfs), change)
 }
 
 impl Bench {
