@@ -123,9 +123,10 @@ fn judge(act: &str, of: &[(&str, &Path)]) {
     }
     let figures = figures(&std::fs::read_to_string(page()).unwrap());
     let most = expected(&figures[act], here);
-    let too_many = |got: usize, figure: usize| got > figure + figure * 3 / 100;
+    // Together: which process a call is of, the tracer on a busy machine may learn too late.
+    let (got, figure) = (counted.host + counted.init, most.host + most.init);
     assert!(
-        !too_many(counted.host, most.host) && !too_many(counted.init, most.init),
+        got <= figure + figure * 3 / 100,
         "{act}: {counted}, where {most} were expected; if that must be, say why and take the figure anew (see above)"
     );
 }
