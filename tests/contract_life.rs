@@ -58,6 +58,19 @@ fn statedir() {
 }
 
 #[test]
+fn a_start_whose_record_was_taken_away_is_given_up_and_leaves_nothing() {
+    let _among = among();
+    let bench = Bench::new();
+    let command = bench.command(&["pause"]);
+    // What a `terminate` does that met the start before its record.
+    let dir = state_dir(&bench, &command.id);
+    let hooks = Hooks::none().on_pre_start(|_| Ok(fs::remove_dir_all(&dir)?));
+    let (error, text) = refused(bench.try_run_with(&command, Pipes::null(), &hooks));
+    assert!(matches!(error, Error::Aborted { .. }), "{text}");
+    assert_no_trace(&bench, &command.id);
+}
+
+#[test]
 fn restart() {
     let _among = among();
     let bench = Bench::new();

@@ -3,8 +3,8 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples; or one that is not
-#                                part of everything: v2 (the contract in machines with cgroup v2), vm (whatever touches a
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples, v2 (the contract in
+#                                machines with cgroup v2); or one that is not part of everything: vm (whatever touches a
 #                                kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux,
 #                                in an initramfs, of cgroup v1)
 #
@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows features root user floor examples)
+readonly STAGES=(tools fmt clippy docs windows features root user floor examples v2)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
