@@ -1,0 +1,1 @@
+//! Containers of the Host Compute Service.
