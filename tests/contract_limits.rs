@@ -68,11 +68,13 @@ fn cgroup_parent() {
         assert_no_trace(&bench, &command.id);
     }
     assert_eq!(cgroups_of(&name), Vec::<std::path::PathBuf>::new());
-    let command = bench.command(&["true"]);
-    let command = command.with_linux(|linux| linux.cgroup_parent = "a\nb".to_owned());
-    let (error, text) = refused(bench.try_run(&command));
-    assert!(matches!(error, Error::InvalidCommand { .. }), "{text}");
-    assert_no_trace(&bench, &command.id);
+    for parent in ["a\nb", "../..", "/..", "a/../.."] {
+        let command = bench.command(&["true"]);
+        let command = command.with_linux(|linux| linux.cgroup_parent = parent.to_owned());
+        let (error, text) = refused(bench.try_run(&command));
+        assert!(matches!(error, Error::InvalidCommand { .. }), "{text}");
+        assert_no_trace(&bench, &command.id);
+    }
 }
 
 #[test]

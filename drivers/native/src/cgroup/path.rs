@@ -4,7 +4,8 @@ use super::error::CgroupError;
 
 /// `<cgroup_parent>/<id>`, cleaned: an absolute parent starts at the hierarchy's root, a relative
 /// one at the cgroup that we are in ourselves. `..` cannot climb out of either (a
-/// denial of service in the original, mended there by 40b5eebb0b).
+/// denial of service in the original, mended there by 40b5eebb0b); a parent that only climbs
+/// names no cgroup and is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CgroupPath {
     absolute: bool,
@@ -21,6 +22,12 @@ impl CgroupPath {
     /// The place of container `id` under `parent`, which may be empty.
     pub(crate) fn new(parent: &str, id: &str) -> Result<Self, CgroupError> {
         let parents = cleaned(parent)?;
+        if parents.is_empty() && climbs(parent) {
+            return Err(invalid(
+                parent,
+                "it leads above the cgroup that it starts at and names none",
+            ));
+        }
         match cleaned(id)?.as_slice() {
             [leaf] => Ok(Self {
                 absolute: parent.starts_with('/'),
@@ -97,6 +104,20 @@ fn cleaned(path: &str) -> Result<Vec<String>, CgroupError> {
     Ok(names)
 }
 
+/// Whether more `..` than names come before them.
+fn climbs(path: &str) -> bool {
+    let mut depth = 0_usize;
+    path.split('/').any(|name| {
+        match name {
+            "" | "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        false
+    })
+}
+
 fn invalid(path: &str, reason: &'static str) -> CgroupError {
     CgroupError::InvalidPath {
         path: path.to_owned(),
@@ -123,7 +144,7 @@ mod tests {
             ("jobs", "/user/me", "user/me/jobs/c1"),
             ("/docker", "/user/me", "docker/c1"),
             ("/", "/user/me", "c1"),
-            ("../../..", "/user/me", "user/me/c1"),
+            ("a/..", "/user/me", "user/me/c1"),
             ("../../etc", "/user/me", "user/me/etc/c1"),
             ("/../../x/../y/./", "/user/me", "y/c1"),
             ("jobs", "/", "jobs/c1"),
@@ -138,6 +159,9 @@ mod tests {
         for (parent, id) in [
             ("a\nb", "c1"),
             ("a\0", "c1"),
+            ("../..", "c1"),
+            ("/..", "c1"),
+            ("a/../../", "c1"),
             ("", ".."),
             ("", ""),
             ("", "a/b"),
