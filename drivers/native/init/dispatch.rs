@@ -17,6 +17,7 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
             init.await_go();
             Ok(())
         }
+        Op::Hold { slot } => this::hold(init, slot),
         Op::Place { slot } => this::place(init, slot),
         Op::Join { slot, flags } => this::join(init, slot, flags),
         Op::Fork {} => this::fork(init),

@@ -390,6 +390,12 @@ ops! { 'a;
         /// `PER_*`.
         persona: u32,
     }
+    /// Reports HELD and waits, for as long as it takes, for a connection that says `GO`; that is our socket from then on.
+    /// Whoever connects and ends without a word is forgotten.
+    Hold = 61 {
+        /// A listening socket.
+        slot: u16,
+    }
     /// `PR_SET_SECUREBITS`; after `Identity` and before `Caps`, which takes CAP_SETPCAP.
     Securebits = 58 {
         /// `SECBIT_*`.

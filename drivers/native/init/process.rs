@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
-use crate::sys::{self, Errno, Fd, credentials, fs, process};
+use crate::sys::{self, Errno, Fd, credentials, fs, process, socket};
 use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD, SOCKET_SLOT};
 
 /// Enters a cgroup: 0 is whoever writes it, and we have one thread.
@@ -46,6 +46,7 @@ pub(crate) fn fork(init: &Init) -> Done {
     })
 }
 
+<<<<<<< HEAD
 /// Leaves nothing that is worth looking at: no right but the payload's own, and no descriptor but the socket and the
 /// streams. Against CAP_SYS_PTRACE nothing else helps, which gets around dumpability (ptrace(2)).
 pub(crate) fn bare(init: &mut Init) -> Done {
@@ -55,6 +56,20 @@ pub(crate) fn bare(init: &mut Init) -> Done {
     }
     init.slots.fill(-1);
     close_leftovers(init)
+=======
+/// Waits for whoever starts the container, which may be another process than the one that made it.
+pub(crate) fn hold(init: &mut Init, slot: u16) -> Done {
+    let listener = init.take_slot(slot)?;
+    init.report(Kind::Held, 0, None)?;
+    loop {
+        let starter = socket::accept(listener.raw())?;
+        // The number is known to stay: so it is the connection that takes it.
+        fs::dup_to_cloexec(starter.raw(), SOCKET_FD)?;
+        if init.is_told_to_go() {
+            return Ok(());
+        }
+    }
+>>>>>>> cc393d0 (Hold a launch before its program, for another process to let it go)
 }
 
 /// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.

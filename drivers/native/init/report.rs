@@ -35,6 +35,8 @@ codes! {
         Failed = 4,
         /// The filter is loaded and may ask a listener, whose descriptor comes along; init waits for `GO`.
         Listener = 6,
+        /// The container is made; init waits for whoever starts it.
+        Held = 7,
         /// All is set up and the program is about to be executed.
         Executing = 5,
     }

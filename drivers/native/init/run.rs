@@ -140,10 +140,15 @@ impl Init {
 
     /// Waits for the parent's word; without it there is nobody to start a container for.
     pub(crate) fn await_go(&self) {
-        let mut byte = [0];
-        if fs::read(self.socket.raw(), &mut byte) != Ok(1) || byte != [GO] {
+        if !self.is_told_to_go() {
             sys::exit(EXIT_FAILED);
         }
+    }
+
+    /// Waits for the other end's word: whether it is `GO`.
+    pub(crate) fn is_told_to_go(&self) -> bool {
+        let mut byte = [0];
+        fs::read(self.socket.raw(), &mut byte) == Ok(1) && byte == [GO]
     }
 }
 

@@ -10,6 +10,7 @@ macro_rules! numbers {
 }
 
 numbers! {
+    ACCEPT4 = 288, 242;
     CAPGET = 125, 90;
     CAPSET = 126, 91;
     CHDIR = 80, 49;

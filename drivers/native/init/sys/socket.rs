@@ -53,6 +53,17 @@ pub(crate) fn pair() -> Result<(Fd, Fd)> {
     Ok((Fd::own(one), Fd::own(other)))
 }
 
+/// `accept4(2)`: the next connection, close-on-exec.
+pub(crate) fn accept(listener: i32) -> Result<Fd> {
+    const SOCK_CLOEXEC: usize = 0o2_000_000;
+    loop {
+        match numbers(nr::ACCEPT4, [arg(listener), 0, 0, SOCK_CLOEXEC, 0, 0]) {
+            Err(Errno::EINTR) => {}
+            other => return Ok(Fd::own(other? as i32)),
+        }
+    }
+}
+
 /// `recvmsg(2)` on the socket: bytes into the buffers in turn, descriptors (close-on-exec) into `fds`.
 ///
 /// Returns the bytes and the number of descriptors.

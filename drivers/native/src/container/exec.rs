@@ -242,6 +242,7 @@ impl Exec<'_> {
             place: None,
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
+            hold: false,
             init_stays: false,
             entered: Some(&mut entered),
             release_killed: Some(&release),

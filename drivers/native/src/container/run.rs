@@ -235,6 +235,7 @@ impl Run<'_> {
             place: Some(&mut place),
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
+            hold: false,
             init_stays: plan.init,
             entered: None,
             release_killed: None,

@@ -10,20 +10,17 @@ use nix::sys::stat::Mode;
 use nix::unistd::write;
 
 use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
-use super::error::{LaunchError, StepFailure};
+use super::error::LaunchError;
+use super::executed::{Execution, step_failed};
 use super::idmap;
 use super::memfd::Program;
 use super::process::{Exit, Process};
-use super::procfs::{ProcessDir, ProcfsError};
+use super::procfs::ProcessDir;
 use super::{Launch, Started, ending};
 use crate::sys::pidfd;
 use crate::sys::spawn::Spawned;
-use crate::wire::{INIT_NAME, Kind, Report};
+use crate::wire::{Kind, Report};
 
-/// How long an end of file may lag behind EXECUTING before /proc is asked whether the program runs.
-const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
-/// The same where init stays and the kernel does not list its children: a failure would have been reported by then.
-const STAYING_INIT_GRACE: Duration = Duration::from_secs(5);
 /// How long others may have to wait for a process to enter its cgroups.
 const ENTER_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -95,8 +92,10 @@ impl<'a> Attempt<'a> {
                     }
                     Kind::Terminal => return Err(ChannelError::Malformed.into()),
                     Kind::Listener => self.listen(fd)?,
-                    Kind::Failed => return Err(self.step_failed(&report)),
-                    Kind::Executing => return self.see_executed(),
+                    Kind::Failed => return Err(step_failed(self.launch.describe, &report)),
+                    Kind::Held if self.launch.hold => return self.check_prepared(),
+                    Kind::Executing if !self.launch.hold => return self.executed(),
+                    Kind::Held | Kind::Executing => return Err(ChannelError::Malformed.into()),
                 },
                 Event::Closed | Event::Ended => return Err(LaunchError::EndedEarly { exit: None }),
             }
@@ -200,114 +199,25 @@ impl<'a> Attempt<'a> {
         Ok(self.channel.go()?)
     }
 
-    fn step_failed(&self, report: &Report) -> LaunchError {
-        let (index, cause) = (report.op, StepFailure::of(report));
-        LaunchError::Step {
-            index,
-            words: (self.launch.describe)(index),
-            cause,
+    fn check_prepared(&self) -> Result<(), LaunchError> {
+        match self.must_wait() && !self.prepared {
+            true => Err(LaunchError::DidNotWait),
+            false => Ok(()),
         }
     }
 
-    /// After EXECUTING: the end of file tells that the exec closed the socket, or that init died in it; only a look at the
-    /// process tells which.
-    fn see_executed(&mut self) -> Result<(), LaunchError> {
-        if self.must_wait() && !self.prepared {
-            return Err(LaunchError::DidNotWait);
-        }
-        let executing = Instant::now();
-        loop {
-            let patience = Instant::now() + END_OF_FILE_GRACE;
-            let deadline = self
-                .launch
-                .limits
-                .deadline
-                .map_or(patience, |deadline| deadline.min(patience));
-            let limits = Limits {
-                deadline: Some(deadline),
-                ..self.launch.limits
-            };
-            match self.channel.next(&self.process, limits) {
-                Ok(Event::Report(report, _)) if report.kind == Kind::Failed => {
-                    return Err(self.step_failed(&report));
-                }
-                Ok(Event::Report(..)) => return Err(ChannelError::Malformed.into()),
-                Ok(Event::Closed | Event::Ended) => return self.see_program(),
-                // Another thread's fork may hold init's end of the socket for as long as it likes.
-                Err(ChannelError::TimedOut) if !self.is_late() => {
-                    let runs = match self.launch.init_stays {
-                        true => {
-                            executing.elapsed() > STAYING_INIT_GRACE || self.child_runs_program()?
-                        }
-                        false => self.runs_program()? == Some(true),
-                    };
-                    if runs {
-                        return self.last_word();
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// The socket is closed: the exec succeeded, or a signal (of a seccomp filter that forbids execve) ended init in it.
-    fn see_program(&mut self) -> Result<(), LaunchError> {
-        if self.launch.init_stays {
-            return Ok(());
-        }
-        let mut ended = false;
-        loop {
-            match self.runs_program()? {
-                Some(true) => return Ok(()),
-                Some(false) if ended => return Err(LaunchError::EndedEarly { exit: None }),
-                // Gone already, reaped by other code of the host: nobody can tell any more, and its status will.
-                None => return Ok(()),
-                Some(false) if self.is_late() => return Err(ChannelError::TimedOut.into()),
-                Some(false) => {}
-            }
-            // It is between closing its descriptors and ending.
-            let soon = Some(Instant::now() + Duration::from_micros(100));
-            ended = self.process.wait_until(soon).unwrap_or(true);
-        }
-    }
-
-    /// Whether the process executes something else than init; `None` when it has no directory in /proc any more.
-    fn runs_program(&mut self) -> Result<Option<bool>, LaunchError> {
-        let dir = match self
-            .dir
-            .take()
-            .map_or_else(|| ProcessDir::open(&self.process), Ok)
-        {
-            Err(ProcfsError::Process { .. }) => return Ok(None),
-            other => other?,
+    fn executed(&mut self) -> Result<(), LaunchError> {
+        self.check_prepared()?;
+        let execution = Execution {
+            channel: &self.channel,
+            process: &self.process,
+            init: self.program.identity(),
+            init_stays: self.launch.init_stays,
+            describe: self.launch.describe,
+            limits: self.launch.limits,
+            dir: self.dir.take(),
         };
-        let runs = match dir.program() {
-            Ok(program) => Some(program != self.program.identity()),
-            // A process that has ended has no program, but keeps the name that the exec gave it.
-            Err(_) => dir
-                .read("comm", 64)
-                .ok()
-                .map(|name| name.trim_ascii_end() != INIT_NAME.to_bytes()),
-        };
-        self.dir = Some(dir);
-        Ok(runs)
-    }
-
-    /// The same of the child of an init that stays.
-    fn child_runs_program(&mut self) -> Result<bool, LaunchError> {
-        let program = match ProcessDir::open(&self.process) {
-            Err(ProcfsError::Process { .. }) => None,
-            other => other?.child_program(),
-        };
-        Ok(program.is_some_and(|program| program != self.program.identity()))
-    }
-
-    /// A failure may have been reported between the last look at the socket and the one at the process.
-    fn last_word(&self) -> Result<(), LaunchError> {
-        match self.channel.receive()? {
-            Some(Event::Report(report, _)) => Err(self.step_failed(&report)),
-            _ => Ok(()),
-        }
+        execution.see()
     }
 
     fn must_wait(&self) -> bool {
@@ -317,13 +227,6 @@ impl<'a> Attempt<'a> {
             || launch.id_maps.is_some()
             || launch.oom_score_adj.is_some()
             || launch.pre_start.is_some()
-    }
-
-    fn is_late(&self) -> bool {
-        self.launch
-            .limits
-            .deadline
-            .is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Ends everything that was started and says what is left, if anything.

@@ -136,6 +136,11 @@ impl Channel {
         Ok((Channel { socket: ours }, theirs))
     }
 
+    /// A connection to an init that listens.
+    pub(crate) fn of(socket: OwnedFd) -> Channel {
+        Channel { socket }
+    }
+
     /// Sends what fits without waiting; true when all is sent. It may be called before init exists.
     pub(crate) fn send_ahead(&self, outgoing: &mut Outgoing) -> Result<bool, ChannelError> {
         while !outgoing.is_sent() {

@@ -13,6 +13,8 @@ mod attempt;
 mod channel;
 mod ending;
 mod error;
+mod executed;
+mod held;
 mod idhelper;
 mod idmap;
 mod idns;
@@ -26,6 +28,7 @@ mod tests;
 pub(crate) use channel::Limits;
 pub(crate) use ending::{FROZEN_PATIENCE, Killed};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
+pub(crate) use held::{Held, release};
 pub(crate) use idhelper::IdHelpers;
 pub(crate) use idmap::{IdMaps, IdRange, one_line, outside, parse as parse_id_map, root_of};
 pub(crate) use idns::id_namespace;
@@ -61,6 +64,8 @@ pub(crate) struct Launch<'a> {
     /// Gets the listener of the container's filter, on this thread, before the program is executed. Without it a filter with
     /// a listener fails the launch.
     pub(crate) listener: Option<&'a mut ListenerCallback<'a>>,
+    /// The plan holds before the program: the launch is done when it does, and [`release`] is the rest.
+    pub(crate) hold: bool,
     /// Init stays as PID 1 beside the payload: an end of file then does not mean that the process is the payload.
     pub(crate) init_stays: bool,
     /// Runs once the process is in its cgroups, or a second after it was started.

@@ -3,6 +3,7 @@
 mod cgroup;
 mod exec;
 mod filter;
+mod held;
 mod host;
 mod inherited;
 mod support;

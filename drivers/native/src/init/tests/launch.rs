@@ -87,6 +87,7 @@ impl Plan {
                 }
                 Kind::Listener => (&ours).write_all(&[GO]).unwrap(),
                 Kind::Terminal => ended.master = fd.map(File::from),
+                Kind::Held => unreachable!("no plan of these tests holds"),
                 Kind::Failed | Kind::Executing => ended.executed = report.kind == Kind::Executing,
             }
             ended.reports.push(report);

@@ -33,6 +33,11 @@ impl Plan {
         plan
     }
 
+    /// One more operation.
+    pub(super) fn push(&mut self, op: &Op) {
+        self.writer.push(op);
+    }
+
     /// Passes a descriptor; its slot.
     pub(super) fn pass(&mut self, fd: impl Into<OwnedFd>) -> u16 {
         self.fds.push(fd.into());
@@ -73,6 +78,7 @@ impl Plan {
             oom_score_adj: None,
             pre_start: None,
             listener: None,
+            hold: false,
             init_stays: false,
             entered: None,
             release_killed: None,

@@ -99,6 +99,7 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         oom_score_adj: None,
         pre_start: None,
         listener: None,
+        hold: false,
         init_stays: plan.init,
         entered: None,
         release_killed: None,
