@@ -27,6 +27,7 @@ fn arrows(
     let host = &OURS[1..6];
     match path.split('/').collect::<Vec<_>>()[..] {
         ["drivers", "core", ..] => ("execdriver_core", &[], &[]),
+        ["drivers", "native", "oci", ..] => ("execdriver_oci", &OURS[1..3], &OURS[1..3]),
         ["drivers", "native", ..] => ("execdriver_native", &OURS[1..2], &OURS[5..6]),
         ["drivers", "windows", ..] => ("execdriver_windows", &OURS[1..2], &OURS[5..6]),
         ["drivers", "fake", ..] => ("execdriver_fake", &OURS[1..2], &OURS[5..6]),

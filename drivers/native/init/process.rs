@@ -46,7 +46,6 @@ pub(crate) fn fork(init: &Init) -> Done {
     })
 }
 
-<<<<<<< HEAD
 /// Leaves nothing that is worth looking at: no right but the payload's own, and no descriptor but the socket and the
 /// streams. Against CAP_SYS_PTRACE nothing else helps, which gets around dumpability (ptrace(2)).
 pub(crate) fn bare(init: &mut Init) -> Done {
@@ -56,7 +55,8 @@ pub(crate) fn bare(init: &mut Init) -> Done {
     }
     init.slots.fill(-1);
     close_leftovers(init)
-=======
+}
+
 /// Waits for whoever starts the container, which may be another process than the one that made it.
 pub(crate) fn hold(init: &mut Init, slot: u16) -> Done {
     let listener = init.take_slot(slot)?;
@@ -69,7 +69,6 @@ pub(crate) fn hold(init: &mut Init, slot: u16) -> Done {
             return Ok(());
         }
     }
->>>>>>> cc393d0 (Hold a launch before its program, for another process to let it go)
 }
 
 /// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.

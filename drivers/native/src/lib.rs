@@ -29,3 +29,11 @@ mod sys;
 mod wire;
 
 pub use driver::NativeDriver;
+
+/// What the program `execdriver-oci` is made of. No interface for others: it changes with that program.
+#[doc(hidden)]
+pub mod oci {
+    pub use crate::container::oci::{
+        Create, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
+    };
+}

@@ -39,7 +39,7 @@ pub(crate) use create::mend;
 pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
 pub(crate) use error::{CgroupError, program_mend};
 pub(crate) use freeze::Frozen;
-pub(crate) use manager::Manager;
+pub(crate) use manager::{Manager, Place};
 pub(crate) use oom::OomWatch;
 pub(crate) use path::CgroupPath;
 pub(crate) use planned::remove_planned;

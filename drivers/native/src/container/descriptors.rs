@@ -45,6 +45,8 @@ pub(super) struct Slots<'a> {
     pub(super) entries: &'a [OwnedFd],
     /// The write end of the pipe for the program's wait status.
     pub(super) status: Option<&'a OwnedFd>,
+    /// The socket on which init waits to be started.
+    pub(super) start: Option<BorrowedFd<'a>>,
     pub(super) id_namespaces: IdNamespaces,
 }
 
@@ -80,6 +82,7 @@ impl<'a> Slots<'a> {
                 Ok(Held::Process(Arc::new(own)))
             }
             FdSlot::Mapped(tree) => Ok(Held::Owned(self.id_namespaces.tree(tree)?)),
+            FdSlot::Start => Ok(Held::Lent(self.start.ok_or_else(|| missing(slot))?)),
             FdSlot::Status => Ok(Held::Lent(
                 self.status.ok_or_else(|| missing(slot))?.as_fd(),
             )),

@@ -183,17 +183,24 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
             }
             Error::invalid("process_config.user", format!("{words}: {reason}"))
         }
-        (_, Detail::Filter) => setup("load the seccomp filter")(cause),
-        (_, Detail::NotExecuted) if cause.killed_by() == Some(libc::SIGSYS) => {
-            forbidden(program, cause)
-        }
-        (_, Detail::NotExecuted) => setup(&format!("execute {program}"))(cause),
-        (Some(Op::Exec { .. }), _) => execution(program, cause),
+        (_, Detail::Filter | Detail::NotExecuted) => late_step(false, words, cause, program),
+        (Some(Op::Exec { .. }), _) => late_step(true, words, cause, program),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
         (Some(op), _) => match confinement_field(&op, &cause) {
             Some(field) => invalid(field),
             None => setup(&words)(cause),
         },
+        _ => setup(&words)(cause),
+    }
+}
+
+/// An operation that failed after everything was set up, `executes`: the last one.
+pub(super) fn late_step(executes: bool, words: String, cause: StepFailure, program: &str) -> Error {
+    match cause.detail {
+        Detail::Filter => setup("load the seccomp filter")(cause),
+        Detail::NotExecuted if cause.killed_by() == Some(libc::SIGSYS) => forbidden(program, cause),
+        Detail::NotExecuted => setup(&format!("execute {program}"))(cause),
+        _ if executes => execution(program, cause),
         _ => setup(&words)(cause),
     }
 }

@@ -158,6 +158,7 @@ impl Exec<'_> {
             strict: self.request.options.strict,
             filter: self.filter.clone(),
             listener: self.life.hooks.seccomp_listener.is_some(),
+            hold: false,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(&Kind::User) {
@@ -173,6 +174,7 @@ impl Exec<'_> {
             container: Some(self.container),
             entries: &entries,
             status: None,
+            start: None,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

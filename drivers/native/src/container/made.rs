@@ -3,7 +3,7 @@
 use super::error;
 use crate::cgroup::devices::{DevicePrograms, DeviceRule};
 use crate::cgroup::limits;
-use crate::cgroup::{Cgroup, CgroupError, Counters, Manager};
+use crate::cgroup::{Cgroup, CgroupError, Counters, Manager, Place};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
 use crate::state::{
@@ -33,10 +33,22 @@ impl Made {
     ) -> Result<Self> {
         let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
         let place = manager.place(&spec.cgroup_parent, &spec.id, ordinary)?;
+        Self::begin_at((store, manager), &place, spec, facts, |_| {})
+    }
+
+    /// The same with the cgroup at this place, and more in the record.
+    pub(super) fn begin_at(
+        (store, manager): (&Store, &Manager),
+        place: &Place,
+        spec: &Spec,
+        facts: &HostFacts,
+        note: impl FnOnce(&mut Record),
+    ) -> Result<Self> {
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Record::starting(&spec.id, parent);
         describe(&mut record, spec);
+        note(&mut record);
         record.planned_cgroups = place.planned(&facts.cgroups);
         let (entry, locked) = store.create(&record)?;
         let mut made = Self {
@@ -45,7 +57,7 @@ impl Made {
             no_cgroup: String::new(),
             cleaned: false,
         };
-        let taken = match manager.create(&facts.cgroups, &place, &needed) {
+        let taken = match manager.create(&facts.cgroups, place, &needed) {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 record.planned_cgroups.clear();
@@ -137,7 +149,17 @@ impl Made {
         }
     }
 
-    fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record> {
+    /// Its directory.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Leaves everything as it is: the container outlives whoever made it.
+    pub(super) fn leave(mut self) {
+        self.cleaned = true;
+    }
+
+    pub(super) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record> {
         let locked = self.entry.lock(LOCK_PATIENCE);
         let changed = locked.and_then(|locked| locked.modify(change));
         changed.map_err(|error| match error {

@@ -20,6 +20,7 @@ mod list;
 mod made;
 mod mapped;
 mod members;
+pub(crate) mod oci;
 mod oom;
 mod pause;
 mod run;

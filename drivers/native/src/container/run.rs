@@ -171,6 +171,7 @@ impl Run<'_> {
             strict: self.life.options.strict,
             filter,
             listener: self.life.hooks.seccomp_listener.is_some(),
+            hold: false,
         };
         let plan = Plan::build(&spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
@@ -193,6 +194,7 @@ impl Run<'_> {
             container: None,
             entries: &entries,
             status: status_write.as_ref(),
+            start: None,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
@@ -258,7 +260,7 @@ impl Run<'_> {
 }
 
 /// The facts of the host that a plan is made with.
-fn plan_host(spec: &Spec, facts: &HostFacts, made: &Made) -> Host {
+pub(super) fn plan_host(spec: &Spec, facts: &HostFacts, made: &Made) -> Host {
     let limited = spec.limits().is_some_and(limits::asks);
     let mut host = host::host(facts, made.cgroup(), limited);
     if asks_sub_ids(spec, &host) {

@@ -109,6 +109,8 @@ pub(crate) enum FdSlot {
     Mapped(Box<MappedTree>),
     /// The write end of a pipe for the program's wait status, when init stays.
     Status,
+    /// The socket on which init waits for whoever starts the program.
+    Start,
 }
 
 /// How the process is run, apart from what the container is.
@@ -126,6 +128,8 @@ pub(crate) struct RunInput {
     pub(crate) filter: Option<Arc<Filter>>,
     /// Whether somebody takes a filter's listener.
     pub(crate) listener: bool,
+    /// Whether the program waits for somebody who starts it.
+    pub(crate) hold: bool,
 }
 
 impl Plan {
@@ -235,6 +239,15 @@ impl Plan {
     pub(crate) fn root_on_host(&self) -> Option<(u32, u32)> {
         let maps = self.id_maps.as_ref()?;
         outside(&maps.uids, 0).zip(outside(&maps.gids, 0))
+    }
+
+    /// The number of the first step after the wait for a start, and the words from there on.
+    pub(crate) fn after_hold(&self) -> Option<(u32, Vec<String>)> {
+        let holds = |step: &Step| matches!(step.op(), Some(Op::Hold { .. }));
+        let next = self.steps.iter().position(holds)? + 1;
+        let words = self.steps.iter().skip(next);
+        let words = words.map(|step| step.words().to_owned()).collect();
+        Some((u32::try_from(next).ok()?, words))
     }
 
     /// The words of the step that a report names.

@@ -124,6 +124,10 @@ impl Wanted<'_> {
                 "tie it to the host program",
             );
         }
+        if self.input.hold {
+            let slot = slot(fds, FdSlot::Start)?;
+            steps.push(&Op::Hold { slot }, "wait to be started");
+        }
         if self.init {
             filter::guard(self.input, steps);
             let status = slot(fds, FdSlot::Status)?;

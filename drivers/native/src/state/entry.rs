@@ -7,14 +7,16 @@ use super::store::checked;
 use crate::at;
 use crate::sys::flock::Lock;
 use nix::errno::Errno;
+use nix::sys::socket::UnixAddr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STATE: &str = "state.json";
+const START: &str = "start.sock";
 const EXEC_PREFIX: &str = "exec-";
 const SUFFIX: &str = ".json";
 
@@ -65,6 +67,18 @@ impl Entry {
     /// Reads the record of an exec.
     pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
         read_exec(&self.dir, &self.root, &self.id, exec)
+    }
+
+    /// The address of the socket by which the container's program is started. An address holds 108 bytes, and the way to the
+    /// directory may be longer.
+    pub(crate) fn start_address(&self) -> nix::Result<UnixAddr> {
+        let dir = self.dir.as_raw_fd();
+        UnixAddr::new(format!("/proc/self/fd/{dir}/{START}").as_str())
+    }
+
+    /// Nobody starts it any more. What cannot be removed now goes with the directory.
+    pub(crate) fn remove_start_address(&self) {
+        let _ = dir::remove_if_there(self.dir.as_fd(), OsStr::new(START));
     }
 
     /// Waits, at most `patience`, until transitions of this entry are ours alone.

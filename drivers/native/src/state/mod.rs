@@ -22,7 +22,7 @@ pub(crate) use entry::{Entry, Locked};
 pub(crate) use error::StateError;
 pub(crate) use process::{Liveness, ProcessId};
 pub(crate) use record::{
-    CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status, TerminalRecord,
-    UnitRecord,
+    BundleRecord, CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status,
+    TerminalRecord, UnitRecord,
 };
 pub(crate) use store::{LOCK_PATIENCE, Store};

@@ -3,8 +3,9 @@
 use super::process::{Liveness, ProcessId};
 use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
-use oci_spec::runtime::{LinuxNamespaceType, LinuxResources};
+use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The format that this version writes and the only one that it reads.
@@ -55,6 +56,25 @@ pub(crate) struct Record {
     /// Something with CAP_SYS_PTRACE was put into its pid namespace: an exec, or a container that joined it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) traced: bool,
+    /// What it is to an OCI runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bundle: Option<Box<BundleRecord>>,
+}
+
+/// What an OCI runtime has to know of a container beside all others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BundleRecord {
+    /// The bundle's directory, absolute.
+    pub(crate) path: String,
+    /// The document's own version.
+    pub(crate) version: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<Hooks>,
+    /// The number of init's first step after it was let go, and the words of those steps.
+    pub(crate) first_step: u32,
+    pub(crate) steps: Vec<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -67,6 +87,8 @@ fn is_zero(number: &u64) -> bool {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     Starting,
+    /// It waits for whoever starts its program: an OCI runtime's.
+    Created,
     Running,
 }
 
@@ -163,6 +185,7 @@ impl Record {
             terminal: None,
             exec_oom_kills: 0,
             traced: false,
+            bundle: None,
         }
     }
 
@@ -172,7 +195,7 @@ impl Record {
         match (&self.init, self.status) {
             (Some(init), _) => init.liveness(),
             (None, Status::Starting) => self.parent.liveness(),
-            (None, Status::Running) => Liveness::Gone,
+            (None, Status::Created | Status::Running) => Liveness::Gone,
         }
     }
 
@@ -180,7 +203,9 @@ impl Record {
     /// whether it is paused only its cgroup knows.
     pub(crate) fn state(&self) -> ContainerState {
         match (self.liveness(), self.status) {
-            (Liveness::Alive | Liveness::Unknown(_), Status::Starting) => ContainerState::Starting,
+            (Liveness::Alive | Liveness::Unknown(_), Status::Starting | Status::Created) => {
+                ContainerState::Starting
+            }
             (Liveness::Alive | Liveness::Unknown(_), Status::Running) => ContainerState::Running,
             _ => ContainerState::Stopped,
         }

@@ -171,10 +171,12 @@ impl Store {
     }
 }
 
-/// An id that is safe to join into a path; checked here too, whoever the caller is.
+/// An id that is safe to join into a path; checked here too, whoever the caller is. Those of OCI runtimes may have `+` and `.`,
+/// which verbs of the driver have refused before.
 pub(super) fn checked(id: &str) -> Result<&str, StateError> {
-    match ContainerId::parse(id) {
-        Ok(_) => Ok(id),
-        Err(_) => Err(StateError::InvalidId { id: id.to_owned() }),
+    let plain = id.replace(['+', '.'], "_");
+    match ContainerId::parse(&plain) {
+        Ok(_) if id != "." && id != ".." => Ok(id),
+        _ => Err(StateError::InvalidId { id: id.to_owned() }),
     }
 }

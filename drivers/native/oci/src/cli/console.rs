@@ -1,0 +1,50 @@
+//! `--console-socket`: the terminal's master goes to whoever listens there.
+
+use super::failure::Failure;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// A terminal has to go somewhere, and a socket has to get one.
+pub(super) fn check(socket: Option<&Path>, terminal: bool, attended: bool) -> Result<(), Failure> {
+    match (socket, terminal) {
+        (None, true) if !attended => Err(Failure::usage(
+            "process.terminal: cannot allocate tty if detached without --console-socket",
+        )),
+        (Some(_), false) => Err(Failure::usage(
+            "--console-socket: cannot use console socket if process.terminal is false",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Sends the master, with newlines as the programs write them.
+pub(super) fn send(path: &Path, master: &OwnedFd) -> Result<(), Failure> {
+    raw_output(master)?;
+    let failed = |error| Failure::system(format!("console socket {}", path.display()), error);
+    let socket = UnixStream::connect(path).map_err(failed)?;
+    let fds = [master.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    // The text is for people: the descriptor is what is taken.
+    let name = [IoSlice::new(b"/dev/ptmx")];
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &name,
+        &rights,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .map_err(|errno| failed(errno.into()))?;
+    Ok(())
+}
+
+/// Clears ONLCR: the terminal at the other end of the client does that.
+pub(super) fn raw_output(master: &OwnedFd) -> Result<(), Failure> {
+    let failed = |errno: nix::Error| Failure::system("set the terminal's modes", errno);
+    let mut modes = tcgetattr(master).map_err(failed)?;
+    modes.output_flags.remove(OutputFlags::ONLCR);
+    tcsetattr(master, SetArg::TCSANOW, &modes).map_err(failed)
+}

@@ -1,0 +1,70 @@
+//! The options before the verb.
+
+use super::failure::Failure;
+use clap::{Args, ValueEnum};
+use execdriver_native::oci::Runtime;
+use std::path::PathBuf;
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// The directory of the containers' state [default: /run/execdriver-oci, for ordinary users below $XDG_RUNTIME_DIR].
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// A file to which errors are appended too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// The form of what goes to the log.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+    /// Say more in the log.
+    #[arg(long)]
+    pub(super) debug: bool,
+    /// Let systemd make the cgroups.
+    #[arg(long)]
+    systemd_cgroup: bool,
+    /// `true`, `false` or `auto`, for clients that say it: what an ordinary user may do is found out.
+    #[arg(long, value_name = "WHEN", value_parser = ["true", "false", "auto"], default_value = "auto")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rootless: String,
+    /// The program of CRIU.
+    #[arg(long, value_name = "PATH", default_value = "criu")]
+    pub(super) criu: PathBuf,
+    /// Print the version.
+    #[arg(long, short = 'v')]
+    pub(super) version: bool,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// `time="..." level=error msg="..."`.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl Global {
+    /// The runtime at the root.
+    pub(super) fn open(&self) -> Result<Runtime, Failure> {
+        let root = match &self.root {
+            Some(root) => root.clone(),
+            None => default_root()?,
+        };
+        Ok(Runtime::open(&root, self.systemd_cgroup)?)
+    }
+}
+
+fn default_root() -> Result<PathBuf, Failure> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(PathBuf::from("/run/execdriver-oci"));
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(directory) if !directory.is_empty() => {
+            Ok(PathBuf::from(directory).join("execdriver-oci"))
+        }
+        _ => Err(Failure::usage(
+            "where is the state to be kept? XDG_RUNTIME_DIR is not set: give --root",
+        )),
+    }
+}

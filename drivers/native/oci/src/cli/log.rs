@@ -1,0 +1,57 @@
+//! Where errors go: one line to stderr, and one to the log as its readers parse it.
+
+use super::global::{Global, LogFormat};
+use execdriver_core::Timestamp;
+use serde::Serialize;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::SystemTime;
+
+/// Field names and order are those of the readers: containerd, Docker and Podman.
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'a str,
+    msg: &'a str,
+    time: String,
+}
+
+/// Tells an error.
+pub(super) fn error(global: &Global, message: &str) {
+    let line = line(global.log_format, "error", message);
+    let Some(path) = &global.log else {
+        match global.log_format {
+            LogFormat::Text => eprintln!("{message}"),
+            LogFormat::Json => eprintln!("{line}"),
+        }
+        return;
+    };
+    eprintln!("{message}");
+    let log = OpenOptions::new().append(true).create(true).open(path);
+    // One write, so that lines of several processes do not mix.
+    let written = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
+    if let Err(error) = written {
+        eprintln!("cannot write to the log {}: {error}", path.display());
+    }
+}
+
+fn line(format: LogFormat, level: &str, msg: &str) -> String {
+    let time = Timestamp::from(SystemTime::now()).to_string();
+    match format {
+        LogFormat::Text => format!("time={time:?} level={level} msg={msg:?}"),
+        LogFormat::Json => serde_json::to_string(&Line { level, msg, time }).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_json_has_what_docker_reads() {
+        let line = line(LogFormat::Json, "error", "exec: \"/x\": no");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["level"], "error");
+        assert_eq!(read["msg"], "exec: \"/x\": no");
+        assert!(read["time"].as_str().unwrap().ends_with('Z'));
+    }
+}

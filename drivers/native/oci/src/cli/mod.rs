@@ -1,0 +1,114 @@
+//! The command line: global options, the verbs, and how an error is told.
+
+mod bundle;
+mod console;
+mod create;
+mod delete;
+mod failure;
+mod foreground;
+mod global;
+mod kill;
+mod list;
+mod log;
+mod making;
+mod pause;
+mod pid_file;
+mod ps;
+mod run;
+mod start;
+mod state;
+
+use clap::{Parser, Subcommand};
+use failure::{Answer, Failure};
+use global::Global;
+use std::process::ExitCode;
+
+/// An OCI runtime: runs containers that are described by bundles.
+#[derive(Debug, Parser)]
+#[command(name = "execdriver-oci", disable_version_flag = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a container whose program waits for `start`.
+    Create(create::Args),
+    /// Start the program of a container that was made.
+    Start(start::Args),
+    /// Make a container and start its program.
+    Run(run::Args),
+    /// Print the state of a container as JSON.
+    State(state::Args),
+    /// Send a signal to a container's first process, or to all of its processes.
+    Kill(kill::Args),
+    /// Remove a container and what it used.
+    Delete(delete::Args),
+    /// List the containers below the root.
+    List(list::Args),
+    /// List the processes of a container.
+    Ps(ps::Args),
+    /// Let all processes of a container stand still.
+    Pause(pause::Args),
+    /// Let the processes of a paused container go on.
+    Resume(pause::Args),
+}
+
+/// Parses the command line, does the verb, and tells an error.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let verb = match cli.verb {
+        _ if cli.global.version => {
+            print!("{}", version());
+            return ExitCode::SUCCESS;
+        }
+        Some(verb) => verb,
+        None => return tell(&cli.global, &Failure::usage("which verb? see --help")),
+    };
+    match act(&cli.global, verb) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => tell(&cli.global, &failure),
+    }
+}
+
+fn act(global: &Global, verb: Verb) -> Answer {
+    match verb {
+        Verb::Create(args) => create::run(global, args),
+        Verb::Start(args) => start::run(global, &args),
+        Verb::Run(args) => run::run(global, args),
+        Verb::State(args) => state::run(global, &args),
+        Verb::Kill(args) => kill::run(global, &args),
+        Verb::Delete(args) => delete::run(global, &args),
+        Verb::List(args) => list::run(global, &args),
+        Verb::Ps(args) => ps::run(global, &args),
+        Verb::Pause(args) => pause::pause(global, &args),
+        Verb::Resume(args) => pause::resume(global, &args),
+    }
+}
+
+fn tell(global: &Global, failure: &Failure) -> ExitCode {
+    log::error(global, &failure.message);
+    ExitCode::from(failure.code)
+}
+
+/// Help goes to stdout and is no error; a wrong command line is 1 as with other runtimes.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a stream that is closed.
+    let _ = error.print();
+    ExitCode::from(u8::from(error.use_stderr()))
+}
+
+/// The lines that clients look at for a name and for the specification's version.
+fn version() -> String {
+    let own = env!("CARGO_PKG_VERSION");
+    format!(
+        "execdriver-oci version {own}\nspec: {}\n",
+        execdriver_native::oci::SPEC_VERSION
+    )
+}

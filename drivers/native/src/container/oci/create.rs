@@ -1,0 +1,302 @@
+//! `create`: everything up to the program, which waits for `start`.
+
+use super::{Launched, OciError, OciResult, Runtime, document, hooks, state};
+use crate::cgroup::{Cgroup, CgroupPath, Place};
+use crate::container::descriptors::{Held, Slots};
+use crate::container::made::Made;
+use crate::container::mapped::IdNamespaces;
+use crate::container::run::plan_host;
+use crate::container::{error, starved, traced};
+use crate::facts::HostFacts;
+use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::plan::{Plan, RunInput, Sources};
+use crate::state::{BundleRecord, Record, Status, TerminalRecord};
+use crate::stdio;
+use execdriver_core::{Error, Pipes, Result, Spec};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
+use nix::sys::stat::{SFlag, fstat};
+use oci_spec::runtime;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A container to make. Its streams are those of the calling process, unless the document asks for a terminal.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Create<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// The bundle's document.
+    pub document: runtime::Spec,
+    /// The bundle's directory, absolute.
+    pub bundle: &'a Path,
+    /// Whether the program waits for `start`; else it runs when this returns.
+    pub hold: bool,
+}
+
+impl<'a> Create<'a> {
+    /// A container that waits for `start`.
+    pub fn new(id: &'a str, document: runtime::Spec, bundle: &'a Path) -> Self {
+        Self {
+            id,
+            document,
+            bundle,
+            hold: true,
+        }
+    }
+}
+
+impl Runtime {
+    /// Makes a container. On every error nothing of it is left.
+    ///
+    /// # Errors
+    /// The id is taken or is none, the document asks for what cannot be had, or a step failed.
+    pub fn create(&self, create: Create<'_>) -> OciResult<Launched> {
+        let facts = self.containers.facts();
+        let hold = create.hold;
+        let bundle = BundleRecord::of(&create);
+        let spec = document::specification(create)?;
+        let place = self.place(&spec, &facts)?;
+        let stores = (&self.containers.store, self.containers.manager());
+        let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
+        let made = Made::begin_at(stores, &place, &spec, &facts, note);
+        let made = made.map_err(|error| match error {
+            Error::AlreadyExists { id } => OciError::Exists { id },
+            other => other.into(),
+        })?;
+        let creation = Creation {
+            runtime: self,
+            spec: &spec,
+            made: &made,
+            hold,
+        };
+        let started = creation.start(&facts)?;
+        let mut alive = Alive(Some(Arc::clone(&started.process)));
+        creation.finish(&started)?;
+        alive.0 = None;
+        made.leave();
+        Ok(Launched {
+            process: started.process,
+            terminal: started.terminal,
+        })
+    }
+
+    /// Where the document wants its cgroup.
+    fn place(&self, spec: &Spec, facts: &HostFacts) -> Result<Place> {
+        let manager = self.containers.manager();
+        let linux = spec.oci.linux().as_ref();
+        let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
+        let path = path.map(Path::to_string_lossy).unwrap_or_default();
+        if path.contains(':') || path.is_empty() {
+            let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
+            return Ok(manager.place(&path, &spec.id, ordinary)?);
+        }
+        let (parent, leaf) = path
+            .trim_end_matches('/')
+            .rsplit_once('/')
+            .unwrap_or(("", &path));
+        let parent = if path.starts_with('/') && parent.is_empty() {
+            "/"
+        } else {
+            parent
+        };
+        Ok(Place::Directory(CgroupPath::new(parent, leaf)?))
+    }
+}
+
+impl BundleRecord {
+    fn of(create: &Create<'_>) -> Self {
+        let annotations = create.document.annotations().clone().unwrap_or_default();
+        Self {
+            path: create.bundle.to_string_lossy().into_owned(),
+            version: create.document.version().clone(),
+            annotations: annotations.into_iter().collect(),
+            hooks: create.document.hooks().clone(),
+            first_step: 0,
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// A creation under way.
+struct Creation<'a> {
+    runtime: &'a Runtime,
+    spec: &'a Spec,
+    made: &'a Made,
+    hold: bool,
+}
+
+impl Creation<'_> {
+    fn start(&self, facts: &HostFacts) -> OciResult<Started> {
+        let containers = &self.runtime.containers;
+        let (spec, made) = (self.spec, self.made);
+        let process = spec.oci.process().as_ref();
+        let tty = process.is_some_and(|process| process.terminal().unwrap_or(false));
+        let (child, _streams) = stdio::prepare(Pipes::inherit(), tty).map_err(Error::from)?;
+        let filter = containers.filter(&spec.exec_defaults(), facts)?;
+        let host = plan_host(spec, facts, made);
+        let sources = Sources::resolve(spec, &host);
+        let entries = made
+            .cgroup()
+            .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files);
+        let entries = entries.map_err(Error::from)?;
+        let input = RunInput {
+            cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
+            owned_streams: child.fds().map_or(0, pipes_among),
+            filter,
+            hold: self.hold,
+            ..RunInput::default()
+        };
+        let plan = Plan::build(spec, &host, &sources, &input).map_err(Error::from)?;
+        made.restrict(&plan.cgroup, &containers.device_programs)?;
+        traced::note_joined(containers, process, &plan.fds)?;
+        let start = self.start_socket()?;
+        let slots = Slots {
+            containers,
+            stdio: &child,
+            container: None,
+            entries: &entries,
+            status: None,
+            start: start.as_ref().map(AsFd::as_fd),
+            id_namespaces: IdNamespaces::default(),
+        };
+        let held = slots.open(&plan.fds)?;
+        self.launch(&plan, &held)
+    }
+
+    /// The socket on which init waits, in the state directory, whose path may be longer than an address.
+    fn start_socket(&self) -> Result<Option<OwnedFd>> {
+        if !self.hold {
+            return Ok(None);
+        }
+        let failed = || error::setup::<nix::errno::Errno>("make the socket that the start goes by");
+        let made = socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        );
+        let made = made.map_err(failed())?;
+        let address = self.made.entry().start_address().map_err(failed())?;
+        bind(made.as_raw_fd(), &address).map_err(failed())?;
+        listen(&made, Backlog::new(8).map_err(failed())?).map_err(failed())?;
+        Ok(Some(made))
+    }
+
+    fn launch(&self, plan: &Plan, held: &[Held<'_>]) -> OciResult<Started> {
+        let made = self.made;
+        let message = plan.message().map_err(Error::from)?;
+        let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
+        let cgroup = made.cgroup().ok();
+        let mut place = |process: &Arc<Process>| {
+            self.record(process.pid(), plan)?;
+            Ok(())
+        };
+        let mut pre_start = |_: &Arc<Process>| Ok(self.before_start()?);
+        let started = launch(Launch {
+            listener: None,
+            namespaces: plan.clone_flags,
+            cgroup: cgroup.and_then(|cgroup| cgroup.unified_dir()),
+            message: &message,
+            fds: &fds,
+            describe: &|index| plan.describe(index),
+            id_maps: plan.id_maps.as_ref(),
+            place: Some(&mut place),
+            oom_score_adj: plan.oom_score_adj,
+            pre_start: Some(&mut pre_start),
+            hold: self.hold,
+            init_stays: false,
+            entered: None,
+            release_killed: None,
+            limits: Limits::default(),
+        });
+        started.map_err(|error| self.launch_error(error, plan))
+    }
+
+    fn launch_error(&self, error: LaunchError, plan: &Plan) -> OciError {
+        if matches!(error, LaunchError::EndedEarly { .. }) && self.made.aborted() {
+            let id = self.spec.id.clone();
+            return Error::Aborted { id }.into();
+        }
+        if starved::is(&error, self.made.cgroup().ok(), 0) {
+            return starved::error(error, None).into();
+        }
+        let args = self
+            .spec
+            .oci
+            .process()
+            .as_ref()
+            .and_then(|process| process.args().as_ref());
+        let program = args
+            .and_then(|args| args.first())
+            .map_or("", String::as_str);
+        error::launch(error, plan, program).into()
+    }
+
+    /// Records the first process, and the words of what it does after it is let go.
+    fn record(&self, pid: i32, plan: &Plan) -> Result<()> {
+        self.made.record_init(pid, plan)?;
+        if let Some((first, words)) = plan.after_hold() {
+            self.made.modify(|record| {
+                if let Some(bundle) = &mut record.bundle {
+                    bundle.first_step = first;
+                    bundle.steps = words;
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The hooks of the host that come before the container's file systems.
+    fn before_start(&self) -> OciResult<()> {
+        let Some(document) = self.spec.oci.hooks() else {
+            return Ok(());
+        };
+        let record = self.made.entry().read().map_err(Error::from)?;
+        let state = state::state(&record);
+        #[allow(deprecated, reason = "documents still have it")]
+        hooks::run("prestart", document.prestart().as_ref(), &state)?;
+        hooks::run("createRuntime", document.create_runtime().as_ref(), &state)
+    }
+
+    /// The container is made.
+    fn finish(&self, started: &Started) -> OciResult<()> {
+        let terminal = started.terminal.as_ref();
+        let terminal = terminal.and_then(|master| TerminalRecord::of_master(master.as_fd()).ok());
+        let hold = self.hold;
+        let record = self.made.modify(|record| {
+            record.status = if hold {
+                Status::Created
+            } else {
+                Status::Running
+            };
+            record.terminal = terminal;
+        })?;
+        match record.aborted {
+            true => Err(Error::Aborted { id: record.id }.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A process that must not outlive an error or a panic.
+struct Alive(Option<Arc<Process>>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if let Some(process) = &self.0 {
+            let _ = process.signal(libc::SIGKILL);
+            let _ = process.reap();
+        }
+    }
+}
+
+/// Bit n: descriptor n is a pipe, which the container's user is to own, so that it can open `/dev/stdout` anew. Anything
+/// else keeps its owner: a file or a device such as `/dev/null` is the host's.
+fn pipes_among(fds: [BorrowedFd<'_>; 3]) -> u8 {
+    let is_pipe =
+        |fd: &BorrowedFd<'_>| fstat(fd).is_ok_and(|stat| crate::at::is(&stat, SFlag::S_IFIFO));
+    (0..3)
+        .filter(|n| is_pipe(&fds[*n]))
+        .fold(0, |mask, n| mask | 1 << n)
+}

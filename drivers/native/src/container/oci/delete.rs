@@ -1,0 +1,81 @@
+//! `delete`: the end of a container, and of whatever a crash has left of one.
+
+use super::{OciError, OciResult, Runtime, Status, hooks, lock, named, state};
+use crate::cgroup::{Cgroup, pidns, remove_planned};
+use crate::container::descriptors::first_process;
+use crate::container::error;
+use crate::container::made::KILL_PATIENCE;
+use crate::state::{Record, StateError};
+use execdriver_core::Error;
+use std::os::fd::AsFd;
+
+impl Runtime {
+    /// Removes a container that is stopped, or was never started; with `force` any, and one that is not there is fine.
+    ///
+    /// # Errors
+    /// There is none, it runs, or something of it stays.
+    pub fn delete(&self, id: &str, force: bool) -> OciResult<()> {
+        let store = &self.containers.store;
+        let (entry, record) = match store.load(id) {
+            Ok(found) => found,
+            // A creation that was killed before it wrote its record, perhaps.
+            Err(StateError::NotFound { .. }) => {
+                let removed = store
+                    .remove_unrecorded(id)
+                    .map_err(|error| named(id, error))?;
+                return match removed || force {
+                    true => Ok(()),
+                    false => Err(OciError::NotFound { id: id.to_owned() }),
+                };
+            }
+            // Nobody can read it and nobody waits for it.
+            Err(error) if error.is_damage() => {
+                return store.remove_untrusted(id).map_err(|error| named(id, error));
+            }
+            Err(error) => return Err(named(id, error)),
+        };
+        let status = state::status(&record);
+        if !force && !matches!(status, Status::Stopped | Status::Created) {
+            return Err(OciError::NotStopped {
+                id: id.to_owned(),
+                status,
+            });
+        }
+        if status == Status::Creating {
+            // Whoever makes it gives up, and removes what there is when it sees that its process was killed.
+            self.containers.terminate(id)?;
+        }
+        let locked = match lock(&entry) {
+            // Somebody was faster.
+            Err(OciError::NotFound { .. }) => return Ok(()),
+            other => other?,
+        };
+        let record = locked.read().unwrap_or(record);
+        end(&record)?;
+        locked.remove().map_err(|error| named(id, error))?;
+        let bundle = record.bundle.as_deref().cloned().unwrap_or_default();
+        let poststop = bundle
+            .hooks
+            .as_ref()
+            .and_then(|hooks| hooks.poststop().as_ref());
+        hooks::run("poststop", poststop, &state::state(&record))
+    }
+}
+
+/// Kills what runs and removes the cgroup.
+fn end(record: &Record) -> OciResult<()> {
+    let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
+    let cgroup = cgroup.map_err(Error::from)?;
+    if let Some(frozen) = cgroup.as_ref().filter(|cgroup| cgroup.is_frozen_anywhere()) {
+        frozen.kill_all(KILL_PATIENCE).map_err(Error::from)?;
+    }
+    if let Some(process) = first_process(record) {
+        pidns::kill_init(process.as_fd(), KILL_PATIENCE)
+            .map_err(|errno| error::driver("kill the first process", errno))?;
+    }
+    if let Some(cgroup) = cgroup {
+        cgroup.destroy(KILL_PATIENCE).map_err(Error::from)?;
+    }
+    remove_planned(&record.planned_cgroups);
+    Ok(())
+}

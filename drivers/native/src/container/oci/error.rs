@@ -1,0 +1,53 @@
+//! What an OCI runtime's verbs answer, in the words that its clients look for.
+
+use super::Status;
+use execdriver_core::Error;
+
+/// What the verbs return.
+pub type OciResult<T> = Result<T, OciError>;
+
+/// Why a verb did nothing. containerd and Docker read these words: "does not exist", "container not running".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OciError {
+    /// Nothing of this id is below the root.
+    #[error("container {id:?} does not exist")]
+    NotFound {
+        /// The id.
+        id: String,
+    },
+    /// The id is taken.
+    #[error("container with given ID already exists: {id:?}")]
+    Exists {
+        /// The id.
+        id: String,
+    },
+    /// Not an id.
+    #[error("invalid container ID {id:?}: expected 1 to 200 of the letters, digits and _+-.")]
+    InvalidId {
+        /// What was given.
+        id: String,
+    },
+    /// The verb does not fit the state.
+    #[error("cannot {verb} a container in the {status} state")]
+    WrongState {
+        /// `start`, `exec in`.
+        verb: &'static str,
+        /// Where the container is.
+        status: Status,
+    },
+    /// There is nothing to signal.
+    #[error("container not running")]
+    NotRunning,
+    /// It has to be stopped, or killed by force.
+    #[error("cannot delete container {id} that is not stopped: {status}")]
+    NotStopped {
+        /// The id.
+        id: String,
+        /// Where the container is.
+        status: Status,
+    },
+    /// A step of the driver failed.
+    #[error(transparent)]
+    Driver(#[from] Error),
+}

@@ -1,0 +1,70 @@
+//! Containers as an OCI runtime has them: made by one process, started by another, deleted by a third.
+//!
+//! ```text
+//! create:  document -> (state, cgroup) -> Plan -> launch up to the hold -> the creator ends
+//! start:   record -> the socket on which init waits -> the program runs
+//! delete:  record -> cgroup and state removed
+//! ```
+//!
+//! What the record says is where the container got; whether it lives is asked of the kernel each time.
+
+mod create;
+mod delete;
+mod document;
+mod error;
+mod hooks;
+mod launched;
+mod signal;
+mod start;
+mod state;
+
+pub use create::Create;
+pub use error::{OciError, OciResult};
+pub use launched::{Launched, Outcome};
+pub use state::{SPEC_VERSION, State, Status};
+
+use super::Containers;
+use crate::cgroup::Manager;
+use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, StateError};
+use std::path::Path;
+
+/// The containers of an OCI runtime below one root.
+#[derive(Debug)]
+pub struct Runtime {
+    containers: Containers,
+}
+
+impl Runtime {
+    /// Opens the root, making what is missing of it. With `systemd` cgroups are made by systemd.
+    ///
+    /// # Errors
+    /// The root cannot be used, or systemd does not answer.
+    pub fn open(root: &Path, systemd: bool) -> OciResult<Self> {
+        let name = Manager::NAMES[usize::from(systemd)];
+        let manager = Manager::named(name).unwrap_or_default();
+        manager.check().map_err(execdriver_core::Error::from)?;
+        let containers = Containers::open(root, manager)?;
+        Ok(Self { containers })
+    }
+
+    /// The directory and the record of a container.
+    fn load(&self, id: &str) -> OciResult<(Entry, Record)> {
+        let found = self.containers.store.load(id);
+        found.map_err(|error| named(id, error))
+    }
+}
+
+/// Transitions of one container are one at a time.
+fn lock(entry: &Entry) -> OciResult<Locked> {
+    let locked = entry.lock(LOCK_PATIENCE);
+    locked.map_err(|error| named(entry.id(), error))
+}
+
+fn named(id: &str, error: StateError) -> OciError {
+    match error {
+        StateError::NotFound { .. } => OciError::NotFound { id: id.to_owned() },
+        StateError::AlreadyExists { .. } => OciError::Exists { id: id.to_owned() },
+        StateError::InvalidId { .. } => OciError::InvalidId { id: id.to_owned() },
+        other => OciError::Driver(other.into()),
+    }
+}
