@@ -34,6 +34,6 @@ pub use driver::NativeDriver;
 #[doc(hidden)]
 pub mod oci {
     pub use crate::container::oci::{
-        Create, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
+        Create, Exec, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
     };
 }

@@ -106,6 +106,37 @@ impl ExecDefaults {
         })
     }
 
+    /// A process that is whole, as an OCI runtime gets it: it takes from the container what a document says of all of its
+    /// processes, and capabilities, profile and label where it has none.
+    pub fn exec_process(&self, mut process: Process) -> ExecSpec {
+        if process.capabilities().is_none() {
+            process.set_capabilities(self.process.capabilities().clone());
+        }
+        if process
+            .apparmor_profile()
+            .as_ref()
+            .is_none_or(String::is_empty)
+        {
+            process.set_apparmor_profile(self.process.apparmor_profile().clone());
+        }
+        if process
+            .selinux_label()
+            .as_ref()
+            .is_none_or(String::is_empty)
+        {
+            process.set_selinux_label(self.process.selinux_label().clone());
+        }
+        if process.oom_score_adj().is_none() {
+            process.set_oom_score_adj(self.process.oom_score_adj());
+        }
+        ExecSpec {
+            process,
+            user: User::Ids,
+            named_capabilities: Capabilities::new(),
+            controls: self.controls.clone(),
+        }
+    }
+
     /// What later execs take over after an update of the container's limits.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod bundle;
 mod console;
 mod create;
 mod delete;
+mod exec;
 mod failure;
 mod foreground;
 mod global;
@@ -41,6 +42,8 @@ enum Verb {
     Start(start::Args),
     /// Make a container and start its program.
     Run(run::Args),
+    /// Run one more program in a container.
+    Exec(Box<exec::Args>),
     /// Print the state of a container as JSON.
     State(state::Args),
     /// Send a signal to a container's first process, or to all of its processes.
@@ -82,6 +85,7 @@ fn act(global: &Global, verb: Verb) -> Answer {
         Verb::Create(args) => create::run(global, args),
         Verb::Start(args) => start::run(global, &args),
         Verb::Run(args) => run::run(global, args),
+        Verb::Exec(args) => exec::run(global, &args),
         Verb::State(args) => state::run(global, &args),
         Verb::Kill(args) => kill::run(global, &args),
         Verb::Delete(args) => delete::run(global, &args),

@@ -293,7 +293,7 @@ impl Drop for Alive {
 
 /// Bit n: descriptor n is a pipe, which the container's user is to own, so that it can open `/dev/stdout` anew. Anything
 /// else keeps its owner: a file or a device such as `/dev/null` is the host's.
-fn pipes_among(fds: [BorrowedFd<'_>; 3]) -> u8 {
+pub(super) fn pipes_among(fds: [BorrowedFd<'_>; 3]) -> u8 {
     let is_pipe =
         |fd: &BorrowedFd<'_>| fstat(fd).is_ok_and(|stat| crate::at::is(&stat, SFlag::S_IFIFO));
     (0..3)

@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod document;
 mod error;
+mod exec;
 mod hooks;
 mod launched;
 mod signal;
@@ -20,6 +21,7 @@ mod state;
 
 pub use create::Create;
 pub use error::{OciError, OciResult};
+pub use exec::Exec;
 pub use launched::{Launched, Outcome};
 pub use state::{SPEC_VERSION, State, Status};
 
