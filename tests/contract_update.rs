@@ -122,6 +122,13 @@ fn update() {
         let weight = resources(|common, _| common.cpu_shares = 512);
         bench.other_driver().update(id, &weight).unwrap();
         assert_eq!(shares(id), if is_unified() { "59" } else { "512" });
+        // The most, with nothing beside it that is Linux's alone.
+        let most = Resources {
+            cpu_shares: 262_144,
+            ..Resources::default()
+        };
+        update(&most).unwrap();
+        assert_eq!(shares(id), if is_unified() { "10000" } else { "262144" });
         assert_eq!(reads(id, ("pids", "pids.max"), "pids.max"), "50");
         assert_eq!(limit(id), (100 * MIB).to_string());
         // A limit is taken away by -1.

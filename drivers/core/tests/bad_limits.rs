@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use execdriver_core::{
-    Command, Error, HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+    Command, Error, HugepageLimit, LinuxCommand, LinuxResources, Platform, Resources, Rlimit,
+    ThrottleDevice, WeightDevice, WindowsCommand, spec,
 };
 
 /// The field and the reason of an `InvalidCommand`.
@@ -104,6 +105,38 @@ fn limits_out_of_range_are_refused() {
     }
     .validate()
     .unwrap();
+}
+
+#[test]
+fn weights_of_processor_time_are_judged_by_the_platform_and_not_by_other_limits() {
+    let alone = |cpu_shares| Resources {
+        cpu_shares,
+        ..Default::default()
+    };
+    let linux = Platform::Linux(LinuxCommand::default());
+    let windows = Platform::Windows(WindowsCommand::default());
+    for (shares, on_linux, on_windows) in [
+        (1, false, true),
+        (2, true, true),
+        (10_000, true, true),
+        (10_001, true, false),
+        (262_144, true, false),
+        (262_145, false, false),
+    ] {
+        let limits = alone(shares);
+        assert_eq!(limits.validate_for(&linux).is_ok(), on_linux, "{shares}");
+        assert_eq!(
+            limits.validate_for(&windows).is_ok(),
+            on_windows,
+            "{shares}"
+        );
+        assert_eq!(
+            limits.validate().is_ok(),
+            on_linux || on_windows,
+            "{shares}"
+        );
+        assert_eq!(spec::limits(&limits).is_ok(), on_linux, "{shares}");
+    }
 }
 
 #[test]

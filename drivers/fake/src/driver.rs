@@ -172,6 +172,9 @@ impl Driver for FakeDriver {
                 ContainerState::Running => {}
                 _ => return Err(Error::NotRunning { id: id.to_owned() }),
             }
+            if let Some(resources) = &request.resources {
+                resources.validate_for(&live.command.platform)?;
+            }
             if live.execs.contains_key(&exec_id) {
                 return Err(Error::AlreadyExists {
                     id: exec_id.clone(),

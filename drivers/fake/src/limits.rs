@@ -26,6 +26,7 @@ pub(crate) fn stats(live: &Live) -> ResourceStats {
 
 /// Lays the limits over those in force, unless they make none together or are below what is in use.
 pub(crate) fn update(live: &mut Live, over: &Resources) -> Result<()> {
+    over.validate_for(&live.command.platform)?;
     let merged = merged(live.command.resources.clone().unwrap_or_default(), over);
     let usage = stats(live).cgroup.unwrap_or_default();
     let pids = merged.linux.as_ref().map_or(0, |linux| linux.pids_limit);
@@ -35,7 +36,7 @@ pub(crate) fn update(live: &mut Live, over: &Resources) -> Result<()> {
         usage.memory_stats.usage.usage,
     )?;
     below("resources.pids_limit", pids, usage.pids_stats.current)?;
-    merged.validate()?;
+    merged.validate_for(&live.command.platform)?;
     live.command.resources = Some(merged);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Limits of a container as both back-ends set them, from the contract's `Resources`.
 
 use crate::NAME;
-use execdriver_core::{Error, Resources, Result};
+use execdriver_core::{Error, Platform, Resources, Result, WindowsCommand};
 
 /// What to do with one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ impl Limits {
     /// # Errors
     /// `Unsupported` for a limit that Windows does not have.
     pub(crate) fn of(resources: &Resources) -> Result<Self> {
-        resources.validate()?;
+        resources.validate_for(&Platform::Windows(WindowsCommand::default()))?;
         let lacks = |what: &str| {
             Err(Error::unsupported(
                 NAME,
@@ -113,6 +113,14 @@ mod tests {
         assert!(matches!(
             Limits::of(&limits),
             Err(Error::Unsupported { .. })
+        ));
+        let limits = Resources {
+            cpu_shares: 10_001,
+            ..Resources::default()
+        };
+        assert!(matches!(
+            Limits::of(&limits),
+            Err(Error::InvalidCommand { .. })
         ));
         let limits = Resources {
             memory_reservation: 1,

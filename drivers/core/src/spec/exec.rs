@@ -187,7 +187,7 @@ impl ExecDefaults {
 
 /// Puts the limits that a process has by itself in force over those that it has.
 fn limit(process: &mut Process, resources: &Resources) -> Result<()> {
-    resources.validate()?;
+    resources.validate_for_linux()?;
     let Some(linux) = &resources.linux else {
         return Ok(());
     };

@@ -35,7 +35,7 @@ pub(super) fn translate(
 /// # Errors
 /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field that is out of range.
 pub fn limits(resources: &Resources) -> Result<runtime::LinuxResources> {
-    resources.validate()?;
+    resources.validate_for_linux()?;
     let default = LinuxResources::default();
     let linux = resources.linux.as_ref().unwrap_or(&default);
     let mut limits = runtime::LinuxResources::default();

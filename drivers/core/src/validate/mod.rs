@@ -37,7 +37,7 @@ impl Command {
         self.process.validate()?;
         parts::network(self.network.as_ref())?;
         if let Some(resources) = &self.resources {
-            resources::check(resources, self.as_linux().is_some())?;
+            resources.validate_for(&self.platform)?;
             let linux = resources.linux.as_ref();
             if linux.is_some_and(|linux| linux.oom_score_adj.is_some()) {
                 let reason = "a command has an oom_score_adj of its own";
@@ -140,13 +140,32 @@ impl ProcessConfig {
 }
 
 impl Resources {
-    /// Judges limits without touching anything; for an `update` too. They are Linux's if there
-    /// is a Linux part.
+    /// Judges limits without touching anything. Without a Linux part they may be of either system,
+    /// and what only one of them takes passes.
     ///
     /// # Errors
     /// `InvalidCommand`: a number out of range, a limit twice, a list of processors that is none.
     pub fn validate(&self) -> Result<()> {
-        resources::check(self, self.linux.is_some())
+        let shares = match self.linux {
+            Some(_) => resources::LINUX_CPU_SHARES,
+            None => resources::ANY_CPU_SHARES,
+        };
+        resources::check(self, shares)
+    }
+
+    /// Judges limits for a container of this platform: those of an update, or of an exec.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn validate_for(&self, platform: &Platform) -> Result<()> {
+        match platform {
+            Platform::Linux(_) => self.validate_for_linux(),
+            Platform::Windows(_) => resources::check(self, resources::WINDOWS_CPU_SHARES),
+        }
+    }
+
+    pub(crate) fn validate_for_linux(&self) -> Result<()> {
+        resources::check(self, resources::LINUX_CPU_SHARES)
     }
 }
 

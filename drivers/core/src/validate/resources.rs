@@ -3,16 +3,18 @@
 use crate::{Error, LinuxResources, Resources, Result, ThrottleDevice};
 
 /// The kernel's bounds of a cgroup's weight of processor time (`MIN_SHARES`, `MAX_SHARES`).
-const CPU_SHARES: (i64, i64) = (2, 262_144);
+pub(super) const LINUX_CPU_SHARES: (i64, i64) = (2, 262_144);
 /// What the Host Compute Service takes.
-const WINDOWS_CPU_SHARES: (i64, i64) = (1, 10_000);
+pub(super) const WINDOWS_CPU_SHARES: (i64, i64) = (1, 10_000);
+/// What one of them takes, for limits that do not tell whose they are.
+pub(super) const ANY_CPU_SHARES: (i64, i64) = (WINDOWS_CPU_SHARES.0, LINUX_CPU_SHARES.1);
 /// The kernel's bounds of a processor quota's period, microseconds; the quota has the same least.
 const CPU_PERIOD: (i64, i64) = (1_000, 1_000_000);
 const BLKIO_WEIGHT: (i64, i64) = (10, 1_000);
 /// No machine has a processor or memory node of this number.
 const CPUSET_END: u32 = 65_536;
 
-pub(super) fn check(resources: &Resources, is_linux: bool) -> Result<()> {
+pub(super) fn check(resources: &Resources, shares: (i64, i64)) -> Result<()> {
     in_range("resources.memory", resources.memory, -1, i64::MAX)?;
     in_range(
         "resources.memory_reservation",
@@ -20,11 +22,6 @@ pub(super) fn check(resources: &Resources, is_linux: bool) -> Result<()> {
         -1,
         i64::MAX,
     )?;
-    let shares = if is_linux {
-        CPU_SHARES
-    } else {
-        WINDOWS_CPU_SHARES
-    };
     cpu_shares(resources.cpu_shares, shares)?;
     unless_zero(
         "resources.blkio_weight",

@@ -1,6 +1,6 @@
 //! Block devices: weights and speeds.
 
-use super::{LimitError, List, Shape, Version, unsupported};
+use super::{LimitError, List, Shape, Version, invalid, unsupported};
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice, LinuxWeightDevice};
 
 const WEIGHT: &str = "resources.blkio_weight";
@@ -101,7 +101,8 @@ fn throttles(block: &LinuxBlockIo, list: &mut List<'_>) -> Result<(), LimitError
     Ok(())
 }
 
-/// A rate of 0 is none.
+/// A rate of 0 is none. Operations are counted in 32 bits (`tg->iops` in block/blk-throttle.c): version
+/// 1 would make 0 of 4294967296, and let no operation through at all.
 fn throttle(
     device: &LinuxThrottleDevice,
     (v1, v2): (&str, &'static str),
@@ -114,6 +115,13 @@ fn throttle(
         device.rate(),
     );
     let version = list.place(&field, "blkio", "io")?;
+    if v2.ends_with("iops") && u32::try_from(rate).is_err() {
+        let most = u32::MAX;
+        return Err(invalid(
+            &field,
+            format!("got {rate} a second, expected at most {most}"),
+        ));
+    }
     match version {
         Version::V1 => {
             let file = format!("blkio.throttle.{v1}_device");

@@ -112,6 +112,27 @@ fn version_1_has_the_contracts_order_and_words() {
 }
 
 #[test]
+fn more_operations_a_second_than_the_kernel_counts_are_refused() {
+    let of = |rate| {
+        linux(|_, own| {
+            own.blkio_throttle_read_iops_device = vec![ThrottleDevice {
+                major: 8,
+                minor: 16,
+                rate,
+            }];
+        })
+    };
+    for version in [Version::V1, Version::V2] {
+        assert_eq!(written(&of(u32::MAX.into()), version).len(), 1);
+        assert_eq!(
+            refused(&of(1 << 32), version),
+            "invalid resources.blkio_throttle_read_iops_device[0]: got 4294967296 a second, expected at \
+             most 4294967295"
+        );
+    }
+}
+
+#[test]
 fn version_2_says_the_same_in_its_own_units() {
     let expected = [
         "memory.max=33554432",
