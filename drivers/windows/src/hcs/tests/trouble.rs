@@ -1,0 +1,232 @@
+//! A service that fails, never answers, loses notices or goes away.
+
+use super::super::process::UNKNOWN_EXIT;
+use super::*;
+use std::time::Instant;
+
+const NOT_FOUND: Code = Code::of(0xC037_010E);
+
+fn timed_out(error: &Error) -> &str {
+    match error {
+        Error::Timeout { operation } => operation,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_service_that_never_answers_is_a_timeout_that_names_the_call() {
+    for hanging in [Trouble::Hangs, Trouble::Loses] {
+        for call in [
+            "HcsCreateComputeSystem",
+            "HcsStartComputeSystem",
+            "HcsTerminateComputeSystem",
+        ] {
+            let memory = Memory::new().trouble(call, hanging.clone());
+            let bench = Bench::hasty(memory.clone());
+            let begun = Instant::now();
+            let lived = bench.create(&bench.command("cmd", &[])).and_then(|system| {
+                system.start()?;
+                system.terminate(1)
+            });
+            let error = lived.unwrap_err();
+            assert!(timed_out(&error).starts_with(call), "{call}: {error}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{call}: {:?}",
+                begun.elapsed()
+            );
+            memory.let_go();
+        }
+    }
+}
+
+#[test]
+fn calls_about_what_runs_time_out_too_and_the_container_can_still_be_terminated() {
+    for call in [
+        "HcsCreateProcess",
+        "HcsGetComputeSystemProperties",
+        "HcsModifyComputeSystem",
+        "HcsGetProcessProperties",
+        "HcsTerminateProcess",
+        "HcsModifyProcess",
+    ] {
+        let bench = Bench::hasty(Memory::new());
+        let system = bench.started();
+        let created = process(&system, &program("exit", "3")).unwrap();
+        let _ = bench.memory.clone().trouble(call, Trouble::Hangs);
+        let asked = match call {
+            "HcsCreateProcess" => process(&system, &program("cmd", "")).map(drop),
+            "HcsGetComputeSystemProperties" => system.stats().map(drop),
+            "HcsModifyComputeSystem" => system.modify(&Limits {
+                cpu: Change::Set(Cpu::Weight(1)),
+                ..Limits::default()
+            }),
+            "HcsGetProcessProperties" => created.process.wait(None).map(drop),
+            "HcsTerminateProcess" => created.process.terminate(1),
+            _ => created.process.resize(execdriver_core::WindowSize {
+                rows: 1,
+                columns: 1,
+            }),
+        };
+        assert!(timed_out(&asked.unwrap_err()).starts_with(call), "{call}");
+        system.terminate(1).unwrap();
+        assert!(bench.memory.systems().is_empty());
+        bench.memory.let_go();
+    }
+}
+
+#[test]
+fn what_a_late_answer_gives_is_taken_away_again() {
+    let memory = Memory::new().trouble("HcsCreateComputeSystem", Trouble::Hangs);
+    let bench = Bench::hasty(memory.clone());
+    assert!(bench.create(&bench.command("cmd", &[])).is_err());
+    memory.let_go();
+    let begun = Instant::now();
+    while !memory.systems().is_empty()
+        || !memory.trace().iter().any(|l| l.starts_with("HcsTerminate"))
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            memory.trace()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_failure_tells_the_call_the_container_the_code_and_the_events() {
+    let answer = r#"{"Error":-1,"ErrorMessage":"bad","ErrorEvents":[{"Message":"no layer"}]}"#;
+    let code = Code::of(0xC037_010D);
+    let memory = Memory::new().trouble("HcsCreateComputeSystem", Trouble::Fails(code, answer));
+    let bench = Bench::new(memory);
+    let error = bench.create(&bench.command("cmd", &[])).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        source,
+        "HcsCreateComputeSystem of container \"web\": the compute service could not read the document (0xC037010D): \
+         bad; no layer"
+    );
+}
+
+#[test]
+fn a_function_that_the_library_lacks_is_unsupported_by_name() {
+    let missing = Trouble::Fails(super::super::service::NO_FUNCTION, "");
+    let bench = Bench::new(Memory::new().trouble("HcsSignalProcess", missing));
+    let system = bench.started();
+    let created = process(&system, &program("cmd", "")).unwrap();
+    let error = created
+        .process
+        .signal(execdriver_core::Signal::TERM)
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::Unsupported { operation, .. } if operation.contains("HcsSignalProcess"))
+    );
+}
+
+#[test]
+fn an_operation_that_fails_later_fails_and_the_container_is_ended() {
+    let memory = Memory::new().trouble("HcsStartComputeSystem", Trouble::Ends(Code::win32(5)));
+    let bench = Bench::new(memory);
+    let system = bench.create(&bench.command("cmd", &[])).unwrap();
+    assert!(system.start().is_err());
+    assert!(
+        bench.memory.systems().is_empty(),
+        "a system that could not start was left"
+    );
+}
+
+#[test]
+fn a_lost_notice_of_an_exit_is_made_up_for_by_asking() {
+    // Of a process that was terminated.
+    let memory = Memory::new().trouble("HcsTerminateProcess", Trouble::Loses);
+    let bench = Bench::new(memory);
+    let system = bench.started();
+    let created = process(&system, &program("cmd", "")).unwrap();
+    created.process.terminate(9).unwrap();
+    assert_eq!(created.process.wait(None).unwrap(), Some(1));
+    // Of one that ended by itself.
+    let created = process(&system, &program("cmd", "")).unwrap();
+    bench.memory.exit(created.process.identity().pid, 7, false);
+    assert_eq!(created.process.wait(None).unwrap(), Some(7));
+}
+
+#[test]
+fn a_lost_notice_of_the_end_of_a_container_is_made_up_for_by_asking() {
+    let memory = Memory::new().trouble("HcsTerminateComputeSystem", Trouble::Loses);
+    let memory = memory.trouble(
+        "HcsGetComputeSystemProperties",
+        Trouble::Fails(NOT_FOUND, ""),
+    );
+    let bench = Bench::new(memory);
+    let system = bench.started();
+    system.terminate(1).unwrap();
+}
+
+#[test]
+fn a_container_killed_elsewhere_is_no_failed_start() {
+    let bench = Bench::new(Memory::new());
+    let system = bench.started();
+    let created = process(&system, &program("cmd", "")).unwrap();
+    system.terminate(1).unwrap();
+    assert_eq!(created.process.wait(None).unwrap(), Some(UNKNOWN_EXIT));
+    // 0x8007006D: the pipe to the process has ended.
+    let pipe = Trouble::Fails(Code::win32(109), "");
+    let bench = Bench::new(Memory::new().trouble("HcsGetProcessProperties", pipe));
+    let created = process(&bench.started(), &program("exit", "3")).unwrap();
+    assert_eq!(created.process.wait(None).unwrap(), Some(UNKNOWN_EXIT));
+}
+
+#[test]
+fn a_wait_that_fails_otherwise_is_an_error_and_so_is_a_service_that_went_away() {
+    let denied = Trouble::Fails(Code::win32(5), "");
+    let bench = Bench::new(Memory::new().trouble("HcsGetProcessProperties", denied));
+    let created = process(&bench.started(), &program("exit", "3")).unwrap();
+    assert!(created.process.wait(None).is_err());
+    let bench = Bench::new(Memory::new());
+    let created = process(&bench.started(), &program("cmd", "")).unwrap();
+    bench.memory.disconnect();
+    let error = created.process.wait(None).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        source.starts_with("lost communication with the compute service"),
+        "{source}"
+    );
+}
+
+#[test]
+fn a_wait_ends_at_its_limit_and_a_signal_that_blocks_does_not_block_its_sender() {
+    let bench = Bench::hasty(Memory::new().trouble("HcsSignalProcess", Trouble::Hangs));
+    let created = process(&bench.started(), &program("cmd", "")).unwrap();
+    assert_eq!(
+        created
+            .process
+            .wait(Some(Duration::from_millis(5)))
+            .unwrap(),
+        None
+    );
+    created
+        .process
+        .signal(execdriver_core::Signal::TERM)
+        .unwrap();
+    bench.memory.let_go();
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_told_by_its_code() {
+    for (code, wanted) in [
+        (2, 127),
+        (3, 127),
+        (5, 126),
+        (193, 126),
+        (267, 125),
+        (10_022, 125),
+    ] {
+        let fails = Trouble::Fails(Code::win32(code), "");
+        let bench = Bench::new(Memory::new().trouble("HcsCreateProcess", fails));
+        let Err(error) = process(&bench.started(), &program("foo", "")) else {
+            panic!("{code} is a failure");
+        };
+        assert_eq!(error.exit_code(), wanted, "{error}");
+    }
+}
