@@ -35,5 +35,6 @@ pub use driver::NativeDriver;
 pub mod oci {
     pub use crate::container::oci::{
         Create, Exec, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
+        Watch, Watched,
     };
 }

@@ -1,9 +1,11 @@
 //! The command line: global options, the verbs, and how an error is told.
 
 mod bundle;
+mod checkpoint;
 mod console;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod failure;
 mod foreground;
@@ -16,8 +18,10 @@ mod pause;
 mod pid_file;
 mod ps;
 mod run;
+mod spec;
 mod start;
 mod state;
+mod update;
 
 use clap::{Parser, Subcommand};
 use failure::{Answer, Failure};
@@ -58,6 +62,16 @@ enum Verb {
     Pause(pause::Args),
     /// Let the processes of a paused container go on.
     Resume(pause::Args),
+    /// Change a container's limits.
+    Update(Box<update::Args>),
+    /// Print what a container uses, and when memory is wanting in it.
+    Events(events::Args),
+    /// Write a document to begin with.
+    Spec(spec::Args),
+    /// Save a running container's processes.
+    Checkpoint(checkpoint::Args),
+    /// Make a container from saved processes.
+    Restore(checkpoint::Args),
 }
 
 /// Parses the command line, does the verb, and tells an error.
@@ -93,6 +107,11 @@ fn act(global: &Global, verb: Verb) -> Answer {
         Verb::Ps(args) => ps::run(global, &args),
         Verb::Pause(args) => pause::pause(global, &args),
         Verb::Resume(args) => pause::resume(global, &args),
+        Verb::Update(args) => update::run(global, &args),
+        Verb::Events(args) => events::run(global, &args),
+        Verb::Spec(args) => spec::run(&args),
+        Verb::Checkpoint(args) => checkpoint::run(global, "checkpoint", &args),
+        Verb::Restore(args) => checkpoint::run(global, "restore", &args),
     }
 }
 

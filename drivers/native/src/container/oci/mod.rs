@@ -15,6 +15,7 @@ mod error;
 mod exec;
 mod hooks;
 mod launched;
+mod limits;
 mod signal;
 mod start;
 mod state;
@@ -23,6 +24,7 @@ pub use create::Create;
 pub use error::{OciError, OciResult};
 pub use exec::Exec;
 pub use launched::{Launched, Outcome};
+pub use limits::{Watch, Watched};
 pub use state::{SPEC_VERSION, State, Status};
 
 use super::Containers;

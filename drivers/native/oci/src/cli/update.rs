@@ -1,0 +1,115 @@
+//! `update`: other limits for a container.
+
+use super::failure::{Answer, Failure};
+use super::global::Global;
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
+use std::io::Read;
+use std::path::PathBuf;
+
+/// Arguments of `update`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A file with the limits as `linux.resources` of config.json has them, `-` for stdin; other options are then not looked at.
+    #[arg(long, short, value_name = "FILE", allow_hyphen_values = true)]
+    resources: Option<PathBuf>,
+    /// Weight of its reads and writes, 10 to 1000.
+    #[arg(long, value_name = "WEIGHT")]
+    blkio_weight: Option<u16>,
+    /// Length of a period of processor time, microseconds.
+    #[arg(long, value_name = "US")]
+    cpu_period: Option<u64>,
+    /// Processor time in a period, microseconds; -1 for no limit.
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
+    cpu_quota: Option<i64>,
+    /// Processor time that may be saved up, microseconds.
+    #[arg(long, value_name = "US")]
+    cpu_burst: Option<u64>,
+    /// Weight of its processor time, 2 to 262144.
+    #[arg(long, alias = "cpu-shares", value_name = "SHARES")]
+    cpu_share: Option<u64>,
+    /// Length of a period of real time, microseconds.
+    #[arg(long, value_name = "US")]
+    cpu_rt_period: Option<u64>,
+    /// Real time in a period, microseconds.
+    #[arg(long, value_name = "US")]
+    cpu_rt_runtime: Option<i64>,
+    /// 1: only what nobody else wants of the processors.
+    #[arg(long, value_name = "0|1")]
+    cpu_idle: Option<i64>,
+    /// Processors, as 0-3.
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes, as 0-3.
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Memory, bytes; -1 for no limit.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    memory: Option<i64>,
+    /// Memory that it is pressed down to when others want some, bytes.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    memory_reservation: Option<i64>,
+    /// Memory and swap together, bytes; -1 for no limit.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    memory_swap: Option<i64>,
+    /// Processes and threads; -1 for no limit.
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pids_limit: Option<i64>,
+    /// The container's id.
+    id: String,
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Answer {
+    let resources = match &args.resources {
+        Some(path) => read(path)?,
+        None => args.resources(),
+    };
+    global.open()?.update(&args.id, &resources)?;
+    Ok(0)
+}
+
+impl Args {
+    fn resources(&self) -> LinuxResources {
+        let mut cpu = LinuxCpu::default();
+        cpu.set_period(self.cpu_period)
+            .set_quota(self.cpu_quota)
+            .set_burst(self.cpu_burst)
+            .set_shares(self.cpu_share)
+            .set_realtime_period(self.cpu_rt_period)
+            .set_realtime_runtime(self.cpu_rt_runtime)
+            .set_idle(self.cpu_idle)
+            .set_cpus(self.cpuset_cpus.clone())
+            .set_mems(self.cpuset_mems.clone());
+        let mut memory = LinuxMemory::default();
+        memory
+            .set_limit(self.memory)
+            .set_reservation(self.memory_reservation)
+            .set_swap(self.memory_swap);
+        let mut resources = LinuxResources::default();
+        resources.set_devices(None);
+        resources.set_cpu(Some(cpu)).set_memory(Some(memory));
+        if let Some(limit) = self.pids_limit {
+            let mut pids = LinuxPids::default();
+            pids.set_limit(limit);
+            resources.set_pids(Some(pids));
+        }
+        if self.blkio_weight.is_some() {
+            let mut block = LinuxBlockIo::default();
+            block.set_weight(self.blkio_weight);
+            resources.set_block_io(Some(block));
+        }
+        resources
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<LinuxResources, Failure> {
+    let failed = |error| Failure::system(format!("--resources {}", path.display()), error);
+    let mut text = Vec::new();
+    match path.as_os_str() == "-" {
+        true => std::io::stdin().read_to_end(&mut text).map_err(failed)?,
+        false => std::fs::File::open(path)
+            .and_then(|mut file| file.read_to_end(&mut text))
+            .map_err(failed)?,
+    };
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::system(format!("--resources {}", path.display()), error))
+}
