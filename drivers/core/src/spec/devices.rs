@@ -66,7 +66,7 @@ fn node(device: &Device) -> LinuxDevice {
     node
 }
 
-fn rule(device: &Device) -> LinuxDeviceCgroup {
+pub(super) fn rule(device: &Device) -> LinuxDeviceCgroup {
     let mut rule = everything(true);
     rule.set_typ(Some(kind(device.kind)))
         .set_major(Some(device.major).filter(|number| *number >= 0))
@@ -84,7 +84,7 @@ fn kind(kind: DeviceKind) -> LinuxDeviceType {
     }
 }
 
-fn everything(allow: bool) -> LinuxDeviceCgroup {
+pub(super) fn everything(allow: bool) -> LinuxDeviceCgroup {
     let mut rule = LinuxDeviceCgroup::default();
     rule.set_allow(allow).set_access(Some("rwm".to_owned()));
     rule

@@ -4,6 +4,7 @@
 //! host, and drivers share it. Facts of the host enter one step later, in the driver's plan.
 
 mod attributes;
+mod bundle;
 mod capabilities;
 mod devices;
 mod environment;
@@ -25,6 +26,7 @@ mod translate;
 mod user;
 
 pub use attributes::ProcessControls;
+pub use bundle::is_bind;
 pub use capabilities::{capability_mask, capability_name};
 pub use exec::{ExecDefaults, ExecSpec};
 pub use ranges::{RANGES_END, number_ranges};
@@ -38,7 +40,7 @@ pub use user::{IdOrName, MAX_ID, UserText};
 use crate::{Ephemeral, Landlock, Securebit, UserNamespace};
 use oci_spec::runtime;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A container as data: an OCI runtime specification document, and the few things that Docker's
 /// contract has and OCI has not. A command becomes one with [`Spec::from_command`], a bundle's
@@ -100,6 +102,8 @@ pub struct Spec {
     pub core_scheduling: bool,
     /// How user id 0 and capabilities belong together.
     pub securebits: Vec<Securebit>,
+    /// The bundle whose document it is, an absolute path; none of a command.
+    pub bundle: Option<PathBuf>,
 }
 
 /// Which system calls a container may make.
@@ -201,9 +205,7 @@ impl Spec {
 
     /// A container from an OCI document alone.
     pub fn from_oci(id: impl Into<String>, oci: runtime::Spec) -> Self {
-        let brings_dev = oci.mounts().iter().flatten().any(|mount| {
-            mount.typ().as_deref() == Some("bind") && mount.destination() == Path::new("/dev")
-        });
+        let brings_dev = bundle::brings_dev(&oci);
         Self {
             id: id.into(),
             oci,
@@ -225,6 +227,7 @@ impl Spec {
             cpus: String::new(),
             core_scheduling: false,
             securebits: Vec::new(),
+            bundle: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use std::path::Path;
 
 /// Words that rules look for, among words that no rule knows.
 fn word() -> impl Strategy<Value = String> {

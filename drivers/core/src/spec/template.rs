@@ -126,6 +126,14 @@ pub(super) fn device_rules() -> Vec<Device> {
     rules
 }
 
+/// What OCI gives to every container: any node may be made, its default devices and terminals be used.
+pub(super) fn default_device_rules() -> Vec<Device> {
+    const BESIDE: [(i64, i64); 4] = [(5, 1), (4, 0), (4, 1), (10, 200)];
+    let mut rules = device_rules();
+    rules.retain(|rule| !BESIDE.contains(&(rule.major, rule.minor)));
+    rules
+}
+
 /// The original left `/dev/shm` to the daemon. Here there is none, so the template has it.
 fn shm(shm: Shm) -> Option<Mount> {
     match shm {

@@ -8,6 +8,7 @@ use super::*;
 use crate::{Command, Device, Error, Ipc, Mount, Network, Pid, Profile, Uts};
 use oci_spec::runtime::LinuxNamespaceType as Type;
 use serde_json::{Value, json};
+use std::path::Path;
 
 fn command() -> Command {
     Command::linux("web-1", "/srv/rootfs", "/bin/sh")
