@@ -3,6 +3,8 @@
 //! The older way works on attached mounts only, one at a time, and by path. So what could not be set on a detached tree
 //! is set once it is attached, and a read-only tree with mounts below it is refused: they would stay writable.
 
+use core::ffi::CStr;
+
 use crate::decimal::decimal;
 use crate::lines;
 use crate::run::{Done, Failure, Init};
@@ -114,20 +116,31 @@ fn changed(now: u64, attr: &MountAttr) -> Result<u64, Errno> {
     })
 }
 
-/// mount(2) on the root of an open mount: a directory by standing in it, a file by the name that procfs has for it.
 fn by_path(tree: &Fd, flags: u64) -> Done {
-    if fs::stat(tree.raw())?.kind() == S_IFDIR {
-        fs::fchdir(tree.raw())?;
-        mount::mount(None, c".", flags)?;
+    at_path(tree.raw(), |path| mount::mount(None, path, flags))
+}
+
+/// Changes a mount, with all its options named.
+pub(crate) fn remount(tree: &Fd, flags: u64, data: &CStr) -> Done {
+    at_path(tree.raw(), |path| {
+        mount::remount(path, flags | MS_REMOUNT, data)
+    })
+}
+
+/// mount(2) on the root of an open mount: a directory by standing in it, a file by the name that procfs has for it.
+fn at_path(tree: i32, change: impl FnOnce(&CStr) -> crate::sys::Result<()>) -> Done {
+    if fs::stat(tree)?.kind() == S_IFDIR {
+        fs::fchdir(tree)?;
+        change(c".")?;
         return Ok(fs::chdir(c"/")?);
     }
     let mut path = PathBuffer::new();
     let mut digits = [0; 21];
-    let digits = decimal(tree.raw().unsigned_abs().into(), &mut digits).to_bytes();
+    let digits = decimal(tree.unsigned_abs().into(), &mut digits).to_bytes();
     let path = path
         .set(&[b"/proc/self/fd/", digits])
         .ok_or(Errno::ENAMETOOLONG)?;
-    Ok(mount::mount(None, path, flags)?)
+    Ok(change(path)?)
 }
 
 /// Whether any mount names this one as its parent.

@@ -5,8 +5,8 @@ use crate::sys::abi::{MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
 use crate::sys::{process, schedule as scheduling, socket};
 use crate::wire::{Detail, Kind, Op};
 use crate::{
-    capabilities, devices, exec, identity, landlock, masks, mounts, paths, pid1, process as this,
-    procfs, root, schedule, stdio, sysctl, terminal,
+    capabilities, devices, exec, hook, identity, landlock, masks, mounts, paths, pid1,
+    process as this, procfs, root, schedule, stdio, sysctl, terminal,
 };
 
 /// Does one operation.
@@ -209,6 +209,24 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
         Op::Mask { path } => masks::mask(init, path),
         Op::ReadonlyPath { path } => mounts::readonly_path(init, path),
         Op::RemountReadonly { path } => mounts::remount_readonly(init, path),
+        Op::MountAttrs {
+            set,
+            clear,
+            propagation,
+        } => {
+            let attrs = MountAttr {
+                set,
+                clr: clear,
+                propagation,
+                userns_fd: 0,
+            };
+            mounts::change_attached(init, attrs)
+        }
+        Op::Remount {
+            target,
+            flags,
+            data,
+        } => mounts::remount(init, target, flags, data),
         Op::Terminal {
             rows,
             cols,
@@ -233,6 +251,31 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
 /// The operations on what the kernel keeps for each process.
 fn step_of_process(init: &mut Init, op: Op<'static>) -> Done {
     match op {
+        Op::ReportMounted {} => {
+            init.report(Kind::Mounted, 0, None)?;
+            init.await_go();
+            Ok(())
+        }
+        Op::Hook {
+            path,
+            argv,
+            envp,
+            head,
+            tail,
+            timeout,
+            stdout,
+            stderr,
+        } => hook::run(
+            init,
+            &hook::Hook {
+                path,
+                argv,
+                envp,
+                state: [head, tail],
+                timeout,
+                output: [stdout, stderr],
+            },
+        ),
         Op::Procfs {} => procfs::open(init),
         Op::ExecLabel { files, value } => procfs::label(init, files, value),
         Op::TimeOffsets { offsets } => procfs::enter_time(init, offsets),

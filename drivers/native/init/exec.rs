@@ -142,7 +142,7 @@ fn value_of<'e>(entry: &'e CStr, key: &[u8]) -> Option<&'e [u8]> {
 }
 
 /// The array that `execve(2)` takes, with its null at the end.
-fn pointers(
+pub(crate) fn pointers(
     init: &mut Init,
     texts: impl Iterator<Item = &'static CStr> + Clone,
 ) -> Result<&'static [*const c_char], Failure> {

@@ -10,11 +10,13 @@
 mod accounts;
 mod attributes;
 mod capabilities;
+mod copy_up;
 mod decimal;
 mod devices;
 mod dispatch;
 mod entry;
 mod exec;
+mod hook;
 mod identity;
 mod landlock;
 mod lines;

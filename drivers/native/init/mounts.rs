@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use crate::attributes::{self, Pending};
+use crate::copy_up;
 use crate::paths;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
@@ -11,7 +12,7 @@ use crate::sys::abi::{
 };
 use crate::sys::{Errno, Fd, fs, mount};
 use crate::wire::{
-    BIND_CREATE, BIND_RECURSIVE, Detail, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Params,
+    BIND_CREATE, BIND_RECURSIVE, Detail, MOUNT_COPY_UP, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Params,
 };
 
 /// A new file system, as `MountFs` describes it.
@@ -34,8 +35,10 @@ pub(crate) struct Bind {
 /// Mounts a new file system.
 pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     let inherits = new.flags & MOUNT_INHERIT_MODE != 0;
+    init.attached = None;
+    let copies = new.flags & MOUNT_COPY_UP != 0;
     let target = match paths::new_directory_to_cover(init, new.target) {
-        Some((parent, name)) if !inherits => Target::New(parent, name),
+        Some((parent, name)) if !inherits && !copies => Target::New(parent, name),
         _ if new.flags & MOUNT_REAL_DIR != 0 => Target::Open(real_directory(init, new.target)?),
         _ => Target::Open(paths::directory_to_cover(init, new.target)?),
     };
@@ -65,6 +68,13 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
         let top = fs::open(tree.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
         fs::set_attribute(top.raw(), c"security.selinux", label.to_bytes_with_nul())?;
     }
+    if let Target::Open(target) = &target
+        && copies
+    {
+        let from = fs::open(target.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
+        let to = fs::open(tree.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
+        copy_up::copy(&from, &to)?;
+    }
     match &target {
         Target::New(parent, name) => mount::attach_at(tree.raw(), *parent, name)?,
         Target::Open(target) => mount::attach(tree.raw(), target.raw())?,
@@ -72,7 +82,36 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     paths::covered(init, new.target);
     if new.fstype == c"tmpfs" {
         paths::remember(init, new.target, tree);
+    } else {
+        init.attached = Some(tree);
     }
+    Ok(())
+}
+
+/// Changes what the operation before has attached: that, or the tmpfs that is remembered for what is made in it.
+pub(crate) fn change_attached(init: &mut Init, attrs: MountAttr) -> Done {
+    let deep = attrs.propagation & MS_REC != 0;
+    let attrs = MountAttr {
+        propagation: attrs.propagation & !MS_REC,
+        ..attrs
+    };
+    if let Some(tree) = init.attached.take() {
+        let done = attributes::set(&tree, deep, &attrs)?.apply(init, &tree);
+        init.attached = Some(tree);
+        return done;
+    }
+    let remembered = init.parent.take();
+    let (path, tree) = remembered.ok_or(Failure::of(Detail::BadMessage))?;
+    let done = attributes::set(&tree, deep, &attrs)?.apply(init, &tree);
+    init.parent = Some((path, tree));
+    done
+}
+
+/// Changes a mount of the container.
+pub(crate) fn remount(init: &mut Init, target: &CStr, flags: u64, data: &CStr) -> Done {
+    let found = paths::find(init, target, 0)?;
+    attributes::remount(&found, flags, data)?;
+    init.attached = Some(found);
     Ok(())
 }
 
@@ -125,7 +164,9 @@ pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
     };
     mount::attach(tree.raw(), target.raw())?;
     paths::covered(init, bind.target);
-    pending.apply(init, &tree)
+    pending.apply(init, &tree)?;
+    init.attached = Some(tree);
+    Ok(())
 }
 
 /// Sets attributes and propagation, which may differ in whether they reach the mounts below.

@@ -32,12 +32,10 @@ ops! { 'a;
     LoopbackUp = 7 {}
     /// `sethostname(2)`.
     Hostname = 8 {
-        /// No NUL, at most 64 bytes.
         name: &'a [u8],
     }
     /// `setdomainname(2)`.
     Domainname = 9 {
-        /// No NUL, at most 64 bytes.
         name: &'a [u8],
     }
     /// `setsid(2)`.
@@ -85,7 +83,6 @@ ops! { 'a;
     Root = 14 {
         /// Absolute host path without symbolic links; `/` is allowed.
         path: &'a CStr,
-        /// `st_dev` and `st_ino` that the parent saw.
         dev: u64,
         ino: u64,
         /// `ROOT_*` bits.
@@ -96,7 +93,6 @@ ops! { 'a;
     Overlay = 15 {
         /// Absolute host path without symbolic links.
         lower: &'a CStr,
-        /// `st_dev` and `st_ino` that the parent saw.
         dev: u64,
         ino: u64,
         /// Bytes that the layer may hold.
@@ -108,11 +104,9 @@ ops! { 'a;
     }
     /// Mounts a new file system.
     MountFs = 16 {
-        /// Type of the file system.
         fstype: &'a CStr,
         /// Absolute path in the container; made when missing.
         target: &'a CStr,
-        /// Parameters for `fsconfig(2)`.
         params: Params<'a>,
         /// `MOUNT_ATTR_*` bits.
         attrs: u32,
@@ -136,30 +130,23 @@ ops! { 'a;
     }
     /// Makes a device node; one that exists already and is the same device is fine.
     Device = 18 {
-        /// Absolute path in the container.
         path: &'a CStr,
         /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
         kind: u32,
-        /// Its number.
         major: u32,
         minor: u32,
         /// Permission bits, exact.
         mode: u32,
-        /// Owner in the container.
         uid: u32,
-        /// Group in the container.
         gid: u32,
     }
     /// Makes a symbolic link; whatever stands there already stays.
     Symlink = 19 {
-        /// What it says.
         target: &'a CStr,
-        /// Absolute path in the container.
         path: &'a CStr,
     }
     /// Makes a directory and its parents; one that exists is fine.
     Mkdir = 20 {
-        /// Absolute path in the container.
         path: &'a CStr,
         /// Permission bits of the last component; parents get 0755.
         mode: u32,
@@ -168,17 +155,14 @@ ops! { 'a;
     MaskInit = 21 {}
     /// Hides a path: a file behind /dev/null, a directory behind an empty read-only tmpfs. A missing path is skipped.
     Mask = 22 {
-        /// Absolute path in the container.
         path: &'a CStr,
     }
     /// Binds a path read-only over itself. A missing path is skipped.
     ReadonlyPath = 23 {
-        /// Absolute path in the container.
         path: &'a CStr,
     }
     /// Makes the mount at `path` read-only, not those below it.
     RemountReadonly = 24 {
-        /// Absolute path of a mount in the container.
         path: &'a CStr,
     }
     /// Opens a terminal of the container's own devpts and sends its master as TERMINAL.
@@ -197,7 +181,6 @@ ops! { 'a;
     Pivot = 26 {}
     /// Puts slots on descriptors 0, 1 and 2; `TERMINAL_SLOT` is the slave of `Terminal`.
     Stdio = 27 {
-        /// A slot for each.
         stdin: u16,
         stdout: u16,
         stderr: u16,
@@ -210,9 +193,7 @@ ops! { 'a;
         user: &'a CStr,
         /// Additional groups, names or numbers.
         groups: Strings<'a>,
-        /// User id when not by name.
         uid: u32,
-        /// Group id when not by name.
         gid: u32,
         /// Supplementary groups when not by name, all of them.
         gids: Numbers<'a>,
@@ -223,13 +204,9 @@ ops! { 'a;
     Caps = 29 {
         /// `CAPS_*` bits.
         flags: u32,
-        /// Bounding set.
         bounding: u64,
-        /// Effective set.
         effective: u64,
-        /// Permitted set.
         permitted: u64,
-        /// Inheritable set.
         inheritable: u64,
         /// Ambient set; each bit must also be permitted and inheritable.
         ambient: u64,
@@ -245,9 +222,7 @@ ops! { 'a;
     }
     /// Keeps a filter of system calls for `Exec`, which loads it last of all.
     Filter = 41 {
-        /// `SECCOMP_FILTER_FLAG_*` bits.
         flags: u32,
-        /// `struct sock_filter` array.
         program: &'a [u8],
     }
     /// Keeps a filter of system calls for the init that stays; before `Pid1`.
@@ -257,7 +232,6 @@ ops! { 'a;
     }
     /// `chdir(2)`, as the user when after `Identity`.
     Cwd = 32 {
-        /// Absolute path in the container.
         path: &'a CStr,
     }
     /// Undoes what the host's process handed down. The signal mask is emptied and every signal gets its default action.
@@ -269,7 +243,6 @@ ops! { 'a;
     }
     /// Asks for a signal when the thread that started us ends, and checks that its process still lives.
     DieWithHost = 34 {
-        /// Signal number.
         signal: u32,
         /// A pidfd of the host process, `SOCKET_SLOT` to ask the socket instead, or `NO_SLOT` to skip the check.
         slot: u16,
@@ -302,7 +275,6 @@ ops! { 'a;
     Sysctl = 38 {
         /// Relative to /proc/sys, with slashes.
         path: &'a CStr,
-        /// What to write.
         value: &'a [u8],
     }
     /// Opens the host's procfs for the operations that write to their own process's files; while the host's tree is in sight.
@@ -311,7 +283,6 @@ ops! { 'a;
     ExecLabel = 46 {
         /// Below `/proc/self`; the first that exists is written.
         files: Strings<'a>,
-        /// What to write.
         value: &'a [u8],
     }
     /// Enters a new time namespace; after `Procfs`, before `Fork`.
@@ -332,14 +303,12 @@ ops! { 'a;
     }
     /// Gives rights below a path.
     LandlockPath = 49 {
-        /// Absolute path in the container.
         path: &'a CStr,
         /// `LANDLOCK_ACCESS_FS_*`; those of directories are left out for a file.
         access: u64,
     }
     /// Gives rights to a TCP port.
     LandlockPort = 50 {
-        /// The port.
         port: u16,
         /// `LANDLOCK_ACCESS_NET_*`.
         access: u64,
@@ -352,15 +321,10 @@ ops! { 'a;
         policy: u32,
         /// `SCHED_FLAG_*`.
         flags: u64,
-        /// Nice value.
         nice: i32,
-        /// Static priority.
         priority: u32,
-        /// Nanoseconds.
         runtime: u64,
-        /// Nanoseconds.
         deadline: u64,
-        /// Nanoseconds.
         period: u64,
     }
     /// `ioprio_set(2)`.
@@ -387,7 +351,6 @@ ops! { 'a;
     }
     /// `personality(2)`.
     Personality = 57 {
-        /// `PER_*`.
         persona: u32,
     }
     /// Reports HELD and waits, for as long as it takes, for a connection that says `GO`; that is our socket from then on.
@@ -398,8 +361,39 @@ ops! { 'a;
     }
     /// `PR_SET_SECUREBITS`; after `Identity` and before `Caps`, which takes CAP_SETPCAP.
     Securebits = 58 {
-        /// `SECBIT_*`.
         bits: u32,
+    }
+    /// Changes the mount that the operation before has attached.
+    MountAttrs = 70 {
+        /// `MOUNT_ATTR_*`.
+        set: u64,
+        clear: u64,
+        /// `MS_PRIVATE` and so on, with `MS_REC` or not; 0 leaves it.
+        propagation: u64,
+    }
+    /// `mount(2)` with `MS_REMOUNT` on a mount of the container.
+    Remount = 71 {
+        target: &'a CStr,
+        /// `MS_*`, all that the mount is to have.
+        flags: u64,
+        /// The file system's own words.
+        data: &'a CStr,
+    }
+    /// Reports MOUNTED and waits for `GO`.
+    ReportMounted = 72 {}
+    /// Runs a program inside the container's namespaces and waits for its end. Its standard input is `head`, our pid, `tail`.
+    Hook = 73 {
+        /// Absolute; of the host before `Pivot`, of the container after it.
+        path: &'a CStr,
+        argv: Strings<'a>,
+        envp: Strings<'a>,
+        head: &'a [u8],
+        tail: &'a [u8],
+        /// Milliseconds, after which it is killed; 0 for none.
+        timeout: u64,
+        /// Slots for its output; `NO_SLOT` leaves it ours, or /dev/null.
+        stdout: u16,
+        stderr: u16,
     }
     /// Loads the filter if a right was kept for it, and closes all but the socket and the streams: before a `Fork` at the end.
     Bare = 59 {}

@@ -137,7 +137,7 @@ pub(crate) fn new_keyring() -> Done {
 /// chooses is looked up from here on, and /proc/self/fd/16/../.. would lead to the host's tree (CVE-2024-21626).
 pub(crate) fn close_leftovers(init: &mut Init) -> Done {
     (init.root, init.parent, init.terminal, init.sysctls) = (None, None, None, None);
-    (init.procfs, init.landlock) = (None, None);
+    (init.procfs, init.landlock, init.attached) = (None, None, None);
     init.masks = Default::default();
     let mut first = SOCKET_FD + 1;
     loop {

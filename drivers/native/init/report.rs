@@ -37,6 +37,8 @@ codes! {
         Listener = 6,
         /// The container is made; init waits for whoever starts it.
         Held = 7,
+        /// The container's files are mounted and its root is not entered yet; init waits for `GO`.
+        Mounted = 8,
         /// All is set up and the program is about to be executed.
         Executing = 5,
     }
@@ -89,6 +91,10 @@ codes! {
         OtherProcessors = 32,
         /// The host's /proc is not procfs.
         NotProcfs = 33,
+        /// A hook ended badly; `value` is its wait status.
+        HookFailed = 34,
+        /// A hook was killed because it took too long.
+        HookTimedOut = 35,
     }
 }
 

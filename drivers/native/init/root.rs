@@ -11,7 +11,7 @@ use crate::sys::abi::{
     MountAttr, O_DIRECTORY, O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, ST_RDONLY, Stat,
 };
 use crate::sys::{Fd, fs, mount, process};
-use crate::wire::{Detail, ROOT_READONLY, ROOT_READONLY_BELOW};
+use crate::wire::{Detail, ROOT_IN_PLACE, ROOT_READONLY, ROOT_READONLY_BELOW};
 
 /// A file of the host as the parent saw it.
 pub(crate) struct HostPath<'a> {
@@ -101,7 +101,10 @@ pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
             pending = pending.but_top(&tree, &attr)?;
         }
     }
-    cover_host(init, &tree)?;
+    match flags & ROOT_IN_PLACE {
+        0 => cover_host(init, &tree)?,
+        _ => cover(init, &tree, &host.open(O_DIRECTORY)?.0)?,
+    }
     pending.apply(init, &tree)?;
     init.root = Some(tree);
     Ok(())
@@ -110,11 +113,16 @@ pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
 /// Puts a tree over `/`, where `pivot_root` wants it: the kernel refuses a new root whose parent mount is shared, and
 /// a mount made anywhere else could show up on the host.
 fn cover_host(init: &Init, tree: &Fd) -> Done {
+    let top = fs::open(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0)?;
+    cover(init, tree, &top)
+}
+
+/// Puts a tree over a directory of our copy of the host's tree.
+fn cover(init: &Init, tree: &Fd, place: &Fd) -> Done {
     if !init.host_is_cut_off {
         return Err(Failure::with(Errno::EPERM, Detail::BadMessage));
     }
-    let top = fs::open(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0)?;
-    Ok(mount::attach(tree.raw(), top.raw())?)
+    Ok(mount::attach(tree.raw(), place.raw())?)
 }
 
 /// The layer that `Overlay` puts over the lower tree.

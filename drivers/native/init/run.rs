@@ -64,6 +64,8 @@ pub(crate) struct Init {
     pub(crate) host_is_cut_off: bool,
     /// The directory of the last device or link, by its path.
     pub(crate) parent: Option<(&'static [u8], Fd)>,
+    /// The mount that was attached last, for a change of it.
+    pub(crate) attached: Option<Fd>,
     pub(crate) masks: masks::Masks,
     /// The slave, for `Stdio`.
     pub(crate) terminal: Option<Fd>,
@@ -183,6 +185,7 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         given_tree: None,
         host_is_cut_off: false,
         parent: None,
+        attached: None,
         masks: masks::Masks::default(),
         terminal: None,
         sysctls: None,

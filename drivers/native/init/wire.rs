@@ -15,6 +15,8 @@
 //!                                    <-----   TERMINAL  + pty master, when `Terminal` is reached
 //!                                    <-----   LISTENER  + the filter's listener, when `Exec` has loaded one that asks it
 //!   go (one byte)                    ----->
+//!                                    <-----   MOUNTED   when `ReportMounted` is reached
+//!   go (one byte)                    ----->
 //!                                    <-----   EXECUTING, then end of file: the payload runs
 //!                                    <-----   or FAILED (also after EXECUTING), then end of file
 //! ```
@@ -53,10 +55,14 @@ pub(crate) const NO_ID: u32 = u32::MAX;
 pub(crate) const ROOT_READONLY: u32 = 1;
 /// `Root`: like [`ROOT_READONLY`], but the top mount stays as it was until `RemountReadonly` of `/`.
 pub(crate) const ROOT_READONLY_BELOW: u32 = 2;
+/// `Root`: attached over the directory itself, where hooks look for it, and not over `/`.
+pub(crate) const ROOT_IN_PLACE: u32 = 4;
 /// `MountFs`: no part of the target may be a symbolic link, and it must be a directory (CVE-2019-19921).
 pub(crate) const MOUNT_REAL_DIR: u32 = 1;
 /// `MountFs`: the new file system's root takes the mode of the directory that it covers (tmpfs only).
 pub(crate) const MOUNT_INHERIT_MODE: u32 = 2;
+/// `MountFs`: a tmpfs begins with a copy of the directory that it covers.
+pub(crate) const MOUNT_COPY_UP: u32 = 4;
 /// `Bind`: attributes reach the mounts below, too.
 pub(crate) const BIND_RECURSIVE: u32 = 1;
 /// `Bind`: make the target (and its parents) when it is missing.

@@ -22,6 +22,7 @@ errnos! {
     EAGAIN = 11,
     EACCES = 13,
     EEXIST = 17,
+    EXDEV = 18,
     ENOTDIR = 20,
     EINVAL = 22,
     ETXTBSY = 26,
@@ -39,6 +40,8 @@ pub(crate) const AT_RECURSIVE: u32 = 0x8000;
 pub(crate) const O_RDONLY: u64 = 0;
 pub(crate) const O_WRONLY: u64 = 1;
 pub(crate) const O_RDWR: u64 = 2;
+pub(crate) const O_CREAT: u64 = 0o100;
+pub(crate) const O_EXCL: u64 = 0o200;
 pub(crate) const O_NOCTTY: u64 = 0o400;
 pub(crate) const O_NONBLOCK: u64 = 0o4000;
 pub(crate) const O_CLOEXEC: u64 = 0o2_000_000;
@@ -65,6 +68,7 @@ pub(crate) const S_IFCHR: u32 = 0o020_000;
 pub(crate) const S_IFDIR: u32 = 0o040_000;
 pub(crate) const S_IFBLK: u32 = 0o060_000;
 pub(crate) const S_IFREG: u32 = 0o100_000;
+pub(crate) const S_IFLNK: u32 = 0o120_000;
 
 pub(crate) const MOUNT_ATTR_RDONLY: u64 = 1;
 pub(crate) const MOUNT_ATTR_NOSUID: u64 = 2;

@@ -102,6 +102,60 @@ pub(crate) fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
     }
 }
 
+/// `pwrite(2)`.
+pub(crate) fn write_at(fd: i32, bytes: &[u8], at: u64) -> Result<usize> {
+    let start = bytes.as_ptr().expose_provenance();
+    let args = [arg(fd), start, bytes.len(), at as usize, 0, 0];
+    // SAFETY: the kernel reads at most `len` bytes.
+    unsafe { call(nr::PWRITE64, args) }
+}
+
+/// `memfd_create(2)`: not executable where the kernel knows the difference (`MFD_NOEXEC_SEAL`, Linux 6.3).
+pub(crate) fn memory_file() -> Result<Fd> {
+    const CLOEXEC: usize = 1;
+    const NOEXEC_SEAL: usize = 8;
+    let create = |flags| {
+        let name = c"state".as_ptr().expose_provenance();
+        // SAFETY: the name ends with NUL.
+        unsafe { call(nr::MEMFD_CREATE, [name, flags, 0, 0, 0, 0]) }
+    };
+    let made = match create(CLOEXEC | NOEXEC_SEAL) {
+        Err(Errno::EINVAL) => create(CLOEXEC),
+        made => made,
+    };
+    Ok(Fd::own(made? as i32))
+}
+
+/// `getdents64(2)`: the next records of a directory, none at its end.
+pub(crate) fn entries(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    let start = buffer.as_mut_ptr().expose_provenance();
+    // SAFETY: the kernel writes at most `len` bytes.
+    unsafe { call(nr::GETDENTS64, [arg(fd), start, buffer.len(), 0, 0, 0]) }
+}
+
+/// `readlinkat(2)`; a longer text than the buffer holds is an error.
+pub(crate) fn read_link<'b>(dir: i32, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b CStr> {
+    let start = buffer.as_mut_ptr().expose_provenance();
+    let room = buffer.len().saturating_sub(1);
+    let args = [
+        arg(dir),
+        name.as_ptr().expose_provenance(),
+        start,
+        room,
+        0,
+        0,
+    ];
+    // SAFETY: `name` ends with NUL, and the kernel writes at most `room` bytes.
+    let got = unsafe { call(nr::READLINKAT, args) }?;
+    if got >= room {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    if let Some(end) = buffer.get_mut(got) {
+        *end = 0;
+    }
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::EINVAL)
+}
+
 /// `mkdirat(2)`.
 pub(crate) fn mkdir(dir: i32, name: &CStr, mode: u32) -> Result<()> {
     // SAFETY: `name` ends with NUL.

@@ -159,6 +159,20 @@ pub(crate) fn mount(source: Option<&CStr>, target: &CStr, flags: u64) -> Result<
     .map(drop)
 }
 
+/// `mount(2)` with `MS_REMOUNT` in the flags, and the file system's own words.
+pub(crate) fn remount(target: &CStr, flags: u64, data: &CStr) -> Result<()> {
+    let args = [
+        0,
+        target.as_ptr().expose_provenance(),
+        0,
+        flags as usize,
+        data.as_ptr().expose_provenance(),
+        0,
+    ];
+    // SAFETY: both strings end with NUL; a remount reads neither source nor type.
+    unsafe { call(nr::MOUNT, args) }.map(drop)
+}
+
 /// `umount2(2)`.
 pub(crate) fn umount(target: &CStr, flags: u32) -> Result<()> {
     // SAFETY: `target` ends with NUL.

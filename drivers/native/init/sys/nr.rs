@@ -34,6 +34,7 @@ numbers! {
     FSTAT = 5, 80;
     FSTATFS = 138, 44;
     GETCWD = 79, 17;
+    GETDENTS64 = 217, 61;
     GETPID = 39, 172;
     IOCTL = 16, 29;
     IOPRIO_SET = 251, 30;
@@ -42,6 +43,7 @@ numbers! {
     LANDLOCK_ADD_RULE = 445, 445;
     LANDLOCK_CREATE_RULESET = 444, 444;
     LANDLOCK_RESTRICT_SELF = 446, 446;
+    MEMFD_CREATE = 319, 279;
     MKDIRAT = 258, 34;
     MKNODAT = 259, 33;
     MMAP = 9, 222;
@@ -55,7 +57,9 @@ numbers! {
     PPOLL = 271, 73;
     PRCTL = 157, 167;
     PRLIMIT64 = 302, 261;
+    PWRITE64 = 18, 68;
     READ = 0, 63;
+    READLINKAT = 267, 78;
     RECVMSG = 47, 212;
     RT_SIGACTION = 13, 134;
     RT_SIGPROCMASK = 14, 135;

@@ -249,6 +249,20 @@ pub(crate) fn wait_unless_executed(pid: i32) -> Result<Option<Ended>> {
     }
 }
 
+/// Waits for a child; its status.
+pub(crate) fn wait_child(pid: i32) -> Result<i32> {
+    const P_PID: usize = 1;
+    const WEXITED: usize = 4;
+    loop {
+        match wait(P_PID, pid, WEXITED) {
+            Err(Errno::EINTR) => {}
+            // It was one that never executed anything, and was waited for as such.
+            Err(Errno::ECHILD) => return Ok(0),
+            other => return Ok(other?.map_or(0, |ended| ended.status)),
+        }
+    }
+}
+
 /// `waitid(2)` of any child without blocking; `None` when none has ended.
 pub(crate) fn reap() -> Result<Option<Ended>> {
     const P_ALL: usize = 0;
@@ -297,22 +311,31 @@ pub(crate) fn pid() -> i32 {
 
 /// `ppoll(2)` of one descriptor without waiting: whether it is readable or hung up. A pidfd is once its process is dead.
 pub(crate) fn is_ready(fd: i32) -> Result<bool> {
+    poll(fd, Some(&mut [0, 0]))
+}
+
+/// The same, waiting for as many milliseconds, or for ever with 0.
+pub(crate) fn wait_ready(fd: i32, milliseconds: u64) -> Result<bool> {
+    let mut left = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    loop {
+        // The kernel writes back what is left.
+        match poll(fd, (milliseconds != 0).then_some(&mut left)) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+fn poll(fd: i32, time: Option<&mut [u64; 2]>) -> Result<bool> {
     const POLLIN: u64 = 1;
     // struct pollfd: fd, events, revents.
     let mut poll = u64::from(fd as u32) | POLLIN << 32;
-    let zero = [0u64; 2];
-    // SAFETY: one pollfd and a timespec of zero.
+    let time = time.map_or(0, |time| time.as_mut_ptr().expose_provenance());
+    // SAFETY: one pollfd, and a timespec or none.
     unsafe {
         call(
             nr::PPOLL,
-            [
-                (&raw mut poll).expose_provenance(),
-                1,
-                zero.as_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-            ],
+            [(&raw mut poll).expose_provenance(), 1, time, 0, 0, 0],
         )
     }
     .map(|ready| ready != 0)

@@ -245,6 +245,7 @@ impl Exec<'_> {
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
             hold: false,
+            mounted: None,
             init_stays: false,
             entered: Some(&mut entered),
             release_killed: Some(&release),

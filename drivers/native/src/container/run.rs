@@ -238,6 +238,7 @@ impl Run<'_> {
             oom_score_adj: plan.oom_score_adj,
             pre_start: Some(&mut pre_start),
             hold: false,
+            mounted: None,
             init_stays: plan.init,
             entered: None,
             release_killed: None,

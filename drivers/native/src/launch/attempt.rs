@@ -96,6 +96,7 @@ impl<'a> Attempt<'a> {
                     Kind::Held if self.launch.hold => return self.check_prepared(),
                     Kind::Executing if !self.launch.hold => return self.executed(),
                     Kind::Held | Kind::Executing => return Err(ChannelError::Malformed.into()),
+                    Kind::Mounted => self.mounted()?,
                 },
                 Event::Closed | Event::Ended => return Err(LaunchError::EndedEarly { exit: None }),
             }
@@ -144,6 +145,14 @@ impl<'a> Attempt<'a> {
         if let Some(pre_start) = &mut self.launch.pre_start {
             pre_start(&self.process).map_err(LaunchError::PreStart)?;
         }
+        Ok(self.channel.go()?)
+    }
+
+    /// Init waits before the container's root: what is done now sees the container's files and is not in it.
+    fn mounted(&mut self) -> Result<(), LaunchError> {
+        // Once, so that nobody is let go on by it who waits for something else.
+        let callback = self.launch.mounted.take().ok_or(ChannelError::Malformed)?;
+        callback(&self.process).map_err(LaunchError::PreStart)?;
         Ok(self.channel.go()?)
     }
 

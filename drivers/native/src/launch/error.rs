@@ -157,6 +157,8 @@ impl fmt::Display for StepFailure {
             Detail::LandlockNotInForce => "a file that the rules forbid can still be opened",
             Detail::OtherProcessors => "the cgroup or the machine does not have all of them",
             Detail::NotProcfs => "/proc of the host is not procfs",
+            Detail::HookFailed => return self.hook_failed(f),
+            Detail::HookTimedOut => "it took longer than its timeout and was killed",
         })
     }
 }
@@ -170,6 +172,15 @@ impl StepFailure {
             signal => write!(f, "its process was killed by signal {signal}")?,
         }
         f.write_str(" before it was executed")
+    }
+
+    /// How a hook ended, by its wait status.
+    fn hook_failed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.value & 0xffff;
+        match status & 0x7f {
+            0 => write!(f, "it ended with code {}", status >> 8),
+            signal => write!(f, "it was killed by signal {signal}"),
+        }
     }
 
     /// The signal that ended the program's process before the program was executed.

@@ -61,6 +61,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) oom_score_adj: Option<i32>,
     /// Runs on this thread when namespaces and cgroups are ready and before any code of the container.
     pub(crate) pre_start: Option<&'a mut Callback<'a>>,
+    /// Runs on this thread when the container's files are mounted and its root is not entered yet, if the plan says so.
+    pub(crate) mounted: Option<&'a mut Callback<'a>>,
     /// Gets the listener of the container's filter, on this thread, before the program is executed. Without it a filter with
     /// a listener fails the launch.
     pub(crate) listener: Option<&'a mut ListenerCallback<'a>>,

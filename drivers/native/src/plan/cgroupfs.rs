@@ -20,7 +20,7 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
     if builder.namespaces.is_host(Kind::Cgroup) {
         return hosts(builder, planned);
     }
-    let mut set = planned.options.set;
+    let mut set = planned.options.attributes();
     // An ordinary user's container that has no cgroup of its own would own its caller's.
     let ordinary = !builder.host.is_root() || builder.host.outer.is_some();
     if ordinary && builder.host.cgroup.has_none() {
@@ -129,12 +129,12 @@ fn hosts(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanErr
     };
     let source = source.clone();
     let mut options = MountOptions {
-        set: planned.options.set,
         recursive: true,
         ..MountOptions::default()
     };
+    options.deep.set = planned.options.attributes();
     if builder.namespaces.is_confined() {
-        options.set |= MOUNT_ATTR_RDONLY;
+        options.deep.set |= MOUNT_ATTR_RDONLY;
     }
     let planned = Planned {
         field: planned.field.clone(),

@@ -58,6 +58,7 @@ impl Plan {
             console: false,
             controls: &exec.controls,
             confinement: &confinement,
+            hooks: None,
         };
         let mut steps = Steps::default();
         let mut fds = Vec::new();

@@ -4,13 +4,13 @@
 //! so the parent clones the tree and maps it before the launch, and init gets its descriptor.
 
 use super::idmaps::{self, ranges};
-use super::mounts::is_bind;
 use super::namespaces::Namespaces;
 use super::options::MountOptions;
 use super::sources::Source;
 use super::{FdSlot, Host, PlanError, Sources, slot};
 use crate::launch::{IdMaps, outside};
 use execdriver_core::Spec;
+use execdriver_core::spec::is_bind;
 use oci_spec::runtime::Mount;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ mod error;
 pub(crate) mod exec;
 mod filter;
 mod hidden;
+mod hooks;
 mod host;
 mod idmaps;
 mod landlock;
@@ -24,6 +25,8 @@ mod mounts;
 mod namespaces;
 mod options;
 mod process;
+mod remount;
+mod rlimits;
 mod root;
 mod sources;
 mod steps;
@@ -144,6 +147,7 @@ impl Plan {
         input: &RunInput,
     ) -> Result<Self, PlanError> {
         support::check(spec)?;
+        hooks::judge(spec)?;
         let (cgroup, mut unenforced) = cgroup::plan(spec, host)?;
         unenforced.extend(filter::unenforced(spec, input));
         let process =
@@ -180,6 +184,7 @@ impl Plan {
             console: dev::is_ours(&builder),
             controls: &controls,
             confinement: &confinement,
+            hooks: Some(spec),
         };
         // The descriptors of the process are counted before init's own slots begin.
         let mut running = Steps::default();
@@ -188,7 +193,7 @@ impl Plan {
         builder.first_slot(fds.len())?;
         builder.shm_from = shm;
         builder.mapped = mapped;
-        let mut steps = builder.file_systems(&wanted)?;
+        let mut steps = builder.file_systems(&wanted, hooks::output(&fds))?;
         system::plan(spec, &namespaces, &mut steps.after)?;
         let slots = builder.next_slot;
         let mut all = entering;
@@ -312,7 +317,11 @@ impl<'a> Builder<'a> {
     }
 
     /// In the order in which init walks them.
-    fn file_systems(&mut self, wanted: &process::Wanted<'_>) -> Result<FileSystems, PlanError> {
+    fn file_systems(
+        &mut self,
+        wanted: &process::Wanted<'_>,
+        hook_output: [u16; 2],
+    ) -> Result<FileSystems, PlanError> {
         let root = root::plan(self)?;
         mounts::plan(self)?;
         dev::plan(self)?;
@@ -321,6 +330,7 @@ impl<'a> Builder<'a> {
         }
         wanted.open_terminal(&mut self.mounted)?;
         masks::plan(self)?;
+        hooks::mounted(self, hook_output)?;
         let mut before = std::mem::take(&mut self.opened);
         before.append(root);
         before.append(std::mem::take(&mut self.mounted));

@@ -6,10 +6,11 @@
 
 use super::options::MountOptions;
 use super::steps::{c_string, container_path};
-use super::volumes::{PRIVATE, bind, check_propagation, host_source, joined_shm};
-use super::{Builder, PlanError, cgroupfs, confine};
+use super::volumes::{bind, check_propagation, host_source, joined_shm};
+use super::{Builder, PlanError, cgroupfs, confine, remount};
 use crate::plan::encode::PackedParams;
-use crate::wire::{MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Op};
+use crate::wire::{MOUNT_COPY_UP, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Op};
+use execdriver_core::spec::is_bind;
 use libc::MOUNT_ATTR_RDONLY;
 use nix::errno::Errno;
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
@@ -40,12 +41,6 @@ pub(super) struct Planned<'a> {
     pub(super) mapped: Option<u16>,
 }
 
-/// Whether the mount shows something of the host rather than a new file system.
-pub(super) fn is_bind(mount: &Mount) -> bool {
-    let options = mount.options().as_deref().unwrap_or_default();
-    mount.typ().as_deref() == Some("bind") || options.iter().any(|o| o == "bind" || o == "rbind")
-}
-
 /// Plans every mount of the document.
 pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     let spec = builder.spec;
@@ -63,11 +58,15 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
             field,
         };
         check(&planned, mount)?;
-        if is_bind(mount) {
+        remount::check(&planned, mount)?;
+        if planned.options.remount {
+            remount::plan(builder, &planned, is_bind(mount))?;
+        } else if is_bind(mount) {
             let source = host_source(builder, &planned, mount)?;
             bind(builder, &planned, &source)?;
         } else {
             new_file_system(builder, &planned, mount)?;
+            remount::finish(builder, &planned)?;
         }
     }
     joined_shm(builder)
@@ -122,17 +121,6 @@ fn new_file_system(
     planned: &Planned<'_>,
     mount: &Mount,
 ) -> Result<(), PlanError> {
-    if planned
-        .options
-        .propagation
-        .is_some_and(|propagation| propagation != PRIVATE)
-    {
-        let what = format!(
-            "propagation of a new file system ({}.options)",
-            planned.field
-        );
-        return Err(PlanError::unsupported(what));
-    }
     let source = mount.source().as_deref().unwrap_or(Path::new(""));
     match mount.typ().as_deref().unwrap_or_default() {
         "" => {
@@ -148,7 +136,10 @@ fn new_file_system(
         "mqueue" => of_namespace(builder, planned, "mqueue", Kind::Ipc),
         "devpts" => devpts(builder, planned, source),
         "tmpfs" => tmpfs(builder, planned, source),
-        fstype => mount_fs(builder, planned, fstype, source, planned.options.set, 0),
+        fstype => {
+            let set = planned.options.attributes();
+            mount_fs(builder, planned, fstype, source, set, 0)
+        }
     }
 }
 
@@ -167,7 +158,7 @@ fn of_namespace(
             "mqueue" => 0,
             _ => MOUNT_REAL_DIR,
         };
-        let set = planned.options.set;
+        let set = planned.options.attributes();
         return mount_fs(builder, planned, fstype, Path::new(fstype), set, real);
     }
     let path = match fstype {
@@ -179,13 +170,13 @@ fn of_namespace(
         Ok(source) => {
             let source = source.clone();
             let mut standing_in = MountOptions {
-                set: planned.options.set,
                 recursive: true,
                 ..MountOptions::default()
             };
+            standing_in.deep.set = planned.options.attributes();
             if fstype == "sysfs" {
                 // It brings the host's cgroups along (CVE-2023-25809).
-                standing_in.set |= MOUNT_ATTR_RDONLY;
+                standing_in.deep.set |= MOUNT_ATTR_RDONLY;
             }
             let planned = Planned {
                 field: planned.field.clone(),
@@ -257,18 +248,21 @@ fn devpts(
         options,
         mapped: None,
     };
-    let set = planned.options.set;
+    let set = planned.options.attributes();
     mount_fs(builder, &planned, "devpts", source, set, 0)
 }
 
 /// A tmpfs. A read-only one is filled with mount points first.
 fn tmpfs(builder: &mut Builder<'_>, planned: &Planned<'_>, source: &Path) -> Result<(), PlanError> {
-    let readonly = planned.options.set & MOUNT_ATTR_RDONLY != 0;
-    let set = planned.options.set & !MOUNT_ATTR_RDONLY;
-    let flags = match planned.options.value("mode") {
+    let readonly = planned.options.attributes() & MOUNT_ATTR_RDONLY != 0;
+    let set = planned.options.attributes() & !MOUNT_ATTR_RDONLY;
+    let mut flags = match planned.options.value("mode") {
         Some(_) => 0,
         None => MOUNT_INHERIT_MODE,
     };
+    if planned.options.copy_up {
+        flags |= MOUNT_COPY_UP;
+    }
     mount_fs(builder, planned, "tmpfs", source, set, flags)?;
     if readonly {
         builder.remount_readonly(planned.target)?;

@@ -10,10 +10,10 @@ use libc::{
 /// What the words of a mount amount to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct MountOptions {
-    /// `MOUNT_ATTR_*` bits that are set.
-    pub(super) set: u64,
-    /// `MOUNT_ATTR_*` bits that are asked to be clear.
-    pub(super) clear: u64,
+    /// `MOUNT_ATTR_*` bits of the mount itself.
+    pub(super) own: Attributes,
+    /// Those of the mounts below it too.
+    pub(super) deep: Attributes,
     /// A bind, whatever the type says.
     pub(super) bind: bool,
     /// With the mounts below the source.
@@ -22,17 +22,71 @@ pub(super) struct MountOptions {
     pub(super) idmap: Option<bool>,
     /// `MS_PRIVATE` and so on, with `MS_REC` or not.
     pub(super) propagation: Option<u64>,
+    /// Changes a mount that is there.
+    pub(super) remount: bool,
+    /// Counts the changes of files in their inodes, which only mount(2) takes.
+    pub(super) iversion: bool,
+    /// A tmpfs that begins with what it covers.
+    pub(super) copy_up: bool,
     /// Parameters of the file system: a key, or a key with a value.
     pub(super) params: Vec<(String, Option<String>)>,
+}
+
+/// Bits of a mount that are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Attributes {
+    /// `MOUNT_ATTR_*` bits that are set.
+    pub(super) set: u64,
+    /// `MOUNT_ATTR_*` bits that are asked to be clear.
+    pub(super) clear: u64,
+}
+
+impl Attributes {
+    /// Whether nothing is asked for.
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    fn apply(&mut self, bits: Bits) {
+        match bits {
+            Set(bit) => {
+                self.set |= bit;
+                self.clear &= !bit;
+            }
+            Clear(bit) => {
+                self.clear |= bit;
+                self.set &= !bit;
+            }
+            Atime(bits) => {
+                self.set = self.set & !MOUNT_ATTR__ATIME | bits;
+                // The kernel wants the whole field cleared to set any of it: mount_setattr(2).
+                self.clear |= MOUNT_ATTR__ATIME;
+            }
+            // mount(8): only takes back the word that it denies; without any the kernel's default is relatime.
+            NotAtime(bits) => {
+                if self.set & MOUNT_ATTR__ATIME == bits {
+                    self.set &= !MOUNT_ATTR__ATIME;
+                }
+            }
+        }
+    }
+}
+
+/// What a word does to the bits of a mount.
+#[derive(Clone, Copy)]
+enum Bits {
+    Set(u64),
+    Clear(u64),
+    /// The access time words exclude one another.
+    Atime(u64),
+    NotAtime(u64),
 }
 
 /// What one word does.
 #[derive(Clone, Copy)]
 enum Word {
-    Set(u64),
-    Clear(u64),
-    /// The access time words exclude one another.
-    Atime(u64),
+    Own(Bits),
+    Deep(Bits),
     Bind {
         recursive: bool,
     },
@@ -42,47 +96,58 @@ enum Word {
     Propagation(u64),
     /// A flag of the whole file system, not of one mount of it.
     Superblock,
+    /// Takes back such a flag.
+    NotSuperblock(&'static str),
+    Iversion(bool),
+    Remount,
+    CopyUp,
     Nothing,
     Unsupported,
 }
 
-/// Every word that is not a parameter of a file system. The recursive ones (`rro`) are the plain
-/// ones: attributes of a bind always reach the mounts below it.
+use Bits::{Atime, Clear, NotAtime, Set};
+use Word::{Deep, Own};
+
+/// Every word that is not a parameter of a file system: mount(8), and the table of OCI's config.md.
 const WORDS: &[(&str, Word)] = &[
     ("defaults", Word::Nothing),
-    ("ro", Word::Set(MOUNT_ATTR_RDONLY)),
-    ("rro", Word::Set(MOUNT_ATTR_RDONLY)),
-    ("rw", Word::Clear(MOUNT_ATTR_RDONLY)),
-    ("rrw", Word::Clear(MOUNT_ATTR_RDONLY)),
-    ("nosuid", Word::Set(MOUNT_ATTR_NOSUID)),
-    ("rnosuid", Word::Set(MOUNT_ATTR_NOSUID)),
-    ("suid", Word::Clear(MOUNT_ATTR_NOSUID)),
-    ("rsuid", Word::Clear(MOUNT_ATTR_NOSUID)),
-    ("nodev", Word::Set(MOUNT_ATTR_NODEV)),
-    ("rnodev", Word::Set(MOUNT_ATTR_NODEV)),
-    ("dev", Word::Clear(MOUNT_ATTR_NODEV)),
-    ("rdev", Word::Clear(MOUNT_ATTR_NODEV)),
-    ("noexec", Word::Set(MOUNT_ATTR_NOEXEC)),
-    ("rnoexec", Word::Set(MOUNT_ATTR_NOEXEC)),
-    ("exec", Word::Clear(MOUNT_ATTR_NOEXEC)),
-    ("rexec", Word::Clear(MOUNT_ATTR_NOEXEC)),
-    ("nodiratime", Word::Set(MOUNT_ATTR_NODIRATIME)),
-    ("rnodiratime", Word::Set(MOUNT_ATTR_NODIRATIME)),
-    ("diratime", Word::Clear(MOUNT_ATTR_NODIRATIME)),
-    ("rdiratime", Word::Clear(MOUNT_ATTR_NODIRATIME)),
-    ("nosymfollow", Word::Set(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("rnosymfollow", Word::Set(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("symfollow", Word::Clear(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("rsymfollow", Word::Clear(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("noatime", Word::Atime(MOUNT_ATTR_NOATIME)),
-    ("rnoatime", Word::Atime(MOUNT_ATTR_NOATIME)),
-    ("strictatime", Word::Atime(MOUNT_ATTR_STRICTATIME)),
-    ("rstrictatime", Word::Atime(MOUNT_ATTR_STRICTATIME)),
-    ("relatime", Word::Atime(0)),
-    ("rrelatime", Word::Atime(0)),
-    ("atime", Word::Nothing),
-    ("norelatime", Word::Nothing),
-    ("nostrictatime", Word::Nothing),
+    ("ro", Own(Set(MOUNT_ATTR_RDONLY))),
+    ("rro", Deep(Set(MOUNT_ATTR_RDONLY))),
+    ("rw", Own(Clear(MOUNT_ATTR_RDONLY))),
+    ("rrw", Deep(Clear(MOUNT_ATTR_RDONLY))),
+    ("nosuid", Own(Set(MOUNT_ATTR_NOSUID))),
+    ("rnosuid", Deep(Set(MOUNT_ATTR_NOSUID))),
+    ("suid", Own(Clear(MOUNT_ATTR_NOSUID))),
+    ("rsuid", Deep(Clear(MOUNT_ATTR_NOSUID))),
+    ("nodev", Own(Set(MOUNT_ATTR_NODEV))),
+    ("rnodev", Deep(Set(MOUNT_ATTR_NODEV))),
+    ("dev", Own(Clear(MOUNT_ATTR_NODEV))),
+    ("rdev", Deep(Clear(MOUNT_ATTR_NODEV))),
+    ("noexec", Own(Set(MOUNT_ATTR_NOEXEC))),
+    ("rnoexec", Deep(Set(MOUNT_ATTR_NOEXEC))),
+    ("exec", Own(Clear(MOUNT_ATTR_NOEXEC))),
+    ("rexec", Deep(Clear(MOUNT_ATTR_NOEXEC))),
+    ("nodiratime", Own(Set(MOUNT_ATTR_NODIRATIME))),
+    ("rnodiratime", Deep(Set(MOUNT_ATTR_NODIRATIME))),
+    ("diratime", Own(Clear(MOUNT_ATTR_NODIRATIME))),
+    ("rdiratime", Deep(Clear(MOUNT_ATTR_NODIRATIME))),
+    ("nosymfollow", Own(Set(MOUNT_ATTR_NOSYMFOLLOW))),
+    ("rnosymfollow", Deep(Set(MOUNT_ATTR_NOSYMFOLLOW))),
+    ("symfollow", Own(Clear(MOUNT_ATTR_NOSYMFOLLOW))),
+    ("rsymfollow", Deep(Clear(MOUNT_ATTR_NOSYMFOLLOW))),
+    ("noatime", Own(Atime(MOUNT_ATTR_NOATIME))),
+    ("rnoatime", Deep(Atime(MOUNT_ATTR_NOATIME))),
+    ("strictatime", Own(Atime(MOUNT_ATTR_STRICTATIME))),
+    ("rstrictatime", Deep(Atime(MOUNT_ATTR_STRICTATIME))),
+    ("relatime", Own(Atime(0))),
+    ("rrelatime", Deep(Atime(0))),
+    ("atime", Own(NotAtime(MOUNT_ATTR_NOATIME))),
+    // Which of the mounts below have it, nobody knows: all get the kernel's default.
+    ("ratime", Deep(Atime(0))),
+    ("norelatime", Own(NotAtime(0))),
+    ("rnorelatime", Deep(NotAtime(0))),
+    ("nostrictatime", Own(NotAtime(MOUNT_ATTR_STRICTATIME))),
+    ("rnostrictatime", Deep(Atime(0))),
     ("bind", Word::Bind { recursive: false }),
     ("rbind", Word::Bind { recursive: true }),
     // A mount below that stayed shared would carry the container's mounts to the host.
@@ -110,19 +175,28 @@ const WORDS: &[(&str, Word)] = &[
     ("dirsync", Word::Superblock),
     ("lazytime", Word::Superblock),
     ("mand", Word::Superblock),
-    ("async", Word::Nothing),
-    ("nolazytime", Word::Nothing),
-    ("nomand", Word::Nothing),
+    ("async", Word::NotSuperblock("sync")),
+    ("nolazytime", Word::NotSuperblock("lazytime")),
+    ("nomand", Word::NotSuperblock("mand")),
+    ("iversion", Word::Iversion(true)),
+    ("noiversion", Word::Iversion(false)),
     ("silent", Word::Nothing),
     ("loud", Word::Nothing),
     // Every devpts is a new instance since Linux 4.7.
     ("newinstance", Word::Nothing),
-    ("remount", Word::Unsupported),
-    ("tmpcopyup", Word::Unsupported),
+    ("remount", Word::Remount),
+    ("tmpcopyup", Word::CopyUp),
     ("copy-symlink", Word::Unsupported),
     ("idmap", Word::Idmap { below: false }),
     ("ridmap", Word::Idmap { below: true }),
 ];
+
+/// Every word that is understood without being a parameter of a file system.
+#[cfg(test)]
+pub(crate) fn mount_words() -> Vec<&'static str> {
+    let done = |(_, word): &&(&str, Word)| !matches!(word, Word::Unsupported);
+    WORDS.iter().filter(done).map(|(word, _)| *word).collect()
+}
 
 impl MountOptions {
     /// Reads the words in order; a later one beats an earlier one.
@@ -138,6 +212,14 @@ impl MountOptions {
         Ok(options)
     }
 
+    /// The `MOUNT_ATTR_*` bits of a new file system, below which there is nothing.
+    pub(super) fn attributes(&self) -> u64 {
+        match self.deep.clear & MOUNT_ATTR__ATIME {
+            0 => self.own.set | self.deep.set,
+            _ => self.own.set & !MOUNT_ATTR__ATIME | self.deep.set,
+        }
+    }
+
     /// The value of a parameter.
     pub(super) fn value(&self, key: &str) -> Option<&str> {
         self.params
@@ -148,19 +230,8 @@ impl MountOptions {
 
     fn apply(&mut self, field: &str, text: &str, word: Word) -> Result<(), PlanError> {
         match word {
-            Word::Set(bit) => {
-                self.set |= bit;
-                self.clear &= !bit;
-            }
-            Word::Clear(bit) => {
-                self.clear |= bit;
-                self.set &= !bit;
-            }
-            Word::Atime(bits) => {
-                self.set = self.set & !MOUNT_ATTR__ATIME | bits;
-                // The kernel wants the whole field cleared to set any of it: mount_setattr(2).
-                self.clear |= MOUNT_ATTR__ATIME;
-            }
+            Own(bits) => self.own.apply(bits),
+            Deep(bits) => self.deep.apply(bits),
             Word::Bind { recursive } => {
                 self.bind = true;
                 self.recursive = recursive;
@@ -168,6 +239,10 @@ impl MountOptions {
             Word::Idmap { below } => self.idmap = Some(below),
             Word::Propagation(kind) => self.propagation = Some(kind),
             Word::Superblock => self.param(text),
+            Word::NotSuperblock(word) => self.params.retain(|(name, _)| name != word),
+            Word::Iversion(on) => self.iversion = on,
+            Word::Remount => self.remount = true,
+            Word::CopyUp => self.copy_up = true,
             Word::Nothing => {}
             Word::Unsupported => {
                 let what = format!("mount option {text:?} ({field}.options)");
@@ -202,12 +277,46 @@ mod tests {
     #[test]
     fn later_words_beat_earlier_ones() {
         let options = parse(&["nosuid", "ro", "suid", "rw"]);
-        assert_eq!(options.set, 0);
-        assert_eq!(options.clear, MOUNT_ATTR_NOSUID | MOUNT_ATTR_RDONLY);
+        assert_eq!(options.own.set, 0);
+        assert_eq!(options.own.clear, MOUNT_ATTR_NOSUID | MOUNT_ATTR_RDONLY);
         let options = parse(&["size=1k", "size=2k", "noatime", "strictatime"]);
         assert_eq!(options.value("size"), Some("2k"));
-        assert_eq!(options.set, MOUNT_ATTR_STRICTATIME);
-        assert_eq!(options.clear, MOUNT_ATTR__ATIME);
+        assert_eq!(options.own.set, MOUNT_ATTR_STRICTATIME);
+        assert_eq!(options.own.clear, MOUNT_ATTR__ATIME);
+    }
+
+    #[test]
+    fn a_word_takes_back_only_what_it_denies() {
+        assert_eq!(parse(&["noatime", "atime"]).own.set, 0);
+        let strict = parse(&["strictatime", "atime", "norelatime"]);
+        assert_eq!(strict.own.set, MOUNT_ATTR_STRICTATIME);
+        assert_eq!(parse(&["strictatime", "nostrictatime"]).own.set, 0);
+        assert!(parse(&["sync", "async"]).params.is_empty());
+        assert!(!parse(&["iversion", "noiversion"]).iversion);
+        // Alone it asks for nothing.
+        assert!(parse(&["atime"]).own.is_empty());
+    }
+
+    #[test]
+    fn config_linux_mount_options_recursive_ones_are_kept_apart() {
+        let options = parse(&["rbind", "rro", "nosuid"]);
+        assert_eq!(options.deep.set, MOUNT_ATTR_RDONLY);
+        assert_eq!(options.own.set, MOUNT_ATTR_NOSUID);
+        assert_eq!(parse(&["ratime"]).deep.clear, MOUNT_ATTR__ATIME);
+    }
+
+    /// The words of the table in OCI's config.md, 1.3.
+    #[test]
+    fn config_linux_mount_options_every_word_of_the_table_is_known() {
+        let words = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev \
+                     nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private \
+                     ratime rbind rdev rdiratime relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime \
+                     rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid \
+                     rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync tmpcopyup unbindable \
+                     idmap ridmap";
+        for word in words.split_whitespace() {
+            assert!(mount_words().contains(&word), "{word}");
+        }
     }
 
     #[test]
@@ -220,7 +329,7 @@ mod tests {
 
     #[test]
     fn options_that_would_be_ignored_are_refused() {
-        for word in ["remount", "tmpcopyup", "copy-symlink"] {
+        for word in ["copy-symlink"] {
             let error = MountOptions::parse("mounts", &[word.to_owned()]).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }

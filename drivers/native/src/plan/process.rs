@@ -4,15 +4,16 @@ use super::attributes;
 use super::confine::{self, Confinement};
 use super::idmaps::is_mapped;
 use super::steps::{Steps, c_string, container_path};
-use super::{FdSlot, Host, PlanError, RunInput, caps, filter, hidden, slot};
+use super::{FdSlot, Host, PlanError, RunInput, caps, filter, hidden, hooks, rlimits, slot};
 use crate::launch::{IdMaps, one_line};
 use crate::plan::encode::{PackedNumbers, PackedStrings};
 use crate::wire::{
     IDENTITY_BY_NAME, IDENTITY_KEEP_GROUPS, IDENTITY_SET_HOME, NO_ID, Op, RESET_AFFINITY,
     RESET_NICE, SOCKET_SLOT, TERMINAL_SLOT,
 };
+use execdriver_core::Spec;
 use execdriver_core::spec::{ProcessControls, User, UserText};
-use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
+use oci_spec::runtime::{Capabilities, Process};
 use std::ffi::CString;
 
 /// Its kernel default; the host program's own is not the container's business.
@@ -39,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub(super) controls: &'a ProcessControls,
     /// Profile and label.
     pub(super) confinement: &'a Confinement,
+    /// The container's document, of a first process.
+    pub(super) hooks: Option<&'a Spec>,
 }
 
 impl Wanted<'_> {
@@ -80,7 +83,7 @@ impl Wanted<'_> {
     /// Everything after the file systems.
     pub(super) fn plan(&self, steps: &mut Steps, fds: &mut Vec<FdSlot>) -> Result<(), PlanError> {
         self.streams(steps, fds)?;
-        self.limits(steps)?;
+        rlimits::plan(self.process, steps)?;
         attributes::plan(self.process, self.controls, steps)?;
         self.confinement.label(steps);
         confine::landlock_rules(self.controls, self.host, steps)?;
@@ -136,6 +139,9 @@ impl Wanted<'_> {
         if !self.hidden {
             filter::plan(self.input, no_new_privileges, steps)?;
         }
+        if let Some(spec) = self.hooks {
+            hooks::starting(spec, steps)?;
+        }
         self.exec(steps)
     }
 
@@ -178,31 +184,6 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    fn limits(&self, steps: &mut Steps) -> Result<(), PlanError> {
-        let limits = self.process.rlimits().as_deref().unwrap_or_default();
-        for (index, limit) in limits.iter().enumerate() {
-            let (soft, hard, kind) = (limit.soft(), limit.hard(), limit.typ());
-            if soft > hard {
-                let reason = format!("the soft limit {soft} is above the hard limit {hard}");
-                return Err(PlanError::invalid(
-                    format!("process.rlimits[{index}]"),
-                    reason,
-                ));
-            }
-            let resource = resource(kind);
-            let words = format!("set the limit {kind} to {soft}:{hard}");
-            steps.push(
-                &Op::Rlimit {
-                    resource,
-                    soft,
-                    hard,
-                },
-                words,
-            );
-        }
-        Ok(())
-    }
-
     fn identity(&self, steps: &mut Steps) -> Result<(), PlanError> {
         let mut flags = 0;
         if !self.setgroups {
@@ -227,6 +208,8 @@ impl Wanted<'_> {
                 }
             }
             _ => {
+                // As of a name: who goes by numbers has a line in /etc/passwd or none.
+                flags |= IDENTITY_SET_HOME;
                 let more = ids.additional_gids().as_deref().unwrap_or_default();
                 self.check_ids(ids.uid(), ids.gid(), more)?;
                 gids = more.iter().copied().collect();
@@ -375,26 +358,4 @@ fn no_groups(field: &str) -> PlanError {
     PlanError::unsupported(format!(
         "supplementary groups ({field}) of an ordinary user's container: its user namespace denies setgroups"
     ))
-}
-
-/// The kernel's number: include/uapi/asm-generic/resource.h.
-fn resource(kind: PosixRlimitType) -> u32 {
-    match kind {
-        PosixRlimitType::RlimitCpu => 0,
-        PosixRlimitType::RlimitFsize => 1,
-        PosixRlimitType::RlimitData => 2,
-        PosixRlimitType::RlimitStack => 3,
-        PosixRlimitType::RlimitCore => 4,
-        PosixRlimitType::RlimitRss => 5,
-        PosixRlimitType::RlimitNproc => 6,
-        PosixRlimitType::RlimitNofile => 7,
-        PosixRlimitType::RlimitMemlock => 8,
-        PosixRlimitType::RlimitAs => 9,
-        PosixRlimitType::RlimitLocks => 10,
-        PosixRlimitType::RlimitSigpending => 11,
-        PosixRlimitType::RlimitMsgqueue => 12,
-        PosixRlimitType::RlimitNice => 13,
-        PosixRlimitType::RlimitRtprio => 14,
-        PosixRlimitType::RlimitRttime => 15,
-    }
 }

@@ -2,8 +2,8 @@
 
 use super::sources::{Source, SourceKind};
 use super::steps::{Steps, c_path};
-use super::{Builder, PlanError};
-use crate::wire::{Op, ROOT_READONLY, ROOT_READONLY_BELOW};
+use super::{Builder, PlanError, hooks};
+use crate::wire::{Op, ROOT_IN_PLACE, ROOT_READONLY, ROOT_READONLY_BELOW};
 use execdriver_core::Ephemeral;
 use nix::errno::Errno;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
                 path: &c_path("rootfs", &source.path)?,
                 dev: source.dev,
                 ino: source.ino,
-                flags: flags_of(&source, readonly),
+                flags: flags_of(&source, readonly) | place(builder, &source),
             },
             format!("use {} as the root", source.path.display()),
         ),
@@ -69,6 +69,14 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
 
 fn is_hosts(source: &Source) -> bool {
     source.path == Path::new("/")
+}
+
+/// Hooks of a document look for the container's files at the path that the document says.
+fn place(builder: &Builder<'_>, source: &Source) -> u32 {
+    match hooks::before_pivot(builder.spec) && !is_hosts(source) {
+        true => ROOT_IN_PLACE,
+        false => 0,
+    }
 }
 
 fn flags_of(source: &Source, readonly: bool) -> u32 {

@@ -7,6 +7,7 @@
 use super::Host;
 use super::dev::Node;
 use execdriver_core::Spec;
+use execdriver_core::spec::is_bind;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
@@ -143,7 +144,7 @@ fn found<'a>(
 /// may not mount.
 fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
     let root = spec.oci.root().iter().map(|root| root.path().clone());
-    let binds = mounts.iter().filter(|mount| super::mounts::is_bind(mount));
+    let binds = mounts.iter().filter(|mount| is_bind(mount));
     let mut paths: Vec<PathBuf> = root
         .chain(binds.filter_map(|mount| mount.source().clone()))
         .collect();

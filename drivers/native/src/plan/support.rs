@@ -53,7 +53,7 @@ fn document(spec: &Spec, refused: &mut Refused) {
             .push(format!("ociVersion {version:?} (expected 1.x)"));
     }
     refused.refuse(
-        oci.hooks().as_ref().is_some_and(has_hooks),
+        !spec.is_document() && oci.hooks().as_ref().is_some_and(has_hooks),
         "hooks of the document",
     );
     refused.refuse(oci.solaris().is_some(), "the document's solaris part");

@@ -1,6 +1,7 @@
 //! What of the host, or of another container, is seen in the container: binds.
 
 use super::mounts::Planned;
+use super::options::{Attributes, MountOptions};
 use super::sources::{Source, Sources};
 use super::steps::container_path;
 use super::{Builder, PlanError};
@@ -39,21 +40,45 @@ pub(super) fn bind(
         source.path.display(),
         planned.target.display()
     );
+    let (own, deep) = reach(builder, options);
+    let only_own = deep.is_empty() && !own.is_empty();
+    let first = if only_own { own } else { deep };
     builder.mounted.push(
         &Op::Bind {
             slot,
             target: &target,
-            attr_set: options.set,
+            attr_set: first.set,
             // `rw` leaves a mount that is read-only on the host as it is.
-            attr_clr: options.clear & !MOUNT_ATTR_RDONLY,
+            attr_clr: first.clear & !MOUNT_ATTR_RDONLY,
             propagation,
-            // Always for the mounts below too: a read-only volume with a writable mount in it is
-            // not read-only.
-            flags: BIND_CREATE | BIND_RECURSIVE,
+            flags: BIND_CREATE | if only_own { 0 } else { BIND_RECURSIVE },
         },
         words,
     );
+    if !only_own && !own.is_empty() {
+        builder.mounted.push(
+            &Op::MountAttrs {
+                set: own.set,
+                clear: own.clear & !MOUNT_ATTR_RDONLY,
+                propagation: 0,
+            },
+            format!("set the options of {}", planned.target.display()),
+        );
+    }
     Ok(())
+}
+
+/// What is for the mount itself, and what for those below it too. In a command a read-only volume with a writable mount in
+/// it is not read-only; a document has words for both.
+fn reach(builder: &Builder<'_>, options: &MountOptions) -> (Attributes, Attributes) {
+    if builder.spec.is_document() {
+        return (options.own, options.deep);
+    }
+    let both = Attributes {
+        set: options.attributes(),
+        clear: options.own.clear | options.deep.clear,
+    };
+    (Attributes::default(), both)
 }
 
 /// What was found at the source of a bind.

@@ -12,6 +12,7 @@ pub(crate) mod sigchld;
 pub(crate) mod spawn;
 mod spawn_child;
 pub(crate) mod tty;
+pub(crate) mod unmask;
 pub(crate) mod wait;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::failure::Answer;
 use super::global::Global;
+use super::log;
 
 /// Arguments of `delete`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
-    global.open()?.delete(&args.id, args.force)?;
+    log::warnings(global, &global.open()?.delete(&args.id, args.force)?);
     Ok(0)
 }

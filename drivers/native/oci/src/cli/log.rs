@@ -17,7 +17,18 @@ struct Line<'a> {
 
 /// Tells an error.
 pub(super) fn error(global: &Global, message: &str) {
-    let line = line(global.log_format, "error", message);
+    tell(global, "error", message);
+}
+
+/// Tells what went wrong and changed nothing.
+pub(super) fn warnings(global: &Global, sentences: &[String]) {
+    for sentence in sentences {
+        tell(global, "warning", sentence);
+    }
+}
+
+fn tell(global: &Global, level: &str, message: &str) {
+    let line = line(global.log_format, level, message);
     let Some(path) = &global.log else {
         match global.log_format {
             LogFormat::Text => eprintln!("{message}"),
@@ -25,7 +36,10 @@ pub(super) fn error(global: &Global, message: &str) {
         }
         return;
     };
-    eprintln!("{message}");
+    // Clients take what is on stderr for a failure.
+    if level == "error" {
+        eprintln!("{message}");
+    }
     let log = OpenOptions::new().append(true).create(true).open(path);
     // One write, so that lines of several processes do not mix.
     let written = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));

@@ -3,6 +3,7 @@
 use super::failure::Answer;
 use super::foreground;
 use super::global::Global;
+use super::log;
 use super::making::Making;
 
 /// Arguments of `run`.
@@ -28,7 +29,7 @@ pub(super) fn run(global: &Global, args: Args) -> Answer {
     let made = args.making.make(global, false, attended)?;
     let outcome = foreground::attend(made.launched, &signals);
     if !args.keep {
-        made.runtime.delete(&args.making.id, true)?;
+        log::warnings(global, &made.runtime.delete(&args.making.id, true)?);
     }
     outcome
 }

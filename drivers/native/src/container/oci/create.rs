@@ -70,9 +70,18 @@ impl Runtime {
             made: &made,
             hold,
         };
-        let started = creation.start(&facts)?;
+        let started = match creation.start(&facts) {
+            Ok(started) => started,
+            Err(error) => {
+                drop(made);
+                return Err(after_failure(error, &spec));
+            }
+        };
         let mut alive = Alive(Some(Arc::clone(&started.process)));
         creation.finish(&started)?;
+        if !hold && spec.oci.hooks().is_some() {
+            self.poststart(&made.entry().read().map_err(Error::from)?)?;
+        }
         alive.0 = None;
         made.leave();
         Ok(Launched {
@@ -192,7 +201,7 @@ impl Creation<'_> {
             self.record(process.pid(), plan)?;
             Ok(())
         };
-        let mut pre_start = |_: &Arc<Process>| Ok(self.before_start()?);
+        let mut mounted = |_: &Arc<Process>| Ok(self.before_pivot()?);
         let started = launch(Launch {
             listener: None,
             namespaces: plan.clone_flags,
@@ -203,7 +212,9 @@ impl Creation<'_> {
             id_maps: plan.id_maps.as_ref(),
             place: Some(&mut place),
             oom_score_adj: plan.oom_score_adj,
-            pre_start: Some(&mut pre_start),
+            // Without it the launch would not wait for the record.
+            pre_start: Some(&mut |_| Ok(())),
+            mounted: Some(&mut mounted),
             hold: self.hold,
             init_stays: false,
             entered: None,
@@ -214,6 +225,13 @@ impl Creation<'_> {
     }
 
     fn launch_error(&self, error: LaunchError, plan: &Plan) -> OciError {
+        let error = match error {
+            LaunchError::PreStart(cause) => match cause.downcast::<OciError>() {
+                Ok(own) => return *own,
+                Err(cause) => LaunchError::PreStart(cause),
+            },
+            other => other,
+        };
         if matches!(error, LaunchError::EndedEarly { .. }) && self.made.aborted() {
             let id = self.spec.id.clone();
             return Error::Aborted { id }.into();
@@ -247,16 +265,20 @@ impl Creation<'_> {
         Ok(())
     }
 
-    /// The hooks of the host that come before the container's file systems.
-    fn before_start(&self) -> OciResult<()> {
+    /// The hooks of the host that come between the mounts and the pivot.
+    fn before_pivot(&self) -> OciResult<()> {
         let Some(document) = self.spec.oci.hooks() else {
             return Ok(());
         };
         let record = self.made.entry().read().map_err(Error::from)?;
         let state = state::state(&record);
         #[allow(deprecated, reason = "documents still have it")]
-        hooks::run("prestart", document.prestart().as_ref(), &state)?;
-        hooks::run("createRuntime", document.create_runtime().as_ref(), &state)
+        hooks::run("prestart", document.prestart().as_deref(), &state)?;
+        hooks::run(
+            "createRuntime",
+            document.create_runtime().as_deref(),
+            &state,
+        )
     }
 
     /// The container is made.
@@ -277,6 +299,19 @@ impl Creation<'_> {
             false => Ok(()),
         }
     }
+}
+
+/// What was made is gone by now: the specification has the hooks for that run here, too (runtime.md, lifecycle).
+fn after_failure(error: OciError, spec: &Spec) -> OciError {
+    let hooks = spec.oci.hooks().as_ref();
+    let poststop = hooks.and_then(|hooks| hooks.poststop().as_deref());
+    let began = matches!(&error, OciError::Hook { .. }) || error.to_string().contains("(hooks.");
+    if began && poststop.is_some() {
+        let state = state::ended(spec);
+        // One failure is told, and it came first.
+        hooks::run_all("poststop", poststop, &state);
+    }
+    error
 }
 
 /// A process that must not outlive an error or a panic.

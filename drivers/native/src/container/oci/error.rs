@@ -47,6 +47,16 @@ pub enum OciError {
         /// Where the container is.
         status: Status,
     },
+    /// A hook of the document failed.
+    #[error("run the hook {} ({field}): {reason}", path.display())]
+    Hook {
+        /// `hooks.createRuntime[0]`.
+        field: String,
+        /// The program.
+        path: std::path::PathBuf,
+        /// How it ended, and what it said.
+        reason: String,
+    },
     /// A step of the driver failed.
     #[error(transparent)]
     Driver(#[from] Error),

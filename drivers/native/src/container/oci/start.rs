@@ -45,11 +45,24 @@ impl Runtime {
         released.map_err(|error| failed(error, &bundle, &record))?;
         entry.remove_start_address();
         drop(locked);
-        let poststart = bundle
-            .hooks
-            .as_ref()
-            .and_then(|hooks| hooks.poststart().as_ref());
-        hooks::run("poststart", poststart, &state::state(&record))
+        self.poststart(&record)
+    }
+
+    /// Runs the `poststart` hooks. One that fails stops the container (runtime.md).
+    pub(super) fn poststart(&self, record: &Record) -> OciResult<()> {
+        let hooks = record
+            .bundle
+            .as_deref()
+            .and_then(|bundle| bundle.hooks.as_ref());
+        let poststart = hooks.and_then(|hooks| hooks.poststart().as_deref());
+        let run = hooks::run("poststart", poststart, &state::state(record));
+        if run.is_err()
+            && let Some(process) = first_process(record)
+        {
+            // The failed hook is the story.
+            let _ = process.signal(libc::SIGKILL);
+        }
+        run
     }
 }
 

@@ -118,6 +118,29 @@ pub(super) fn state(record: &Record) -> State {
     }
 }
 
+/// Of a container whose creation failed.
+pub(super) fn ended(spec: &execdriver_core::Spec) -> State {
+    let root = spec.oci.root().as_ref();
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    State {
+        oci_version: SPEC_VERSION.to_owned(),
+        id: spec.id.clone(),
+        pid: 0,
+        status: Status::Stopped,
+        bundle: spec.bundle.as_deref().map(text).unwrap_or_default(),
+        rootfs: root.map(|root| text(root.path())).unwrap_or_default(),
+        created: String::new(),
+        annotations: spec
+            .oci
+            .annotations()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        owner: String::new(),
+    }
+}
+
 /// A container whose creator was killed is stopped: nobody can start it, and `delete` ends what is left of it.
 pub(super) fn status(record: &Record) -> Status {
     let frozen = |recorded| Cgroup::open(recorded).is_ok_and(|cgroup| cgroup.is_frozen());

@@ -85,7 +85,7 @@ impl Plan {
                     payload = fd;
                     (&ours).write_all(&[GO]).unwrap();
                 }
-                Kind::Listener => (&ours).write_all(&[GO]).unwrap(),
+                Kind::Listener | Kind::Mounted => (&ours).write_all(&[GO]).unwrap(),
                 Kind::Terminal => ended.master = fd.map(File::from),
                 Kind::Held => unreachable!("no plan of these tests holds"),
                 Kind::Failed | Kind::Executing => ended.executed = report.kind == Kind::Executing,

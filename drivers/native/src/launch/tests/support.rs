@@ -77,6 +77,7 @@ impl Plan {
             place: None,
             oom_score_adj: None,
             pre_start: None,
+            mounted: None,
             listener: None,
             hold: false,
             init_stays: false,

@@ -1,6 +1,7 @@
 //! Plans that are really launched, as root and as an ordinary user.
 
 mod apart;
+mod documents;
 
 use super::*;
 use crate::facts::HostFacts;
@@ -98,6 +99,7 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         place: None,
         oom_score_adj: None,
         pre_start: None,
+        mounted: None,
         listener: None,
         hold: false,
         init_stays: plan.init,
