@@ -133,7 +133,7 @@ fn sources_that_are_missing_or_do_not_propagate_are_named() {
 
 #[test]
 fn mount_options_that_would_be_ignored_are_refused() {
-    for option in ["remount", "tmpcopyup", "foo=bar"] {
+    for option in ["copy-symlink", "iversion", "foo=bar"] {
         let text = refusal(&root_host(), |spec| {
             let mut mount = runtime::Mount::default();
             mount
