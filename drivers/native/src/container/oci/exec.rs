@@ -197,6 +197,7 @@ impl Execution<'_> {
             place: None,
             oom_score_adj: plan.oom_score_adj,
             pre_start: None,
+            mounted: None,
             hold: false,
             init_stays: false,
             entered: Some(&mut entered),
