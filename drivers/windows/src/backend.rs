@@ -22,6 +22,9 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// What it can do here and what it cannot, for `capabilities()`.
     fn controls(&self) -> Vec<Control>;
 
+    /// Bytes of memory that the machine has: the limit of a container without one.
+    fn machine_memory(&self) -> u64;
+
     /// How its processes start.
     fn traits(&self) -> Traits;
 
@@ -100,17 +103,18 @@ pub(crate) trait ComputeSystem: Debug + Send + Sync {
     /// What the system said; `Timeout` when something survives.
     fn terminate(&self, code: u32) -> Result<()>;
 
-    /// Freezes every process in it. Twice is once.
+    /// Freezes every process in it; it is not paused already. Gives the processes that were suspended one by one, none
+    /// where the system freezes all as one.
     ///
     /// # Errors
-    /// `Unsupported`; `Timeout` when new processes appear for ever.
-    fn pause(&self) -> Result<()>;
+    /// `Unsupported`; `Timeout` when new processes appear for ever. Then nothing stays frozen.
+    fn pause(&self) -> Result<Vec<ProcessIdentity>>;
 
-    /// Lets everything go on. Of what runs it is no error.
+    /// Lets everything go on that `pause` froze, which gave these.
     ///
     /// # Errors
     /// `Unsupported`, or what the system said.
-    fn resume(&self) -> Result<()>;
+    fn resume(&self, suspended: &[ProcessIdentity]) -> Result<()>;
 
     /// What it has used so far. `memory_limit` is 0 when it has none.
     ///
@@ -124,11 +128,11 @@ pub(crate) trait ComputeSystem: Debug + Send + Sync {
     /// What the system said.
     fn processes(&self) -> Result<Vec<u32>>;
 
-    /// Sets limits: all or none.
+    /// Sets limits on top of those that hold, `before`: all or none.
     ///
     /// # Errors
     /// `InvalidCommand`, `Unsupported`, or what the system said.
-    fn modify(&self, limits: &Limits) -> Result<()>;
+    fn modify(&self, before: &Limits, changes: &Limits) -> Result<()>;
 
     /// Notices of memory exhaustion; a closed channel where there are none.
     fn oom_events(&self) -> OomEvents;

@@ -13,11 +13,20 @@
 
 mod backend;
 mod command_line;
+mod driver;
 mod environment;
+mod exit;
 mod hcs;
+#[cfg(windows)]
+mod job;
 mod limits;
 mod names;
 mod settings;
+mod state;
+#[cfg(windows)]
+mod sys;
+
+pub use driver::WindowsDriver;
 
 /// The name that the driver is registered under.
 const NAME: &str = "windows";

@@ -2,9 +2,10 @@
 
 use crate::NAME;
 use execdriver_core::{Error, Platform, Resources, Result, WindowsCommand};
+use serde::{Deserialize, Serialize};
 
 /// What to do with one limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Change<T> {
     /// Leave it as it is.
     #[default]
@@ -16,7 +17,7 @@ pub(crate) enum Change<T> {
 }
 
 /// Limits to set. The default changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// Bytes.
     pub(crate) memory: Change<u64>,
@@ -25,7 +26,7 @@ pub(crate) struct Limits {
 }
 
 /// The three ways to share processors exclude each other in HCS and in jobs alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cpu {
     /// 1 to 10000.
     Weight(u16),
