@@ -49,7 +49,17 @@ impl Registry {
         self.default = Some("native".to_owned());
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "windows")]
+    fn add_builtin(&mut self) {
+        let constructor: Constructor = Arc::new(|root, options| {
+            let driver = execdriver_windows::WindowsDriver::open(root, options)?;
+            Ok(Arc::new(driver) as Arc<dyn Driver>)
+        });
+        self.constructors.insert("windows".to_owned(), constructor);
+        self.default = Some("windows".to_owned());
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "windows")))]
     fn add_builtin(&mut self) {}
 
     /// Adds a driver under `name`.

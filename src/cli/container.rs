@@ -138,6 +138,7 @@ impl ContainerArgs {
                 command.rootfs = absolute(rootfs)?;
                 command.working_dir = workdir.unwrap_or_default();
             }
+            None if cfg!(windows) => command.working_dir = workdir.unwrap_or_default(),
             None => self.host_root(&mut command, &mut linux, workdir)?,
         }
         if let Some(userns) = self.userns {

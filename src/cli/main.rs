@@ -17,6 +17,7 @@ mod list;
 mod output;
 mod pause;
 mod pids;
+mod platform;
 mod run;
 mod session;
 mod stats;

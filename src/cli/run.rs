@@ -5,6 +5,7 @@ use crate::container::ContainerArgs;
 use crate::failure::{Failure, chain};
 use crate::global::Global;
 use crate::limits::LimitArgs;
+use crate::platform;
 use crate::session::{self, Streams};
 use crate::{tty, values};
 use execdriver::{Command, Error, Hooks, ProcessConfig, RunOptions, Target};
@@ -144,6 +145,7 @@ fn variable(entry: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// What a Linux program needs to find others; a Windows driver fills in the host's own where there is none.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
@@ -175,16 +177,16 @@ fn from_flags(args: &Args) -> Result<Command, Failure> {
     let mut command = args.container.command(id, process, workdir)?;
     args.limits.apply(&mut command)?;
     args.confine.apply(&mut command)?;
-    Ok(command)
+    platform::of_this_system(command)
 }
 
 /// Adds what every program needs to an environment that does not have it.
 pub(crate) fn complete(process: &mut ProcessConfig) {
     let has = |name: &str, env: &[String]| env.iter().any(|entry| entry.starts_with(name));
-    if !has("PATH=", &process.env) {
+    if cfg!(unix) && !has("PATH=", &process.env) {
         process.env.insert(0, DEFAULT_PATH.to_owned());
     }
-    if process.tty && !has("TERM=", &process.env) {
+    if cfg!(unix) && process.tty && !has("TERM=", &process.env) {
         let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".into());
         process.env.push(format!("TERM={term}"));
     }

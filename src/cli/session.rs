@@ -72,6 +72,10 @@ fn report(outcome: execdriver::Result<ExitStatus>) -> Result<ExitCode, Failure> 
     if status.reason == ExitReason::TimedOut {
         return Ok(ExitCode::from(TIMED_OUT));
     }
+    // Elsewhere than on Unix an exit code has 32 bits, and standard streams are flushed as they are written.
+    if cfg!(not(unix)) && !(0..=255).contains(&status.code) {
+        std::process::exit(status.code);
+    }
     Ok(ExitCode::from(u8::try_from(status.code).unwrap_or(255)))
 }
 
