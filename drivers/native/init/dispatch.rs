@@ -5,7 +5,7 @@ use crate::sys::abi::{MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
 use crate::sys::{process, schedule as scheduling, socket};
 use crate::wire::{Detail, Kind, Op};
 use crate::{
-    capabilities, devices, exec, hook, identity, landlock, masks, mounts, paths, pid1,
+    capabilities, devices, exec, hold, hook, identity, landlock, masks, mounts, paths, pid1,
     process as this, procfs, root, schedule, stdio, sysctl, terminal,
 };
 
@@ -17,7 +17,12 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
             init.await_go();
             Ok(())
         }
-        Op::Hold { slot } => this::hold(init, slot),
+        Op::Hold {
+            slot,
+            program,
+            path,
+        } => hold::hold(init, slot, program, path),
+        Op::Preserve { slot, count } => hold::preserve(init, slot, count),
         Op::Place { slot } => this::place(init, slot),
         Op::Join { slot, flags } => this::join(init, slot, flags),
         Op::Fork {} => this::fork(init),

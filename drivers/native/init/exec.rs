@@ -58,7 +58,7 @@ fn present(program: &CStr, path: &[u8]) -> u64 {
 }
 
 /// An empty entry is the working directory.
-fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b':').map(|entry| match entry {
         [] => b".",
         entry => entry,

@@ -17,6 +17,7 @@ mod dispatch;
 mod entry;
 mod exec;
 mod hook;
+mod hold;
 mod identity;
 mod landlock;
 mod lines;

@@ -353,12 +353,11 @@ ops! { 'a;
     Personality = 57 {
         persona: u32,
     }
-    /// Reports HELD and waits, for as long as it takes, for a connection that says `GO`; that is our socket from then on.
-    /// Whoever connects and ends without a word is forgotten.
-    Hold = 61 {
-        /// A listening socket.
-        slot: u16,
-    }
+    /// Looks for the program, reports HELD and waits, for as long as it takes, for a connection that says `GO`; that is our
+    /// socket from then on. Whoever connects and ends without a word is forgotten. `slot` is a listening socket.
+    Hold = 61 { slot: u16, program: &'a CStr, path: &'a [u8], }
+    /// Gives the program the slots from this one on as descriptors 3 and so on.
+    Preserve = 62 { slot: u16, count: u16, }
     /// `PR_SET_SECUREBITS`; after `Identity` and before `Caps`, which takes CAP_SETPCAP.
     Securebits = 58 {
         bits: u32,

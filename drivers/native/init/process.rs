@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::capabilities;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{CLONE_NEWNS, CLONE_PARENT, CLONE_PIDFD, PR_SET_PDEATHSIG, RLIMIT_NOFILE};
-use crate::sys::{self, Errno, Fd, credentials, fs, process, socket};
+use crate::sys::{self, Errno, Fd, credentials, fs, process};
 use crate::wire::{Detail, Kind, NO_SLOT, RESET_AFFINITY, RESET_NICE, SOCKET_FD, SOCKET_SLOT};
 
 /// Enters a cgroup: 0 is whoever writes it, and we have one thread.
@@ -55,20 +55,6 @@ pub(crate) fn bare(init: &mut Init) -> Done {
     }
     init.slots.fill(-1);
     close_leftovers(init)
-}
-
-/// Waits for whoever starts the container, which may be another process than the one that made it.
-pub(crate) fn hold(init: &mut Init, slot: u16) -> Done {
-    let listener = init.take_slot(slot)?;
-    init.report(Kind::Held, 0, None)?;
-    loop {
-        let starter = socket::accept(listener.raw())?;
-        // The number is known to stay: so it is the connection that takes it.
-        fs::dup_to_cloexec(starter.raw(), SOCKET_FD)?;
-        if init.is_told_to_go() {
-            return Ok(());
-        }
-    }
 }
 
 /// Becomes root of the user namespace. The capabilities that got us here were ambient, for uid 0 was not mapped yet.
@@ -142,7 +128,8 @@ pub(crate) fn close_leftovers(init: &mut Init) -> Done {
     let mut first = SOCKET_FD + 1;
     loop {
         let alive = init.alive.as_ref().map(Fd::raw);
-        let mut kept = init.slots.iter().copied().chain(alive);
+        let kept = init.slots.iter().copied().chain(alive);
+        let mut kept = kept.chain([init.socket.raw()]);
         let kept = kept.by_ref().filter(|fd| *fd >= first).min();
         if kept != Some(first) {
             let last = kept.map_or(u32::MAX, |fd| fd as u32 - 1);

@@ -37,4 +37,6 @@ pub mod oci {
         Create, Exec, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
         Watch, Watched,
     };
+    pub use crate::sys::inherited::copy as inherited;
+    pub use crate::sys::tty::set_window_size;
 }

@@ -281,23 +281,23 @@ pub(crate) fn cwd_is_reachable() -> Result<bool> {
     }
 }
 
+/// `access(2)`.
+pub(crate) fn access(path: &CStr, mode: usize) -> Result<()> {
+    let path = path.as_ptr().expose_provenance();
+    let args = [arg(super::abi::AT_FDCWD), path, mode, 0, 0, 0];
+    // SAFETY: `path` ends with NUL.
+    unsafe { call(nr::FACCESSAT, args) }.map(drop)
+}
+
 /// `access(2)` with `F_OK`.
 pub(crate) fn exists(path: &CStr) -> bool {
-    // SAFETY: `path` ends with NUL.
-    unsafe {
-        call(
-            nr::FACCESSAT,
-            [
-                arg(super::abi::AT_FDCWD),
-                path.as_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
-        )
-    }
-    .is_ok()
+    access(path, 0).is_ok()
+}
+
+/// `fcntl(2)` with `F_DUPFD_CLOEXEC`: a copy with this number or a higher one.
+pub(crate) fn dup_above(fd: i32, first: i32) -> Result<i32> {
+    const F_DUPFD_CLOEXEC: usize = 1030;
+    numbers(nr::FCNTL, [arg(fd), F_DUPFD_CLOEXEC, arg(first), 0, 0, 0]).map(|fd| fd as i32)
 }
 
 /// `umask(2)`.

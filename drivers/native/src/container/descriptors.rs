@@ -47,6 +47,8 @@ pub(super) struct Slots<'a> {
     pub(super) status: Option<&'a OwnedFd>,
     /// The socket on which init waits to be started.
     pub(super) start: Option<BorrowedFd<'a>>,
+    /// What the program gets beside its streams.
+    pub(super) preserved: &'a [OwnedFd],
     pub(super) id_namespaces: IdNamespaces,
 }
 
@@ -82,6 +84,10 @@ impl<'a> Slots<'a> {
                 Ok(Held::Process(Arc::new(own)))
             }
             FdSlot::Mapped(tree) => Ok(Held::Owned(self.id_namespaces.tree(tree)?)),
+            FdSlot::Preserved(index) => {
+                let given = self.preserved.get(usize::from(*index));
+                Ok(Held::Lent(given.ok_or_else(|| missing(slot))?.as_fd()))
+            }
             FdSlot::Start => Ok(Held::Lent(self.start.ok_or_else(|| missing(slot))?)),
             FdSlot::Status => Ok(Held::Lent(
                 self.status.ok_or_else(|| missing(slot))?.as_fd(),

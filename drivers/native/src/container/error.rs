@@ -184,7 +184,7 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
             Error::invalid("process_config.user", format!("{words}: {reason}"))
         }
         (_, Detail::Filter | Detail::NotExecuted) => late_step(false, words, cause, program),
-        (Some(Op::Exec { .. }), _) => late_step(true, words, cause, program),
+        (Some(Op::Exec { .. } | Op::Hold { .. }), _) => late_step(true, words, cause, program),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
         (Some(op), _) => match confinement_field(&op, &cause) {
             Some(field) => invalid(field),

@@ -159,6 +159,8 @@ impl Exec<'_> {
             filter: self.filter.clone(),
             listener: self.life.hooks.seccomp_listener.is_some(),
             hold: false,
+            preserved: 0,
+            keep_keyring: false,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(&Kind::User) {
@@ -175,6 +177,7 @@ impl Exec<'_> {
             entries: &entries,
             status: None,
             start: None,
+            preserved: &[],
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

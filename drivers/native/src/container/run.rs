@@ -172,6 +172,8 @@ impl Run<'_> {
             filter,
             listener: self.life.hooks.seccomp_listener.is_some(),
             hold: false,
+            preserved: 0,
+            keep_keyring: false,
         };
         let plan = Plan::build(&spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
@@ -195,6 +197,7 @@ impl Run<'_> {
             entries: &entries,
             status: status_write.as_ref(),
             start: None,
+            preserved: &[],
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

@@ -114,6 +114,8 @@ pub(crate) enum FdSlot {
     Status,
     /// The socket on which init waits for whoever starts the program.
     Start,
+    /// The n-th descriptor that the program gets beside its streams.
+    Preserved(u16),
 }
 
 /// How the process is run, apart from what the container is.
@@ -133,6 +135,10 @@ pub(crate) struct RunInput {
     pub(crate) listener: bool,
     /// Whether the program waits for somebody who starts it.
     pub(crate) hold: bool,
+    /// The host's session keyring stays.
+    pub(crate) keep_keyring: bool,
+    /// How many descriptors from 3 on the program gets beside its streams.
+    pub(crate) preserved: u16,
 }
 
 impl Plan {

@@ -129,7 +129,24 @@ impl Wanted<'_> {
         }
         if self.input.hold {
             let slot = slot(fds, FdSlot::Start)?;
-            steps.push(&Op::Hold { slot }, "wait to be started");
+            let args = self.process.args().as_deref().unwrap_or_default();
+            let program = args.first().map_or("", String::as_str);
+            let env = self.process.env().as_deref().unwrap_or_default();
+            let mut path = env.iter().filter_map(|entry| entry.strip_prefix("PATH="));
+            let hold = Op::Hold {
+                slot,
+                program: &c_string("process.args", program)?,
+                path: path.next_back().unwrap_or_default().as_bytes(),
+            };
+            steps.push(&hold, "wait to be started");
+        }
+        if self.input.preserved > 0 {
+            let (first, count) = (fds.len(), self.input.preserved);
+            fds.extend((0..count).map(FdSlot::Preserved));
+            let slot = u16::try_from(first)
+                .map_err(|_| PlanError::invalid("--preserve-fds", "got too many"))?;
+            let words = "hand the program its descriptors";
+            steps.push(&Op::Preserve { slot, count }, words);
         }
         if self.init {
             filter::guard(self.input, steps);
@@ -180,7 +197,9 @@ impl Wanted<'_> {
             self.session(steps);
         }
         // The host program's keys are not the container's.
-        steps.push(&Op::SessionKeyring {}, "start a session keyring");
+        if !self.input.keep_keyring {
+            steps.push(&Op::SessionKeyring {}, "start a session keyring");
+        }
         Ok(())
     }
 

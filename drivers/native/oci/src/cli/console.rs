@@ -4,7 +4,7 @@ use super::failure::Failure;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -24,12 +24,21 @@ pub(super) fn check(socket: Option<&Path>, terminal: bool, attended: bool) -> Re
 /// Sends the master, with newlines as the programs write them.
 pub(super) fn send(path: &Path, master: &OwnedFd) -> Result<(), Failure> {
     raw_output(master)?;
-    let failed = |error| Failure::system(format!("console socket {}", path.display()), error);
+    send_descriptor(path, "console socket", master.as_fd())
+}
+
+/// Sends one descriptor to whoever listens.
+pub(super) fn send_descriptor(
+    path: &Path,
+    what: &str,
+    descriptor: BorrowedFd<'_>,
+) -> Result<(), Failure> {
+    let failed = |error| Failure::system(format!("{what} {}", path.display()), error);
     let socket = UnixStream::connect(path).map_err(failed)?;
-    let fds = [master.as_raw_fd()];
+    let fds = [descriptor.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&fds)];
     // The text is for people: the descriptor is what is taken.
-    let name = [IoSlice::new(b"/dev/ptmx")];
+    let name = [IoSlice::new(what.as_bytes())];
     sendmsg::<()>(
         socket.as_raw_fd(),
         &name,

@@ -5,6 +5,7 @@ use super::failure::{Answer, Failure};
 use super::foreground;
 use super::global::Global;
 use super::pid_file;
+use super::preserved;
 use execdriver_native::oci::{Exec, Runtime};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,12 @@ pub(super) struct Args {
     /// The SELinux label.
     #[arg(long, value_name = "LABEL")]
     process_label: Option<String>,
+    /// A socket to which a pidfd of the process is sent.
+    #[arg(long, value_name = "SOCKET")]
+    pidfd_socket: Option<PathBuf>,
+    /// Descriptors from 3 on that the program gets, beside those that LISTEN_FDS names.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    preserve_fds: u16,
     /// In a paused container, wait until it goes on.
     #[arg(long)]
     ignore_paused: bool,
@@ -77,15 +84,17 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
 
 fn start(global: &Global, args: &Args) -> Answer {
     let runtime = global.open()?;
-    let process = args.process(&runtime)?;
+    let mut process = args.process(&runtime)?;
     let terminal = process.terminal().unwrap_or(false);
     console::check(args.console_socket.as_deref(), terminal, !args.detach)?;
     let signals = match args.detach {
         true => None,
         false => Some(foreground::Signals::block()?),
     };
+    let preserved = preserved::take(args.preserve_fds, &mut process)?;
     let mut exec = Exec::new(&args.id, process);
     exec.ignore_paused = args.ignore_paused;
+    exec.preserved = preserved;
     let mut launched = runtime.exec(exec)?;
     let handed = args.hand_over(&mut launched);
     if let Err(failure) = handed {
@@ -105,6 +114,9 @@ impl Args {
             && let Some(master) = launched.take_terminal()
         {
             console::send(socket, &master)?;
+        }
+        if let Some(socket) = &self.pidfd_socket {
+            console::send_descriptor(socket, "pidfd socket", launched.pidfd())?;
         }
         match &self.pid_file {
             Some(path) => pid_file::write(path, launched.pid()),

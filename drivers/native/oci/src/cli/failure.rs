@@ -60,8 +60,20 @@ fn words(error: &Error) -> String {
 /// An error and its causes.
 fn chain(error: &dyn StdError) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    let words: Vec<String> = causes.map(|cause| lower(&cause.to_string())).collect();
     words.join(": ")
+}
+
+/// The kernel's words begin with a capital, and clients look for small letters.
+fn lower(words: &str) -> String {
+    let mut letters = words.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            let rest = &words[first.len_utf8()..];
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => words.to_owned(),
+    }
 }
 
 /// Clients read the last line.

@@ -1,6 +1,7 @@
 //! A process in the foreground: its end is waited for, and signals to us are for it.
 
 use super::failure::{Answer, Failure};
+use super::terminal::Joined;
 use execdriver_native::oci::Launched;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -35,32 +36,48 @@ impl Signals {
     }
 }
 
-/// Waits for the end of a process; its exit code.
-pub(super) fn attend(launched: Launched, signals: &Signals) -> Answer {
+/// Waits for the end of a process, with its terminal joined to ours if it has one; its exit code.
+pub(super) fn attend(mut launched: Launched, signals: &Signals) -> Answer {
+    let mut terminal = launched.take_terminal().map(Joined::new);
     loop {
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(launched.pidfd(), PollFlags::POLLIN),
             PollFd::new(signals.0.as_fd(), PollFlags::POLLIN),
         ];
+        fds.extend(terminal.iter().flat_map(Joined::poll_fds));
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Failure::system("wait for the process", errno)),
         }
-        if fds[0].any().unwrap_or(false) {
+        let ready = |index: usize| fds.get(index).is_some_and(|fd| fd.any().unwrap_or(false));
+        let (ended, output, input) = (ready(0), ready(2), ready(3));
+        drop(fds);
+        if let Some(joined) = &mut terminal {
+            joined.copy(output && !ended, input);
+        }
+        if ended {
             break;
         }
-        forward(&launched, signals);
+        forward(&launched, signals, terminal.as_ref());
+    }
+    if let Some(joined) = &mut terminal {
+        joined.drain();
     }
     let code = launched.wait()?.code();
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-fn forward(launched: &Launched, signals: &Signals) {
+fn forward(launched: &Launched, signals: &Signals, terminal: Option<&Joined>) {
     while let Ok(Some(info)) = signals.0.read_signal() {
-        let signal = i32::try_from(info.ssi_signo).unwrap_or(0);
-        // Its own end; and changes of a terminal that it does not have.
-        if signal != libc::SIGCHLD && signal != libc::SIGURG {
-            launched.signal(signal);
+        match i32::try_from(info.ssi_signo).unwrap_or(0) {
+            // Its own end, and news of a socket.
+            libc::SIGCHLD | libc::SIGURG => {}
+            libc::SIGWINCH => {
+                if let Some(joined) = terminal {
+                    joined.resize();
+                }
+            }
+            signal => launched.signal(signal),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::console;
 use super::failure::Failure;
 use super::global::Global;
 use super::pid_file;
+use super::preserved;
 use clap::Args;
 use execdriver_native::oci::{Create, Launched, Runtime};
 use std::path::PathBuf;
@@ -21,6 +22,18 @@ pub(super) struct Making {
     /// A file to which the first process's pid is written.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// A socket to which a pidfd of the first process is sent.
+    #[arg(long, value_name = "SOCKET")]
+    pidfd_socket: Option<PathBuf>,
+    /// Descriptors from 3 on that the program gets, beside those that LISTEN_FDS names.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    preserve_fds: u16,
+    /// Leave the caller's session keyring to the program.
+    #[arg(long)]
+    no_new_keyring: bool,
+    /// For clients that say it: where the root is an initramfs, which pivot_root(2) refuses, it is covered anyway.
+    #[arg(long)]
+    no_pivot: bool,
     /// The container's id.
     pub(super) id: String,
 }
@@ -39,13 +52,19 @@ impl Making {
         hold: bool,
         attended: bool,
     ) -> Result<Made, Failure> {
-        let bundle = Bundle::read(&self.bundle)?;
+        let mut bundle = Bundle::read(&self.bundle)?;
         let process = bundle.document.process().as_ref();
         let terminal = process.is_some_and(|process| process.terminal().unwrap_or(false));
         console::check(self.console_socket.as_deref(), terminal, attended)?;
+        let preserved = match bundle.document.process_mut() {
+            Some(process) => preserved::take(self.preserve_fds, process)?,
+            None => Vec::new(),
+        };
         let runtime = global.open()?;
         let mut create = Create::new(&self.id, bundle.document, &bundle.path);
         create.hold = hold;
+        create.preserved = preserved;
+        create.keep_keyring = self.no_new_keyring;
         let launched = runtime.create(create)?;
         let mut made = Made { runtime, launched };
         match self.hand_over(&mut made) {
@@ -63,6 +82,9 @@ impl Making {
             && let Some(master) = made.launched.take_terminal()
         {
             console::send(socket, &master)?;
+        }
+        if let Some(socket) = &self.pidfd_socket {
+            console::send_descriptor(socket, "pidfd socket", made.launched.pidfd())?;
         }
         match &self.pid_file {
             Some(path) => pid_file::write(path, made.launched.pid()),

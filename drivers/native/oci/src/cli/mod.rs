@@ -16,11 +16,13 @@ mod log;
 mod making;
 mod pause;
 mod pid_file;
+mod preserved;
 mod ps;
 mod run;
 mod spec;
 mod start;
 mod state;
+mod terminal;
 mod update;
 
 use clap::{Parser, Subcommand};

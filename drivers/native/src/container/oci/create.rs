@@ -32,6 +32,10 @@ pub struct Create<'a> {
     pub bundle: &'a Path,
     /// Whether the program waits for `start`; else it runs when this returns.
     pub hold: bool,
+    /// What the program gets as descriptors 3 and so on.
+    pub preserved: Vec<OwnedFd>,
+    /// Leave the caller's session keyring to the program.
+    pub keep_keyring: bool,
 }
 
 impl<'a> Create<'a> {
@@ -42,6 +46,8 @@ impl<'a> Create<'a> {
             document,
             bundle,
             hold: true,
+            preserved: Vec::new(),
+            keep_keyring: false,
         }
     }
 }
@@ -53,7 +59,9 @@ impl Runtime {
     /// The id is taken or is none, the document asks for what cannot be had, or a step failed.
     pub fn create(&self, create: Create<'_>) -> OciResult<Launched> {
         let facts = self.containers.facts();
-        let hold = create.hold;
+        let (hold, keep_keyring) = (create.hold, create.keep_keyring);
+        let mut create = create;
+        let preserved = std::mem::take(&mut create.preserved);
         let bundle = BundleRecord::of(&create);
         let spec = document::specification(create)?;
         let place = self.place(&spec, &facts)?;
@@ -69,6 +77,8 @@ impl Runtime {
             spec: &spec,
             made: &made,
             hold,
+            preserved: &preserved,
+            keep_keyring,
         };
         let started = match creation.start(&facts) {
             Ok(started) => started,
@@ -133,6 +143,8 @@ struct Creation<'a> {
     spec: &'a Spec,
     made: &'a Made,
     hold: bool,
+    preserved: &'a [OwnedFd],
+    keep_keyring: bool,
 }
 
 impl Creation<'_> {
@@ -154,6 +166,8 @@ impl Creation<'_> {
             owned_streams: child.fds().map_or(0, pipes_among),
             filter,
             hold: self.hold,
+            preserved: u16::try_from(self.preserved.len()).unwrap_or(u16::MAX),
+            keep_keyring: self.keep_keyring,
             ..RunInput::default()
         };
         let plan = Plan::build(spec, &host, &sources, &input).map_err(Error::from)?;
@@ -167,6 +181,7 @@ impl Creation<'_> {
             entries: &entries,
             status: None,
             start: start.as_ref().map(AsFd::as_fd),
+            preserved: self.preserved,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

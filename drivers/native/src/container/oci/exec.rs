@@ -15,7 +15,7 @@ use crate::stdio;
 use execdriver_core::spec::{ExecDefaults, ExecSpec};
 use execdriver_core::{Error, Pipes};
 use oci_spec::runtime::Process;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Exec<'a> {
     pub process: Process,
     /// In a paused container, wait until it goes on.
     pub ignore_paused: bool,
+    /// What the program gets as descriptors 3 and so on.
+    pub preserved: Vec<OwnedFd>,
 }
 
 impl<'a> Exec<'a> {
@@ -44,6 +46,7 @@ impl<'a> Exec<'a> {
             id,
             process,
             ignore_paused: false,
+            preserved: Vec::new(),
         }
     }
 }
@@ -94,6 +97,7 @@ impl Runtime {
             record: &record,
             container: &container,
             cgroup: cgroup.as_ref(),
+            preserved: &exec.preserved,
         };
         let started = execution.start(&spec, defaults)?;
         Ok(Launched {
@@ -111,6 +115,7 @@ struct Execution<'a> {
     record: &'a Record,
     container: &'a Arc<LiveProcess>,
     cgroup: Option<&'a Cgroup>,
+    preserved: &'a [OwnedFd],
 }
 
 impl Execution<'_> {
@@ -134,6 +139,7 @@ impl Execution<'_> {
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.fds().map_or(0, pipes_among),
             filter,
+            preserved: u16::try_from(self.preserved.len()).unwrap_or(u16::MAX),
             ..RunInput::default()
         };
         let plan = Plan::for_exec(spec, &running, &host, &input).map_err(Error::from)?;
@@ -144,6 +150,7 @@ impl Execution<'_> {
             entries: &entries,
             status: None,
             start: None,
+            preserved: self.preserved,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

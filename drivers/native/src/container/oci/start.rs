@@ -10,6 +10,10 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, connect, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a process that has told its failure may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Runtime {
     /// Starts the program of a container in the created state. Where it cannot be executed, the container is stopped.
@@ -28,21 +32,25 @@ impl Runtime {
         if status != Status::Created {
             return Err(wrong(status));
         }
-        let process = first_process(&record).ok_or_else(|| wrong(Status::Stopped))?;
+        let process = Arc::new(first_process(&record).ok_or_else(|| wrong(Status::Stopped))?);
         let socket = connection(&entry).map_err(error::setup("reach the first process"))?;
         // Written before it is so: whoever kills us in between leaves one that can be killed and deleted.
         let started = |record: &mut Record| record.status = records::Status::Running;
         let record = locked.modify(started).map_err(Error::from)?;
         let bundle = record.bundle.as_deref().cloned().unwrap_or_default();
         let released = release(Held {
-            process: &Arc::new(process),
+            process: &process,
             socket,
             describe: &|index| bundle.describe(index),
             listener: None,
             init_stays: false,
             limits: Limits::default(),
         });
-        released.map_err(|error| failed(error, &bundle, &record))?;
+        released.map_err(|error| {
+            // It ends by itself, and clients delete at once what was not started.
+            let _ = process.wait_until(Some(Instant::now() + END_PATIENCE));
+            failed(error, &bundle, &record)
+        })?;
         entry.remove_start_address();
         drop(locked);
         self.poststart(&record)

@@ -21,7 +21,11 @@ impl Waiting {
         let listener = UnixListener::bind(directory.path().join("start")).unwrap();
         let mut plan = Plan::of(&[Op::ReportNs {}]);
         let slot = plan.pass(listener);
-        plan.push(&Op::Hold { slot });
+        plan.push(&Op::Hold {
+            slot,
+            program: c"/bin/sh",
+            path: b"",
+        });
         plan.exec(argv);
         let mut request = plan.launch();
         request.hold = true;
