@@ -51,12 +51,15 @@ impl Containers {
             return Err(Error::Paused { id: id.to_owned() });
         }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
+        let defaults = entry.part(defaults)?;
         let spec = defaults.exec(request)?;
         traced::note_exec(&entry, &record, &spec.process)?;
         let facts = self.facts();
-        let filter = self.filter(defaults, &facts)?;
-        let limits = record.limits.as_ref();
-        let memory = limits.and_then(|limits| limits.memory().as_ref()?.limit());
+        let filter = self.filter(&defaults, &facts)?;
+        let limits = record.limits.as_ref().map(|part| entry.part(part));
+        let memory = limits
+            .transpose()?
+            .and_then(|all| all.memory().as_ref()?.limit());
         let room = stdio::room(facts.is_root(), memory);
         let exec = Exec {
             containers: self,

@@ -1,19 +1,23 @@
 //! What a run makes outside of processes: the state directory and the cgroup. Both go with it.
 
 use super::error;
+use super::traced::traces;
 use crate::cgroup::devices::{DevicePrograms, DeviceRule};
 use crate::cgroup::limits;
 use crate::cgroup::{Cgroup, CgroupError, Counters, Manager, Place};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
 use crate::state::{
-    Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store, TerminalRecord,
+    Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store, TerminalRecord, Unread,
 };
+use execdriver_core::spec::ExecDefaults;
 use execdriver_core::{Error, Result, Spec};
 use std::time::Duration;
 
 /// How long processes that were killed may take to be gone.
 pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+const WRITE_DOWN: &str = "write down what execs take over";
 
 /// A container's traces on the host. Dropped, it kills what runs and removes them.
 pub(super) struct Made {
@@ -47,7 +51,7 @@ impl Made {
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Record::starting(&spec.id, parent);
-        describe(&mut record, spec);
+        describe(&mut record, spec).map_err(error::setup(WRITE_DOWN))?;
         note(&mut record);
         record.planned_cgroups = place.planned(&facts.cgroups);
         let (entry, locked) = store.create(&record)?;
@@ -105,6 +109,10 @@ impl Made {
     /// Records the first process and what an exec has to know of the plan, unless a kill has asked
     /// for the start to be given up.
     pub(super) fn record_init(&self, pid: i32, plan: &Plan) -> Result<()> {
+        // Also the default one: an exec gets what its container got.
+        let profile = plan.apparmor.as_deref();
+        let defaults = profile.map(|profile| self.defaults_with(profile));
+        let defaults = defaults.transpose()?.flatten();
         let init = u32::try_from(pid)
             .ok()
             .and_then(|pid| ProcessId::of(pid).ok());
@@ -112,12 +120,22 @@ impl Made {
             record.init = init;
             record.namespaces = plan.foreign_namespaces();
             record.denies_setgroups = plan.denies_setgroups();
-            if let (Some(profile), Some(defaults)) = (&plan.apparmor, &mut record.defaults) {
-                // Also the default one: an exec gets what its container got.
-                defaults.process.set_apparmor_profile(Some(profile.clone()));
+            if defaults.is_some() {
+                record.defaults = defaults;
             }
         })?;
         self.check_not_aborted(&record)
+    }
+
+    fn defaults_with(&self, apparmor: &str) -> Result<Option<Unread<ExecDefaults>>> {
+        let Some(part) = self.entry.read()?.defaults else {
+            return Ok(None);
+        };
+        let mut defaults = self.entry.part(&part)?;
+        let profile = Some(apparmor.to_owned());
+        defaults.process.set_apparmor_profile(profile);
+        let part = Unread::of(&defaults).map_err(error::setup(WRITE_DOWN))?;
+        Ok(Some(part))
     }
 
     /// Records that the program runs, and on which terminal.
@@ -239,19 +257,18 @@ pub(super) fn signal_bit(signal: i32) -> u64 {
         .unwrap_or(0)
 }
 
-fn describe(record: &mut Record, spec: &Spec) {
+fn describe(record: &mut Record, spec: &Spec) -> serde_json::Result<()> {
     let defaults = spec.exec_defaults();
     record.command = defaults.process.args().clone().unwrap_or_default();
     if let Some(root) = spec.oci.root() {
         record.rootfs = root.path().to_string_lossy().into_owned();
     }
-    record.defaults = Some(Box::new(defaults));
-    record.limits = spec
-        .limits()
-        .filter(|limits| limits::asks(limits))
-        .map(|limits| {
-            let mut limits = limits.clone();
-            limits.set_devices(None);
-            Box::new(limits)
-        });
+    record.traced = traces(&defaults.process);
+    record.defaults = Some(Unread::of(&defaults)?);
+    if let Some(limits) = spec.limits().filter(|limits| limits::asks(limits)) {
+        let mut limits = limits.clone();
+        limits.set_devices(None);
+        record.limits = Some(Unread::of(&limits)?);
+    }
+    Ok(())
 }

@@ -35,12 +35,8 @@ impl Containers {
         hooks: &Hooks<'_>,
     ) -> Result<ExitStatus> {
         let begun = Instant::now();
-        command.validate()?;
         pipes.check()?;
-        refuse_unsupported(command)?;
-        let spec = Spec::from_command(command, NativeDriver::NAME)?;
-        let facts = self.facts();
-        let filter = self.filter(&spec.exec_defaults(), &facts)?;
+        let start = self.prepare(command)?;
         let memory = command.resources.as_ref().map(|limits| limits.memory);
         let run = Run {
             containers: self,
@@ -52,18 +48,28 @@ impl Containers {
                 process: &command.process,
                 options,
                 hooks,
-                room: stdio::room(facts.is_root(), memory),
+                room: stdio::room(start.facts.is_root(), memory),
                 begun,
                 pre_start_reached: Cell::new(false),
                 oom: RefCell::new(None),
             },
         };
-        let start = Start {
+        run.whole(start, pipes)
+    }
+
+    /// What can be known of a start before anything is made.
+    #[inline(never)]
+    fn prepare(&self, command: &Command) -> Result<Box<Start>> {
+        command.validate()?;
+        refuse_unsupported(command)?;
+        let spec = Spec::from_command(command, NativeDriver::NAME)?;
+        let facts = self.facts();
+        let filter = self.filter(&spec.exec_defaults(), &facts)?;
+        Ok(Box::new(Start {
             spec,
             facts,
             filter,
-        };
-        run.whole(start, pipes)
+        }))
     }
 }
 
@@ -101,7 +107,9 @@ struct Run<'a> {
     life: Life<'a>,
 }
 
-/// What a start is made from. It goes when the program runs: a wait may take years.
+/// What a start is made from. It goes when the program runs: a wait may take years. What a thread
+/// once had on its stack stays in memory as long, so nothing large is passed by value, and the
+/// parts of a start are functions that the compiler must not put into one frame.
 struct Start {
     spec: Spec,
     facts: HostFacts,
@@ -119,7 +127,7 @@ struct Running {
 }
 
 impl Run<'_> {
-    fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
+    fn whole(&self, start: Box<Start>, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let made = Made::begin((store, manager), &start.spec, &start.facts)?;
         let lived = self.live(start, &made, pipes);
@@ -128,14 +136,15 @@ impl Run<'_> {
     }
 
     /// From the plan to the end of the process and of its output.
-    fn live(&self, start: Start, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
+    fn live(&self, start: Box<Start>, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
         let Running {
             started,
             streams,
             status_read,
             own_pid_namespace,
             unenforced,
-        } = self.start(start, made, pipes)?;
+        } = self.start(&start, made, pipes)?;
+        drop(start);
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
         let attended = self.life.attend(started, streams, &unfreeze, record);
@@ -152,15 +161,12 @@ impl Run<'_> {
     }
 
     /// From the plan to the program that runs.
-    fn start(&self, start: Start, made: &Made, pipes: Pipes) -> Result<Running> {
-        let Start {
-            spec,
-            facts,
-            filter,
-        } = start;
+    #[inline(never)]
+    fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
+        let Start { spec, facts, .. } = start;
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
-        let host = plan_host(&spec, &facts, made);
-        let sources = Sources::resolve(&spec, &host);
+        let host = plan_host(spec, facts, made);
+        let sources = Sources::resolve(spec, &host);
         let entries = made
             .cgroup()
             .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files)?;
@@ -169,13 +175,13 @@ impl Run<'_> {
             owned_streams: child.chown_mask(),
             die_with_host: self.life.options.die_with_host,
             strict: self.life.options.strict,
-            filter,
+            filter: start.filter.clone(),
             listener: self.life.hooks.seccomp_listener.is_some(),
             hold: false,
             preserved: 0,
             keep_keyring: false,
         };
-        let plan = Plan::build(&spec, &host, &sources, &input)?;
+        let plan = Plan::build(spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
         traced::note_joined(self.containers, spec.oci.process().as_ref(), &plan.fds)?;
         if let Some((uid, gid)) = plan.root_on_host().filter(|_| facts.is_root()) {
@@ -218,6 +224,7 @@ impl Run<'_> {
         })
     }
 
+    #[inline(never)]
     fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();

@@ -31,9 +31,10 @@ impl Containers {
         }
         let (has_terminal, recorded) = match target {
             Target::Container(_) => {
-                let process = record.defaults.as_ref().map(|defaults| &defaults.process);
-                let has = process.is_some_and(|process| process.terminal().unwrap_or(false));
-                (has, record.terminal)
+                let defaults = record.defaults.as_ref();
+                let defaults = defaults.map(|part| entry.part(part)).transpose()?;
+                let has = defaults.and_then(|defaults| defaults.process.terminal());
+                (has.unwrap_or(false), record.terminal)
             }
             Target::Exec { exec, .. } => {
                 ContainerId::parse(exec)?;

@@ -11,8 +11,7 @@ pub(super) fn is_traced(record: &Record) -> bool {
     let mut namespaces = record.namespaces.iter();
     // Whoever else joins that one is none of ours to know.
     let shares = namespaces.any(|one| one.kind == Kind::Pid && !one.own);
-    let process = record.defaults.as_ref().map(|defaults| &defaults.process);
-    shares || record.traced || process.is_none_or(traces)
+    shares || record.traced
 }
 
 /// Before an exec that has the capability: later ones are to know.
@@ -51,7 +50,7 @@ pub(super) fn note_joined(
 }
 
 /// What the kernel would let the process have at most; unknown counts as everything.
-fn traces(process: &Process) -> bool {
+pub(super) fn traces(process: &Process) -> bool {
     let sets = process.capabilities().as_ref();
     let bounding = sets.and_then(|sets| sets.bounding().as_ref());
     bounding.is_none_or(|bounding| bounding.contains(&Capability::SysPtrace))

@@ -1,11 +1,11 @@
 //! `update`: other limits for a container that runs, all of them or none.
 
 use super::members::Wanted;
-use super::{Containers, unless_ended};
+use super::{Containers, error, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::cgroup::limits::{self, Available, Purpose};
 use crate::plan::PlanError;
-use crate::state::{LOCK_PATIENCE, Locked, Record, Status};
+use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, Status, Unread};
 use execdriver_core::{ContainerId, Error, LinuxResources, Resources, Result, spec};
 use oci_spec::runtime;
 
@@ -25,6 +25,7 @@ impl Containers {
         }
         let facts = self.facts();
         let update = Update {
+            entry: &entry,
             locked: &locked,
             asked,
             resources,
@@ -37,6 +38,7 @@ impl Containers {
 }
 
 struct Update<'a> {
+    entry: &'a Entry,
     locked: &'a Locked,
     asked: runtime::LinuxResources,
     resources: &'a Resources,
@@ -49,7 +51,8 @@ impl Update<'_> {
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
         let cgroup = cgroup.as_ref();
         let have = cgroup.map_or_else(no_cgroup, Cgroup::available);
-        let before = record.limits.clone().unwrap_or_default();
+        let before = record.limits.as_ref().map(|part| self.entry.part(part));
+        let before = before.transpose()?.unwrap_or_default();
         let settings = limits::settings(&self.asked, &before, &have, Purpose::Update);
         let settings = settings.map_err(PlanError::from)?;
         let wanted = wanted(self.resources.linux.as_ref());
@@ -74,9 +77,14 @@ impl Update<'_> {
     fn record(&self, record: &Record, before: &runtime::LinuxResources) -> Result<()> {
         let mut record = record.clone();
         let merged = limits::merged(before, &self.asked);
-        record.limits = limits::asks(&merged).then(|| Box::new(merged));
-        if let Some(defaults) = &mut record.defaults {
+        let unwritten = error::setup("write the new limits down");
+        let limits = limits::asks(&merged).then(|| Unread::of(&merged));
+        record.limits = limits.transpose().map_err(unwritten)?;
+        if let Some(part) = &mut record.defaults {
+            let mut defaults = self.entry.part(part)?;
             defaults.update(self.resources)?;
+            let unwritten = error::setup("write down what execs take over");
+            *part = Unread::of(&defaults).map_err(unwritten)?;
         }
         Ok(self.locked.write(&record)?)
     }

@@ -4,6 +4,7 @@ use super::dir;
 use super::error::StateError;
 use super::record::{ExecRecord, Record, VERSION};
 use super::store::checked;
+use super::unread::Unread;
 use crate::at;
 use crate::sys::flock::Lock;
 use nix::errno::Errno;
@@ -79,6 +80,20 @@ impl Entry {
     /// Nobody starts it any more. What cannot be removed now goes with the directory.
     pub(crate) fn remove_start_address(&self) {
         let _ = dir::remove_if_there(self.dir.as_fd(), OsStr::new(START));
+    }
+
+    /// Reads a part of its record.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub(crate) fn part<T>(&self, part: &Unread<T>) -> Result<T, StateError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        part.read().map_err(|error| StateError::Corrupt {
+            path: self.path().join(STATE),
+            reason: error.to_string(),
+        })
     }
 
     /// Waits, at most `patience`, until transitions of this entry are ours alone.
@@ -198,7 +213,10 @@ impl Locked {
 
     fn replace(&self, name: &str, record: &impl Serialize) -> Result<(), StateError> {
         let path = self.path().join(name);
-        let text = serde_json::to_vec(record).map_err(|error| StateError::Corrupt {
+        // Large enough for most, and too large for a thread's own store of freed blocks.
+        let mut text = Vec::with_capacity(4 << 10);
+        let written = serde_json::to_writer(&mut text, record);
+        written.map_err(|error| StateError::Corrupt {
             path: path.clone(),
             reason: error.to_string(),
         })?;

@@ -17,6 +17,7 @@ mod store;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub(crate) use entry::{Entry, Locked};
 pub(crate) use error::StateError;
@@ -26,3 +27,4 @@ pub(crate) use record::{
     TerminalRecord, UnitRecord,
 };
 pub(crate) use store::{LOCK_PATIENCE, Store};
+pub(crate) use unread::Unread;

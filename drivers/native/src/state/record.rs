@@ -1,6 +1,7 @@
 //! The content of `state.json` and `exec-<id>.json`: versioned data, nothing that lives.
 
 use super::process::{Liveness, ProcessId};
+use super::unread::Unread;
 use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
 use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
@@ -11,8 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The format that this version writes and the only one that it reads.
 pub(super) const VERSION: u32 = 1;
 
-/// A container. What is large in it is boxed: it passes through the stack of every caller's thread,
-/// which then waits for as long as its container lives.
+/// A container. What is large in it is [`Unread`]: it passes through the stack of every caller's
+/// thread, which then waits for as long as its container lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(super) version: u32,
@@ -42,9 +43,9 @@ pub(crate) struct Record {
     pub(crate) denies_setgroups: bool,
     /// The limits in force, those of later updates included; without device rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) limits: Option<Box<LinuxResources>>,
+    pub(crate) limits: Option<Unread<LinuxResources>>,
     /// What an exec inherits: environment, cwd, user, capabilities, rlimits, no_new_privs.
-    pub(crate) defaults: Option<Box<ExecDefaults>>,
+    pub(crate) defaults: Option<Unread<ExecDefaults>>,
     /// The signals that drivers sent to the first process: bit n - 1 is signal n.
     pub(crate) signals: u64,
     /// The container's terminal, for `resize` from another process.
@@ -53,7 +54,7 @@ pub(crate) struct Record {
     /// in each cgroup for itself; version 2 has them in the container's own count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) exec_oom_kills: u64,
-    /// Something with CAP_SYS_PTRACE was put into its pid namespace: an exec, or a container that joined it.
+    /// Something with CAP_SYS_PTRACE was put into its pid namespace: its own program, an exec, or a container that joined it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) traced: bool,
     /// What it is to an OCI runtime.

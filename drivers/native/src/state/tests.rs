@@ -83,9 +83,8 @@ fn what_is_written_is_read_back_by_another_store_on_the_same_root() {
         kind: oci_spec::runtime::LinuxNamespaceType::Pid,
         own: true,
     });
-    record.defaults = Some(Box::new(
-        execdriver_core::Spec::from_oci("x", Default::default()).exec_defaults(),
-    ));
+    let defaults = execdriver_core::Spec::from_oci("x", Default::default()).exec_defaults();
+    record.defaults = Some(Unread::of(&defaults).unwrap());
     record.signals = 1 << 8;
     let (_, locked) = tree.store.create(&record).unwrap();
     let other = Store::open(tree.store.root()).unwrap();

@@ -57,11 +57,10 @@ impl Runtime {
     /// # Errors
     /// There is no such container.
     pub fn process(&self, id: &str) -> OciResult<Process> {
-        let (_, record) = self.load(id)?;
-        let defaults = record.defaults.as_ref();
-        Ok(defaults
-            .map(|defaults| defaults.process.clone())
-            .unwrap_or_default())
+        let (entry, record) = self.load(id)?;
+        let defaults = record.defaults.as_ref().map(|part| entry.part(part));
+        let defaults = defaults.transpose().map_err(Error::from)?;
+        Ok(defaults.map(|all| all.process).unwrap_or_default())
     }
 
     /// Executes a process in a container.
@@ -86,6 +85,7 @@ impl Runtime {
         let stopped = || wrong(Status::Stopped);
         let container = Arc::new(first_process(&record).ok_or_else(stopped)?);
         let defaults = record.defaults.as_ref().ok_or_else(stopped)?;
+        let defaults = entry.part(defaults).map_err(Error::from)?;
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
         let spec = defaults.exec_process(exec.process);
@@ -99,7 +99,7 @@ impl Runtime {
             cgroup: cgroup.as_ref(),
             preserved: &exec.preserved,
         };
-        let started = execution.start(&spec, defaults)?;
+        let started = execution.start(&spec, &defaults)?;
         Ok(Launched {
             process: started.process,
             terminal: started.terminal,

@@ -3,9 +3,10 @@
 use super::{OciError, OciResult, Runtime, Status, lock, state};
 use crate::cgroup::limits::{self, Purpose};
 use crate::cgroup::{Cgroup, OomWatch};
+use crate::container::error::setup;
 use crate::container::update::no_cgroup;
 use crate::plan::PlanError;
-use crate::state::Record;
+use crate::state::{Record, Unread};
 use execdriver_core::{Error, ResourceStats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -27,7 +28,9 @@ impl Runtime {
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(Error::from)?;
         let have = cgroup.as_ref().map_or_else(no_cgroup, Cgroup::available);
-        let before = record.limits.clone().unwrap_or_default();
+        let before = record.limits.as_ref().map(|part| entry.part(part));
+        let before = before.transpose().map_err(Error::from)?;
+        let before = before.unwrap_or_default();
         let settings = limits::settings(&asked, &before, &have, Purpose::Update);
         let settings = settings.map_err(|error| Error::from(PlanError::from(error)))?;
         let Some(cgroup) = cgroup else {
@@ -35,12 +38,16 @@ impl Runtime {
         };
         let changed = cgroup.limit(&settings).map_err(Error::from)?;
         let merged = limits::merged(&before, &asked);
-        let written = locked.modify(|record| {
-            record.limits = limits::asks(&merged).then(|| Box::new(merged));
-        });
+        let merged = limits::asks(&merged).then(|| Unread::of(&merged));
+        let written = match merged.transpose() {
+            Ok(limits) => locked
+                .modify(|record| record.limits = limits)
+                .map_err(Error::from),
+            Err(error) => Err(setup("write the new limits down")(error)),
+        };
         if let Err(error) = written {
             cgroup.undo(changed);
-            return Err(Error::from(error).into());
+            return Err(error.into());
         }
         Ok(())
     }

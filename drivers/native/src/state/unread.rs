@@ -1,0 +1,65 @@
+//! A part of a record that few of its readers look into.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The JSON of a `T`, passed on as it is until somebody asks for the value.
+///
+/// A record is read several times in the life of a container, on threads that wait afterwards for
+/// as long as it lives. To take apart what an exec alone needs would cost each of them 16 KiB of
+/// stack and a hundred small blocks of memory, which stay with the thread.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Unread<T> {
+    text: Box<RawValue>,
+    #[serde(skip)]
+    what: PhantomData<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Unread<T> {
+    /// Writes the value down.
+    pub(crate) fn of(value: &T) -> serde_json::Result<Self> {
+        let text = serde_json::value::to_raw_value(value)?;
+        let what = PhantomData;
+        Ok(Self { text, what })
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is JSON of something else.
+    pub(crate) fn read(&self) -> serde_json::Result<T> {
+        serde_json::from_str(self.text.get())
+    }
+}
+
+impl<T> PartialEq for Unread<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.get() == other.text.get()
+    }
+}
+
+impl<T> fmt::Debug for Unread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_read_passes_as_it_is() {
+        let text = r#"{"a":  [1, 2]}"#;
+        let part: Unread<Vec<u8>> = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&part).unwrap(), text);
+        assert!(part.read().is_err());
+        let part = Unread::of(&vec![1u8, 2]).unwrap();
+        assert_eq!(part.read().unwrap(), [1, 2]);
+        assert_eq!(format!("{part:?}"), "[1,2]");
+    }
+}
