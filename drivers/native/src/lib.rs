@@ -35,7 +35,7 @@ pub use driver::NativeDriver;
 pub mod oci {
     pub use crate::container::oci::{
         Create, Exec, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
-        Watch, Watched,
+        Watch, Watched, features,
     };
     pub use crate::sys::inherited::copy as inherited;
     pub use crate::sys::tty::set_window_size;

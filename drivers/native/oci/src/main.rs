@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod cli;
+#[cfg(target_os = "linux")]
+mod document;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

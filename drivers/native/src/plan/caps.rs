@@ -15,6 +15,15 @@ pub(super) struct Sets {
 }
 
 impl Sets {
+    /// What of each the kernel lets a process have.
+    fn within_bounds(self) -> Self {
+        Self {
+            effective: self.effective & self.permitted,
+            ambient: self.ambient & self.permitted & self.inheritable,
+            ..self
+        }
+    }
+
     /// pivot_root(2) leaves no initramfs: the container's root only lies over it. With CAP_SYS_ADMIN in the
     /// mount namespace's user namespace umount2(2) takes it away, and setns(2) leads to what was below.
     fn has_administration(self) -> bool {
@@ -32,13 +41,9 @@ pub(super) fn sets(
     named: &Capabilities,
     host: &Host,
     in_user_namespace: bool,
+    lenient: bool,
 ) -> Result<Sets, PlanError> {
-    // In a user namespace of its own a process has all of them, as far as that goes.
-    let available = if in_user_namespace {
-        host.all_capabilities()
-    } else {
-        host.capabilities
-    };
+    let available = available(host, in_user_namespace);
     let lacking = capability_mask(named) & !available;
     if lacking != 0 {
         let names = names(named, lacking);
@@ -55,6 +60,10 @@ pub(super) fn sets(
         inheritable: set(wanted.inheritable().as_ref()),
         ambient: set(wanted.ambient().as_ref()),
     };
+    let sets = match lenient {
+        true => sets.within_bounds(),
+        false => sets,
+    };
     check(sets)?;
     if host.root_is_initramfs && sets.has_administration() {
         return Err(PlanError::unsupported(
@@ -63,6 +72,46 @@ pub(super) fn sets(
         ));
     }
     Ok(sets)
+}
+
+/// In a user namespace of its own a process has all of them, as far as that goes.
+fn available(host: &Host, in_user_namespace: bool) -> u64 {
+    match in_user_namespace {
+        true => host.all_capabilities(),
+        false => host.capabilities,
+    }
+}
+
+/// A sentence for each set of a document that is not given in full: a warning and no error (config.md).
+pub(super) fn lost(
+    wanted: Option<&LinuxCapabilities>,
+    host: &Host,
+    in_user_namespace: bool,
+) -> Vec<String> {
+    let Some(wanted) = wanted else {
+        return Vec::new();
+    };
+    let available = available(host, in_user_namespace);
+    let mask = |set: &Option<Capabilities>| set.as_ref().map_or(0, capability_mask);
+    let permitted = mask(wanted.permitted()) & available;
+    let inheritable = mask(wanted.inheritable()) & available;
+    let sets = [
+        ("bounding", wanted.bounding(), available),
+        ("effective", wanted.effective(), permitted),
+        ("permitted", wanted.permitted(), available),
+        ("inheritable", wanted.inheritable(), available),
+        ("ambient", wanted.ambient(), permitted & inheritable),
+    ];
+    let lost = sets.into_iter().filter_map(|(name, set, limit)| {
+        let lacking = mask(set) & !limit;
+        let names = names(set.as_ref()?, lacking);
+        let why = match lacking & !available {
+            0 => "not in the sets that it has to be in",
+            _ => "the runtime itself has not",
+        };
+        (lacking != 0).then(|| format!("process.capabilities.{name}: {names}: {why}"))
+    });
+    lost.collect()
 }
 
 /// What the kernel would refuse late and without a name.
@@ -124,20 +173,39 @@ mod tests {
         };
         let set = Capabilities::from([Capability::SysResource, Capability::Chown]);
         let unnamed = Capabilities::new();
-        let got = sets(Some(&all(&set)), &unnamed, &host, false).unwrap();
+        let got = sets(Some(&all(&set)), &unnamed, &host, false, false).unwrap();
         assert_eq!((got.bounding, got.effective, got.permitted), (1, 1, 1));
-        let error = sets(Some(&all(&set)), &set, &host, false).unwrap_err();
+        let error = sets(Some(&all(&set)), &set, &host, false, false).unwrap_err();
         assert!(
             error.to_string().contains("capability SYS_RESOURCE,"),
             "{error}"
         );
-        let got = sets(Some(&all(&set)), &set, &host, true).unwrap();
+        let got = sets(Some(&all(&set)), &set, &host, true, false).unwrap();
         assert_eq!(got.bounding, 1 | 1 << 24);
     }
 
     #[test]
+    fn what_a_document_cannot_have_is_left_out_and_told() {
+        let host = Host {
+            capabilities: !(1 << 24),
+            ..root_host()
+        };
+        let asked = Capabilities::from([Capability::SysResource, Capability::Chown]);
+        let mut wanted = all(&asked);
+        wanted.set_ambient(Some(asked.clone()));
+        let got = sets(Some(&wanted), &Capabilities::new(), &host, false, true).unwrap();
+        assert_eq!((got.bounding, got.ambient), (1, 0));
+        let lost = lost(Some(&wanted), &host, false);
+        assert_eq!(lost.len(), 4, "{lost:?}");
+        assert!(
+            lost[3].starts_with("process.capabilities.ambient: "),
+            "{lost:?}"
+        );
+    }
+
+    #[test]
     fn a_document_without_capabilities_has_none() {
-        let got = sets(None, &Capabilities::new(), &root_host(), false).unwrap();
+        let got = sets(None, &Capabilities::new(), &root_host(), false, false).unwrap();
         assert_eq!((got.bounding, got.permitted, got.inheritable), (0, 0, 0));
     }
 
@@ -146,7 +214,13 @@ mod tests {
         let chown = Capabilities::from([Capability::Chown]);
         let mut wanted = none();
         wanted.set_ambient(Some(chown));
-        let error = sets(Some(&wanted), &Capabilities::new(), &root_host(), false);
+        let error = sets(
+            Some(&wanted),
+            &Capabilities::new(),
+            &root_host(),
+            false,
+            false,
+        );
         assert!(
             error
                 .unwrap_err()

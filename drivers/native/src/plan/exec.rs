@@ -5,9 +5,9 @@ use super::confine::Confinement;
 use super::namespaces::flag;
 use super::process::Wanted;
 use super::steps::Steps;
-use super::{CgroupPlan, FdSlot, Host, Plan, PlanError, RunInput, cgroup, slot, support};
+use super::{CgroupPlan, FdSlot, Host, Plan, PlanError, RunInput, caps, cgroup, slot, support};
 use crate::wire::Op;
-use execdriver_core::spec::ExecSpec;
+use execdriver_core::spec::{ExecSpec, User};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 
 /// What is recorded of a running container, as far as an exec depends on it.
@@ -43,6 +43,13 @@ impl Plan {
         let confinement = Confinement::of_process(&exec.process, host)?;
         // A capability in a user namespace of its own does not reach a process whose program the host's executed.
         let hidden = running.may_trace && !foreign && running.namespaces.contains(&Kind::Pid);
+        // By numbers goes whoever has a document, whose capabilities are wishes.
+        let lenient = exec.user == User::Ids;
+        let sets = exec.process.capabilities().as_ref();
+        let unenforced = match lenient {
+            true => caps::lost(sets, host, foreign),
+            false => Vec::new(),
+        };
         let wanted = Wanted {
             process: &exec.process,
             user: &exec.user,
@@ -58,6 +65,7 @@ impl Plan {
             console: false,
             controls: &exec.controls,
             confinement: &confinement,
+            lenient,
             hooks: None,
         };
         let mut steps = Steps::default();
@@ -89,7 +97,7 @@ impl Plan {
             cgroup: CgroupPlan::default(),
             init: false,
             apparmor: None,
-            unenforced: Vec::new(),
+            unenforced,
         })
     }
 }

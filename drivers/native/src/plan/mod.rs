@@ -43,6 +43,7 @@ pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
 pub(crate) use idmaps::asks_sub_ids;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::JoinFrom;
+pub(crate) use options::mount_words;
 pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
@@ -165,6 +166,10 @@ impl Plan {
         if input.strict && !unenforced.is_empty() {
             return Err(PlanError::Unenforced(unenforced));
         }
+        if spec.is_document() {
+            let sets = process.capabilities().as_ref();
+            unenforced.extend(caps::lost(sets, host, namespaces.in_user_namespace()));
+        }
         let controls = spec.controls();
         let mut fds = Vec::new();
         let mut entering = Steps::default();
@@ -190,6 +195,7 @@ impl Plan {
             console: dev::is_ours(&builder),
             controls: &controls,
             confinement: &confinement,
+            lenient: spec.is_document(),
             hooks: Some(spec),
         };
         // The descriptors of the process are counted before init's own slots begin.

@@ -192,7 +192,6 @@ const WORDS: &[(&str, Word)] = &[
 ];
 
 /// Every word that is understood without being a parameter of a file system.
-#[cfg(test)]
 pub(crate) fn mount_words() -> Vec<&'static str> {
     let done = |(_, word): &&(&str, Word)| !matches!(word, Word::Unsupported);
     WORDS.iter().filter(done).map(|(word, _)| *word).collect()

@@ -40,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub(super) controls: &'a ProcessControls,
     /// Profile and label.
     pub(super) confinement: &'a Confinement,
+    /// Capabilities that cannot be had are left out.
+    pub(super) lenient: bool,
     /// The container's document, of a first process.
     pub(super) hooks: Option<&'a Spec>,
 }
@@ -307,7 +309,13 @@ impl Wanted<'_> {
     fn capabilities(&self, steps: &mut Steps, flags: u32) -> Result<(), PlanError> {
         let wanted = self.process.capabilities().as_ref();
         let named = self.named_capabilities;
-        let sets = caps::sets(wanted, named, self.host, self.in_user_namespace)?;
+        let sets = caps::sets(
+            wanted,
+            named,
+            self.host,
+            self.in_user_namespace,
+            self.lenient,
+        )?;
         steps.push(
             &Op::Caps {
                 flags,

@@ -1,9 +1,11 @@
 //! The bundle: its directory and its document.
 
 use super::failure::Failure;
+use crate::document;
 use oci_spec::runtime::Spec;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.json";
@@ -17,31 +19,54 @@ pub(super) struct Bundle {
     /// Without links, absolute.
     pub(super) path: PathBuf,
     pub(super) document: Spec,
+    /// A sentence for each thing of the document that is left out.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Bundle {
     /// Reads the bundle in `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |error| Failure::system(format!("bundle {}", path.display()), error);
+        // Without a slash at the end, which would follow it.
+        let named: PathBuf = path.components().collect();
+        if named.symlink_metadata().map_err(failed)?.is_symlink() {
+            // Who can change the link could choose the bundle between two looks.
+            return Err(Failure::usage(format!(
+                "bundle {}: is a symbolic link, expected a directory",
+                path.display()
+            )));
+        }
         let path = path.canonicalize().map_err(failed)?;
         let config = path.join(CONFIG);
-        let document = read(&config)?;
-        Ok(Self { path, document })
+        let read = document::config(&text(&config)?);
+        let read =
+            read.map_err(|reason| Failure::usage(format!("{}: {reason}", config.display())))?;
+        Ok(Self {
+            path,
+            document: read.content,
+            warnings: read.warnings,
+        })
     }
 }
 
-fn read(path: &Path) -> Result<Spec, Failure> {
+/// The bytes of a regular file that is not endless.
+pub(super) fn text(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::system(path.display(), error);
-    let mut text = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut text)
+    // A FIFO in its place would keep us for ever.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(path)
         .map_err(failed)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Failure::usage(format!(
-            "{} is longer than {MAX_BYTES} bytes",
-            path.display()
-        )));
+    if !file.metadata().map_err(failed)?.is_file() {
+        let reason = format!("{}: expected a regular file", path.display());
+        return Err(Failure::usage(reason));
     }
-    serde_json::from_slice(&text).map_err(|error| Failure::system(path.display(), error))
+    let mut text = Vec::new();
+    let read = file.take(MAX_BYTES + 1).read_to_end(&mut text);
+    if read.map_err(failed)? as u64 > MAX_BYTES {
+        let reason = format!("{}: longer than {MAX_BYTES} bytes", path.display());
+        return Err(Failure::usage(reason));
+    }
+    Ok(text)
 }

@@ -1,11 +1,14 @@
 //! `exec`: one more process in a container.
 
+use super::bundle;
 use super::console;
 use super::failure::{Answer, Failure};
 use super::foreground;
 use super::global::Global;
+use super::log;
 use super::pid_file;
 use super::preserved;
+use crate::document;
 use execdriver_native::oci::{Exec, Runtime};
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process};
 use std::path::{Path, PathBuf};
@@ -84,7 +87,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
 
 fn start(global: &Global, args: &Args) -> Answer {
     let runtime = global.open()?;
-    let mut process = args.process(&runtime)?;
+    let mut process = args.process(global, &runtime)?;
     let terminal = process.terminal().unwrap_or(false);
     console::check(args.console_socket.as_deref(), terminal, !args.detach)?;
     let signals = match args.detach {
@@ -96,6 +99,7 @@ fn start(global: &Global, args: &Args) -> Answer {
     exec.ignore_paused = args.ignore_paused;
     exec.preserved = preserved;
     let mut launched = runtime.exec(exec)?;
+    log::warnings(global, launched.warnings());
     let handed = args.hand_over(&mut launched);
     if let Err(failure) = handed {
         launched.signal(libc::SIGKILL);
@@ -124,9 +128,9 @@ impl Args {
         }
     }
 
-    fn process(&self, runtime: &Runtime) -> Result<Process, Failure> {
+    fn process(&self, global: &Global, runtime: &Runtime) -> Result<Process, Failure> {
         if let Some(path) = &self.process {
-            let mut process = read(path)?;
+            let mut process = read(global, path)?;
             if self.tty {
                 process.set_terminal(Some(true));
             }
@@ -228,7 +232,9 @@ fn capability(name: &str) -> Result<Capability, Failure> {
     found.map_err(|_| Failure::usage(format!("--cap {name:?}: unknown capability")))
 }
 
-fn read(path: &Path) -> Result<Process, Failure> {
-    let text = std::fs::read(path).map_err(|error| Failure::system(path.display(), error))?;
-    serde_json::from_slice(&text).map_err(|error| Failure::system(path.display(), error))
+fn read(global: &Global, path: &Path) -> Result<Process, Failure> {
+    let read = document::process(&bundle::text(path)?);
+    let read = read.map_err(|reason| Failure::usage(format!("{}: {reason}", path.display())))?;
+    log::warnings(global, &read.warnings);
+    Ok(read.content)
 }

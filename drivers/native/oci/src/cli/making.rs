@@ -4,6 +4,7 @@ use super::bundle::Bundle;
 use super::console;
 use super::failure::Failure;
 use super::global::Global;
+use super::log;
 use super::pid_file;
 use super::preserved;
 use clap::Args;
@@ -53,6 +54,7 @@ impl Making {
         attended: bool,
     ) -> Result<Made, Failure> {
         let mut bundle = Bundle::read(&self.bundle)?;
+        log::warnings(global, &bundle.warnings);
         let process = bundle.document.process().as_ref();
         let terminal = process.is_some_and(|process| process.terminal().unwrap_or(false));
         console::check(self.console_socket.as_deref(), terminal, attended)?;
@@ -66,6 +68,7 @@ impl Making {
         create.preserved = preserved;
         create.keep_keyring = self.no_new_keyring;
         let launched = runtime.create(create)?;
+        log::warnings(global, launched.warnings());
         let mut made = Made { runtime, launched };
         match self.hand_over(&mut made) {
             Ok(()) => Ok(made),

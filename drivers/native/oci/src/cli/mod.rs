@@ -8,6 +8,7 @@ mod delete;
 mod events;
 mod exec;
 mod failure;
+mod features;
 mod foreground;
 mod global;
 mod kill;
@@ -42,6 +43,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Print what this runtime enforces, as JSON.
+    Features,
     /// Make a container whose program waits for `start`.
     Create(create::Args),
     /// Start the program of a container that was made.
@@ -98,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn act(global: &Global, verb: Verb) -> Answer {
     match verb {
+        Verb::Features => features::run(),
         Verb::Create(args) => create::run(global, args),
         Verb::Start(args) => start::run(global, &args),
         Verb::Run(args) => run::run(global, args),

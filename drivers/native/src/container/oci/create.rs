@@ -1,6 +1,6 @@
 //! `create`: everything up to the program, which waits for `start`.
 
-use super::{Launched, OciError, OciResult, Runtime, document, hooks, state};
+use super::{Launched, OciError, OciResult, Runtime, document, hooks, listener, state};
 use crate::cgroup::{Cgroup, CgroupPath, Place};
 use crate::container::descriptors::{Held, Slots};
 use crate::container::made::Made;
@@ -16,6 +16,7 @@ use execdriver_core::{Error, Pipes, Result, Spec};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::{SFlag, fstat};
 use oci_spec::runtime;
+use oci_spec::runtime::LinuxSeccomp;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Runtime {
             preserved: &preserved,
             keep_keyring,
         };
-        let started = match creation.start(&facts) {
+        let (started, warnings) = match creation.start(&facts) {
             Ok(started) => started,
             Err(error) => {
                 drop(made);
@@ -97,6 +98,7 @@ impl Runtime {
         Ok(Launched {
             process: started.process,
             terminal: started.terminal,
+            warnings,
         })
     }
 
@@ -148,7 +150,7 @@ struct Creation<'a> {
 }
 
 impl Creation<'_> {
-    fn start(&self, facts: &HostFacts) -> OciResult<Started> {
+    fn start(&self, facts: &HostFacts) -> OciResult<(Started, Vec<String>)> {
         let containers = &self.runtime.containers;
         let (spec, made) = (self.spec, self.made);
         let process = spec.oci.process().as_ref();
@@ -168,6 +170,7 @@ impl Creation<'_> {
             hold: self.hold,
             preserved: u16::try_from(self.preserved.len()).unwrap_or(u16::MAX),
             keep_keyring: self.keep_keyring,
+            listener: listener::is_named(self.seccomp()),
             ..RunInput::default()
         };
         let plan = Plan::build(spec, &host, &sources, &input).map_err(Error::from)?;
@@ -185,7 +188,7 @@ impl Creation<'_> {
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
-        self.launch(&plan, &held)
+        Ok((self.launch(&plan, &held)?, plan.unenforced))
     }
 
     /// The socket on which init waits, in the state directory, whose path may be longer than an address.
@@ -217,8 +220,13 @@ impl Creation<'_> {
             Ok(())
         };
         let mut mounted = |_: &Arc<Process>| Ok(self.before_pivot()?);
+        let mut listener = |process: &Arc<Process>, listener| {
+            let record = made.entry().read()?;
+            let state = state::state(&record);
+            listener::hand_over(self.seccomp(), &state, process.pid(), listener)
+        };
         let started = launch(Launch {
-            listener: None,
+            listener: Some(&mut listener),
             namespaces: plan.clone_flags,
             cgroup: cgroup.and_then(|cgroup| cgroup.unified_dir()),
             message: &message,
@@ -278,6 +286,10 @@ impl Creation<'_> {
             })?;
         }
         Ok(())
+    }
+
+    fn seccomp(&self) -> Option<&LinuxSeccomp> {
+        self.spec.oci.linux().as_ref()?.seccomp().as_ref()
     }
 
     /// The hooks of the host that come between the mounts and the pivot.

@@ -59,5 +59,11 @@ pub enum OciError {
     },
     /// A step of the driver failed.
     #[error(transparent)]
-    Driver(#[from] Error),
+    Driver(Error),
+}
+
+impl From<Error> for OciError {
+    fn from(error: Error) -> Self {
+        Self::Driver(super::words::of_document(error))
+    }
 }

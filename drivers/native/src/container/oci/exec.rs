@@ -1,7 +1,7 @@
 //! `exec`: one more process in a container, which whoever asked for it may wait for or leave.
 
 use super::create::pipes_among;
-use super::{Launched, OciError, OciResult, Runtime, Status, lock, state};
+use super::{Launched, OciError, OciResult, Runtime, Status, listener, lock, state};
 use crate::cgroup::Cgroup;
 use crate::container::descriptors::{Slots, first_process};
 use crate::container::mapped::IdNamespaces;
@@ -99,10 +99,11 @@ impl Runtime {
             cgroup: cgroup.as_ref(),
             preserved: &exec.preserved,
         };
-        let started = execution.start(&spec, &defaults)?;
+        let (started, warnings) = execution.start(&spec, &defaults)?;
         Ok(Launched {
             process: started.process,
             terminal: started.terminal,
+            warnings,
         })
     }
 }
@@ -119,7 +120,7 @@ struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    fn start(&self, spec: &ExecSpec, defaults: &ExecDefaults) -> OciResult<Started> {
+    fn start(&self, spec: &ExecSpec, defaults: &ExecDefaults) -> OciResult<(Started, Vec<String>)> {
         let containers = &self.runtime.containers;
         let tty = spec.process.terminal().unwrap_or(false);
         let (child, _streams) = stdio::prepare(Pipes::inherit(), tty).map_err(Error::from)?;
@@ -140,6 +141,7 @@ impl Execution<'_> {
             owned_streams: child.fds().map_or(0, pipes_among),
             filter,
             preserved: u16::try_from(self.preserved.len()).unwrap_or(u16::MAX),
+            listener: listener::is_named(defaults.seccomp_filter.as_ref()),
             ..RunInput::default()
         };
         let plan = Plan::for_exec(spec, &running, &host, &input).map_err(Error::from)?;
@@ -170,7 +172,7 @@ impl Execution<'_> {
                     return Err(unless_ended(self.record, error).into());
                 }
                 Err(Launching::Refused(error)) => return Err(error),
-                Ok(started) => return Ok(started),
+                Ok(started) => return Ok((started, plan.unenforced)),
             }
         }
     }
@@ -193,8 +195,12 @@ impl Execution<'_> {
             }));
         }
         let mut entered = || drop(locked.take());
+        let mut listener = |process: &Arc<LiveProcess>, fd| {
+            let told = state::state(self.record);
+            listener::of_record(self.entry, self.record, &told, process.pid(), fd)
+        };
         launch(Launch {
-            listener: None,
+            listener: Some(&mut listener),
             namespaces: plan.clone_flags,
             cgroup: joined.as_ref().map(AsFd::as_fd),
             message: &message,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub struct Launched {
     pub(super) process: Arc<Process>,
     pub(super) terminal: Option<OwnedFd>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// How a process ended.
@@ -34,6 +35,11 @@ impl Outcome {
 }
 
 impl Launched {
+    /// A sentence for each thing that was asked for and left out.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Its pid as the host sees it.
     pub fn pid(&self) -> i32 {
         self.process.pid()

@@ -1,9 +1,9 @@
 //! `start`: lets the program of a container that was made run.
 
-use super::{OciError, OciResult, Runtime, Status, hooks, lock, state};
+use super::{OciError, OciResult, Runtime, Status, hooks, listener, lock, state};
 use crate::container::descriptors::first_process;
 use crate::container::error;
-use crate::launch::{Held, LaunchError, Limits, release};
+use crate::launch::{Held, LaunchError, Limits, Process, release};
 use crate::state::{self as records, BundleRecord, Entry, Record};
 use execdriver_core::Error;
 use nix::errno::Errno;
@@ -38,11 +38,16 @@ impl Runtime {
         let started = |record: &mut Record| record.status = records::Status::Running;
         let record = locked.modify(started).map_err(Error::from)?;
         let bundle = record.bundle.as_deref().cloned().unwrap_or_default();
+        let mut told = state::state(&record);
+        told.status = Status::Created;
+        let mut listener = |process: &Arc<Process>, fd| {
+            listener::of_record(&entry, &record, &told, process.pid(), fd)
+        };
         let released = release(Held {
             process: &process,
             socket,
             describe: &|index| bundle.describe(index),
-            listener: None,
+            listener: Some(&mut listener),
             init_stays: false,
             limits: Limits::default(),
         });
