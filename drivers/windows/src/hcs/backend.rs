@@ -14,9 +14,9 @@ use crate::limits::{Change, Limits};
 use crate::names::SystemName;
 use execdriver_core::console::{Cancel, InputEnd, Streams};
 use execdriver_core::{
-    Command, Control, Error, Isolation, OomEvents, ResourceStats, Result, Terminal, Timestamp,
+    Command, Control, Error, Isolation, OomEvents, ResourceStats, Result, Terminal,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// What the back-end can be told.
@@ -30,6 +30,8 @@ pub(crate) struct HcsSettings {
     pub(crate) bound: Duration,
     /// The name of the address translation, for Docker's documents.
     pub(crate) nat: String,
+    /// Bytes of memory that the machine has.
+    pub(crate) machine_memory: u64,
 }
 
 /// How long the service may take: what hcsshim grants it.
@@ -42,6 +44,7 @@ impl Default for HcsSettings {
             isolation: Isolation::Unset,
             bound: BOUND,
             nat: "ContainerNAT".to_owned(),
+            machine_memory: 0,
         }
     }
 }
@@ -111,6 +114,10 @@ impl Backend for HcsBackend {
         controls
     }
 
+    fn machine_memory(&self) -> u64 {
+        self.settings.machine_memory
+    }
+
     fn traits(&self) -> Traits {
         Traits {
             holds_processes: false,
@@ -166,7 +173,7 @@ impl Backend for HcsBackend {
             id: name.id.clone(),
             system: Arc::new(system),
             schema,
-            limits: Mutex::new(*limits),
+            last: Mutex::default(),
             _endpoints: Some(endpoints),
         }))
     }
@@ -179,7 +186,7 @@ impl Backend for HcsBackend {
             id: name.id.clone(),
             system: Arc::new(system),
             schema: self.schema(false),
-            limits: Mutex::default(),
+            last: Mutex::default(),
             _endpoints: None,
         })))
     }
@@ -191,13 +198,17 @@ struct HcsSystem {
     id: String,
     system: Arc<System>,
     schema: Schema,
-    /// In force as far as known here: to go back to.
-    limits: Mutex<Limits>,
+    /// What it had used when it was ended.
+    last: Mutex<Option<ResourceStats>>,
     /// Go with the container.
     _endpoints: Option<Endpoints>,
 }
 
 impl HcsSystem {
+    fn last(&self) -> MutexGuard<'_, Option<ResourceStats>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn ask(&self, kind: &str) -> Result<String, HcsError> {
         self.system.properties(&document::properties(kind))
     }
@@ -238,7 +249,7 @@ impl ComputeSystem for HcsSystem {
     fn start(&self) -> Result<()> {
         self.system.operate(Operation::Start).map_err(|error| {
             // The original left a system that could not start behind.
-            let _ = self.system.terminate();
+            let _ = self.system.terminate(1);
             error.into()
         })
     }
@@ -282,24 +293,35 @@ impl ComputeSystem for HcsSystem {
         Ok(self.system.shut_down(limit)?)
     }
 
-    fn terminate(&self, _code: u32) -> Result<()> {
-        Ok(self.system.terminate()?)
+    /// The counters are gone with the container, so they are read before.
+    fn terminate(&self, code: u32) -> Result<()> {
+        if let Ok(document) = self
+            .system
+            .last_properties(&document::properties("Statistics"))
+            && let Ok(stats) = properties::statistics(&document, SystemTime::now().into())
+        {
+            *self.last() = Some(stats);
+        }
+        Ok(self.system.terminate(code)?)
     }
 
-    fn pause(&self) -> Result<()> {
-        self.freeze(Operation::Pause)
+    fn pause(&self) -> Result<Vec<ProcessIdentity>> {
+        self.freeze(Operation::Pause).map(|()| Vec::new())
     }
 
-    fn resume(&self) -> Result<()> {
+    fn resume(&self, _suspended: &[ProcessIdentity]) -> Result<()> {
         self.freeze(Operation::Resume)
     }
 
     fn stats(&self) -> Result<ResourceStats> {
-        let read = Timestamp::from(SystemTime::now());
-        let document = self
-            .ask("Statistics")
-            .map_err(|error| self.gone_or(error))?;
-        let stats = properties::statistics(&document, read);
+        let document = match self.ask("Statistics") {
+            Ok(document) => document,
+            Err(error) => {
+                let last = self.last().clone().filter(|_| error.is_gone());
+                return last.ok_or_else(|| self.gone_or(error));
+            }
+        };
+        let stats = properties::statistics(&document, SystemTime::now().into());
         Ok(stats.map_err(|source| self.document_error(source))?)
     }
 
@@ -311,28 +333,34 @@ impl ComputeSystem for HcsSystem {
     }
 
     /// The processor first: what the service may refuse is then refused before anything changed.
-    fn modify(&self, limits: &Limits) -> Result<()> {
-        let units = Units::of(limits)?;
-        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = Units::of(&known)?;
+    fn modify(&self, before: &Limits, changes: &Limits) -> Result<()> {
+        let (before, units) = (Units::of(before)?, Units::of(changes)?);
+        if let Change::Set(limit) = changes.memory {
+            let used = self.stats()?.cgroup.unwrap_or_default();
+            let used = used.memory_stats.usage.usage;
+            if used > limit {
+                let reason = format!("got {limit}, and {used} bytes are in use");
+                return Err(Error::invalid("resources.memory", reason));
+            }
+        }
         if let Some(request) = document::processor_update(units) {
             self.system.modify(request)?;
         }
         let memory = document::memory_update(units);
         let changed = memory.map_or(Ok(()), |request| self.system.modify(request));
-        if let Err(error) = changed {
-            let back = document::processor_update(before).filter(|_| units.cpu_weight != 0);
-            let back = back.map_or(Ok(()), |request| self.system.modify(request));
-            return Err(match back {
+        let Err(error) = changed else {
+            return Ok(());
+        };
+        let back = document::processor_update(before).filter(|_| units.cpu_weight != 0);
+        Err(
+            match back.map_or(Ok(()), |request| self.system.modify(request)) {
                 Ok(()) => error.into(),
                 Err(cleanup) => Error::Cleanup {
                     error: Box::new(error.into()),
                     cleanup: Box::new(cleanup.into()),
                 },
-            });
-        }
-        *known = known.then(*limits);
-        Ok(())
+            },
+        )
     }
 
     fn oom_events(&self) -> OomEvents {

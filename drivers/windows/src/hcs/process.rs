@@ -12,7 +12,7 @@ use crate::backend::{Process, ProcessIdentity};
 use execdriver_core::console::InputEnd;
 use execdriver_core::{Error, Result, Signal, Terminal, WindowSize};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The exit code of a process whose end the service cannot tell any more, because its container was killed: Docker's.
@@ -33,6 +33,8 @@ pub(crate) struct HcsProcess {
     handle: Handle,
     watch: Handle,
     board: Arc<Board>,
+    /// The exit code that it was ended with from here; the service gives one of its own.
+    killed: OnceLock<u32>,
 }
 
 impl HcsProcess {
@@ -109,6 +111,7 @@ impl HcsProcess {
             handle,
             watch,
             board,
+            killed: OnceLock::new(),
         })
     }
 
@@ -182,11 +185,10 @@ impl Process for HcsProcess {
                 }
             };
             if look {
-                if let Some(code) = self.exit_code()? {
-                    return Ok(Some(code));
-                }
-                if ended {
-                    return Ok(Some(UNKNOWN_EXIT));
+                let code = self.exit_code()?;
+                if let Some(code) = code.or(ended.then_some(UNKNOWN_EXIT)) {
+                    let killed = self.killed.get().copied().or(self.system.killed());
+                    return Ok(Some(killed.unwrap_or(code)));
                 }
                 self.board.believe();
             }
@@ -198,7 +200,11 @@ impl Process for HcsProcess {
 
     /// By handles of its own, as the service answers the calls of one handle one after another, and one that waits for
     /// the process would keep this one waiting.
-    fn terminate(&self, _code: u32) -> Result<()> {
+    fn terminate(&self, code: u32) -> Result<()> {
+        if !self.board.has_ended() {
+            // Whoever came first has ended it.
+            let _ = self.killed.set(code);
+        }
         let (id, pid, own) = (self.system.id().to_owned(), self.pid, self.handle);
         let asked = self
             .host()

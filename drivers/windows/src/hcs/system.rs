@@ -4,7 +4,7 @@ use super::board::{Arrived, Board, Notice};
 use super::host::{Host, failed};
 use super::service::{Handle, Kind, Operation, Reply};
 use super::{HcsError, Meaning};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A handle of a compute system and the registration for its notices. Both are given back when it is dropped; with the
@@ -18,6 +18,8 @@ pub(crate) struct System {
     handle: Handle,
     watch: Handle,
     board: Arc<Board>,
+    /// The exit code of whatever was ended with it from here; the service gives one of its own.
+    killed: OnceLock<u32>,
 }
 
 impl System {
@@ -92,6 +94,7 @@ impl System {
             handle,
             watch,
             board,
+            killed: OnceLock::new(),
         })
     }
 
@@ -128,11 +131,14 @@ impl System {
         self.gone_within(limit)
     }
 
-    /// Ends the system at once and waits until it is gone. One that is gone already is no error.
+    /// Ends the system at once and waits until it is gone. One that is gone already is no error. Its processes' exit code
+    /// is `code` from now on, as far as they are known here.
     ///
     /// # Errors
     /// What the service said; `Timeout` when it is still there.
-    pub(crate) fn terminate(&self) -> Result<(), HcsError> {
+    pub(crate) fn terminate(&self, code: u32) -> Result<(), HcsError> {
+        // Whoever came first has ended it.
+        let _ = self.killed.set(code);
         match self.begin(Operation::Terminate) {
             Ok(_) => {}
             Err(error) if error.is_gone() => return Ok(()),
@@ -198,11 +204,17 @@ impl System {
     /// # Errors
     /// What the service said; `Timeout`.
     pub(crate) fn properties(&self, query: &str) -> Result<String, HcsError> {
+        self.properties_within(query, self.host.bound)
+    }
+
+    fn properties_within(&self, query: &str, bound: Duration) -> Result<String, HcsError> {
+        let host = Host {
+            bound,
+            ..self.host.clone()
+        };
         let (handle, query) = (self.handle, query.to_owned());
         let ask = move |service: &dyn super::Service| service.system_properties(handle, &query);
-        let reply = self
-            .host
-            .ask("HcsGetComputeSystemProperties", &self.object, ask)?;
+        let reply = host.ask("HcsGetComputeSystemProperties", &self.object, ask)?;
         Ok(reply.value)
     }
 
@@ -220,6 +232,19 @@ impl System {
             self.completion(CALL, Kind::ModifyCompleted)?;
         }
         Ok(())
+    }
+
+    /// Properties, if the service is quick to answer: what wants to end a system must not wait for them.
+    ///
+    /// # Errors
+    /// What the service said; `Timeout`.
+    pub(crate) fn last_properties(&self, query: &str) -> Result<String, HcsError> {
+        self.properties_within(query, self.host.bound.min(Duration::from_secs(1)))
+    }
+
+    /// The exit code that its processes were ended with from here.
+    pub(crate) fn killed(&self) -> Option<u32> {
+        self.killed.get().copied()
     }
 
     pub(crate) fn host(&self) -> &Host {

@@ -72,6 +72,12 @@ impl Bench {
         self.backend.create(&name, command, &Limits::default())
     }
 
+    /// The container as another program sees it.
+    fn elsewhere(&self) -> Option<Arc<dyn ComputeSystem>> {
+        let name = SystemName::new(Path::new("/run"), &ContainerId::parse("web").unwrap());
+        self.backend.open(&name).unwrap()
+    }
+
     fn started(&self) -> Arc<dyn ComputeSystem> {
         let system = self.create(&self.command("cmd", &[])).unwrap();
         system.start().unwrap();
@@ -126,6 +132,7 @@ fn a_container_runs_a_process_and_leaves_nothing_open() {
             "HcsStartComputeSystem",
             "HcsCreateProcess",
             "HcsGetProcessProperties",
+            "HcsGetComputeSystemProperties",
             "HcsTerminateComputeSystem",
         ]
     );
@@ -136,8 +143,7 @@ fn a_container_that_is_dropped_ends_and_one_that_another_opened_is_the_same() {
     let bench = Bench::new(Memory::new());
     let system = bench.started();
     let created = process(&system, &program("cmd", "")).unwrap();
-    let name = SystemName::new(Path::new("/run"), &ContainerId::parse("web").unwrap());
-    let other = bench.backend.open(&name).unwrap().unwrap();
+    let other = bench.elsewhere().unwrap();
     let identity = created.process.identity();
     assert_eq!(other.processes().unwrap(), [identity.pid]);
     let theirs = other.open_process(identity).unwrap().unwrap();
@@ -148,7 +154,7 @@ fn a_container_that_is_dropped_ends_and_one_that_another_opened_is_the_same() {
     assert_eq!(bench.memory.systems().len(), 1);
     drop((created, system));
     assert!(bench.memory.systems().is_empty());
-    assert!(bench.backend.open(&name).unwrap().is_none());
+    assert!(bench.elsewhere().is_none());
     assert_eq!(bench.memory.open(), 0);
 }
 
@@ -175,7 +181,7 @@ fn a_virtual_machine_is_paused_and_another_container_is_not() {
         system.pause().unwrap();
     }
     for _ in 0..2 {
-        system.resume().unwrap();
+        system.resume(&[]).unwrap();
     }
     let bench = Bench::new(Memory::new());
     let refused = bench.started().pause();
@@ -194,7 +200,8 @@ fn limits_are_changed_or_put_back() {
         memory: Change::Set(memory),
         cpu: Change::Set(Cpu::Weight(weight)),
     };
-    system.modify(&limits(300 << 20, 500)).unwrap();
+    let before = limits(300 << 20, 500);
+    system.modify(&Limits::default(), &before).unwrap();
     let _ = memory
         .clone()
         .trouble("HcsModifyComputeSystem", Trouble::Ends(Code::OK))
@@ -202,7 +209,7 @@ fn limits_are_changed_or_put_back() {
             "HcsModifyComputeSystem",
             Trouble::Fails(Code::win32(50), ""),
         );
-    assert!(system.modify(&limits(500 << 20, 700)).is_err());
+    assert!(system.modify(&before, &limits(500 << 20, 700)).is_err());
     let modified: Vec<String> = memory
         .trace()
         .into_iter()

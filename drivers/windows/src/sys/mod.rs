@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod conpty;
+pub(crate) mod hcs;
 pub(crate) mod job;
 pub(crate) mod lock;
 pub(crate) mod memory;

@@ -87,12 +87,7 @@ fn pair(direction: u32, access: u32) -> io::Result<(PipeEnd, OwnedHandle)> {
             std::ptr::null_mut(),
         )
     };
-    let end = PipeEnd(Arc::new(Inner {
-        handle: server,
-        cancelled: AtomicBool::new(false),
-        drain: AtomicU64::new(DRAIN),
-    }));
-    Ok((end, opened(client)?))
+    Ok((PipeEnd::adopt(server), opened(client)?))
 }
 
 /// The answer of a call that gives a file, or the invalid handle on failure.
@@ -115,6 +110,15 @@ fn unused_name() -> String {
 }
 
 impl PipeEnd {
+    /// The host's end of a pipe that another has made, for overlapped calls.
+    pub(crate) fn adopt(handle: OwnedHandle) -> Self {
+        Self(Arc::new(Inner {
+            handle,
+            cancelled: AtomicBool::new(false),
+            drain: AtomicU64::new(DRAIN),
+        }))
+    }
+
     /// Makes pending and later calls fail, reads after they took what had arrived.
     pub(crate) fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);

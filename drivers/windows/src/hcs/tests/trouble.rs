@@ -57,10 +57,13 @@ fn calls_about_what_runs_time_out_too_and_the_container_can_still_be_terminated(
         let asked = match call {
             "HcsCreateProcess" => process(&system, &program("cmd", "")).map(drop),
             "HcsGetComputeSystemProperties" => system.stats().map(drop),
-            "HcsModifyComputeSystem" => system.modify(&Limits {
-                cpu: Change::Set(Cpu::Weight(1)),
-                ..Limits::default()
-            }),
+            "HcsModifyComputeSystem" => system.modify(
+                &Limits::default(),
+                &Limits {
+                    cpu: Change::Set(Cpu::Weight(1)),
+                    ..Limits::default()
+                },
+            ),
             "HcsGetProcessProperties" => created.process.wait(None).map(drop),
             "HcsTerminateProcess" => created.process.terminate(1),
             _ => created.process.resize(execdriver_core::WindowSize {
@@ -144,7 +147,7 @@ fn a_lost_notice_of_an_exit_is_made_up_for_by_asking() {
     let system = bench.started();
     let created = process(&system, &program("cmd", "")).unwrap();
     created.process.terminate(9).unwrap();
-    assert_eq!(created.process.wait(None).unwrap(), Some(1));
+    assert_eq!(created.process.wait(None).unwrap(), Some(9));
     // Of one that ended by itself.
     let created = process(&system, &program("cmd", "")).unwrap();
     bench.memory.exit(created.process.identity().pid, 7, false);
@@ -154,11 +157,9 @@ fn a_lost_notice_of_an_exit_is_made_up_for_by_asking() {
 #[test]
 fn a_lost_notice_of_the_end_of_a_container_is_made_up_for_by_asking() {
     let memory = Memory::new().trouble("HcsTerminateComputeSystem", Trouble::Loses);
-    let memory = memory.trouble(
-        "HcsGetComputeSystemProperties",
-        Trouble::Fails(NOT_FOUND, ""),
-    );
-    let bench = Bench::new(memory);
+    let gone = || Trouble::Fails(NOT_FOUND, "");
+    let memory = memory.trouble("HcsGetComputeSystemProperties", gone());
+    let bench = Bench::new(memory.trouble("HcsGetComputeSystemProperties", gone()));
     let system = bench.started();
     system.terminate(1).unwrap();
 }
@@ -168,7 +169,7 @@ fn a_container_killed_elsewhere_is_no_failed_start() {
     let bench = Bench::new(Memory::new());
     let system = bench.started();
     let created = process(&system, &program("cmd", "")).unwrap();
-    system.terminate(1).unwrap();
+    bench.elsewhere().unwrap().terminate(1).unwrap();
     assert_eq!(created.process.wait(None).unwrap(), Some(UNKNOWN_EXIT));
     // 0x8007006D: the pipe to the process has ended.
     let pipe = Trouble::Fails(Code::win32(109), "");
