@@ -67,6 +67,8 @@ pub(crate) struct Traits {
     pub(crate) holds_processes: bool,
     /// An open file can be a process's stream; otherwise every stream is copied.
     pub(crate) passes_files: bool,
+    /// A container whose program has ended is to be shut down before it is terminated: it has files to write.
+    pub(crate) shuts_down: bool,
 }
 
 /// A container.

@@ -13,12 +13,12 @@ use crate::backend::Backend;
 use crate::settings::Choice;
 use crate::settings::Settings;
 use crate::state::Root;
-#[cfg(windows)]
-use execdriver_core::Options;
 use execdriver_core::{
     Capabilities, Command, ContainerInfo, Driver, ExecRequest, ExitStatus, Hooks, Pipes,
     ResourceStats, Resources, Result, RunOptions, Signal, Target, Terminal, WindowSize,
 };
+#[cfg(windows)]
+use execdriver_core::{Error, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Runs containers by the Host Compute Service or in job objects.
 ///
 /// Options: `windows.backend=hcs|job` (default: `hcs` where the host has it, else `job`), `windows.token=own|restricted`
-/// (jobs), and the original's `isolation=default|process|hyperv`, `forcekill=1` and `dummy=1` (HCS).
+/// (jobs), `windows.schema=v1|v2` (HCS; default: 2, and 1 for Hyper-V), `windows.hcs.timeout=SECONDS` (for one call or
+/// operation of the compute service; default: 240), `windows.hcs.library=PATH` (the compute service's library, for tests;
+/// absolute), and the original's `isolation=default|process|hyperv`, `forcekill=1` and `dummy=1` (HCS).
 #[derive(Debug, Clone)]
 pub struct WindowsDriver {
     shared: Arc<Shared>,
@@ -52,13 +54,15 @@ impl WindowsDriver {
     #[cfg(windows)]
     pub fn open(root: &Path, options: &mut Options) -> Result<Self> {
         let settings = Settings::take(options)?;
-        let job = || Arc::new(crate::job::JobBackend::new(&settings));
         let backend: Arc<dyn Backend> = match settings.backend {
-            Some(Choice::Hcs) => {
-                let what = "windows.backend=hcs: not in this version";
-                return Err(execdriver_core::Error::unsupported(NAME, what));
-            }
-            Some(Choice::Job) | None => job(),
+            Some(Choice::Hcs) => Arc::new(crate::hcs::open(&settings)?),
+            Some(Choice::Job) => Arc::new(crate::job::JobBackend::new(&settings)),
+            None => match crate::hcs::open(&settings) {
+                Ok(hcs) => Arc::new(hcs),
+                // A host without the compute service; what was asked of it by option is an error all the same.
+                Err(Error::Unsupported { .. }) => Arc::new(crate::job::JobBackend::new(&settings)),
+                Err(error) => return Err(error),
+            },
         };
         Self::over(backend, root, settings)
     }

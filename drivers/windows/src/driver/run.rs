@@ -17,6 +17,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long a container may take to shut down before it is terminated: what Docker grants it.
+const SHUTDOWN: Duration = Duration::from_secs(5 * 60);
+
 impl Shared {
     pub(super) fn run(
         &self,
@@ -242,6 +245,10 @@ impl Course for OfRun<'_> {
         self.sent
             .set(record.map_or(killed, |record| record.signals));
         // Its first process is the container: what that left is ended, and lets go of the outputs.
+        let shared = self.made.shared;
+        if shared.backend.traits().shuts_down && !shared.settings.force_kill {
+            let _ = self.system.shutdown(SHUTDOWN);
+        }
         let _ = self.system.terminate(KILLED);
     }
 }

@@ -122,6 +122,7 @@ impl Backend for HcsBackend {
         Traits {
             holds_processes: false,
             passes_files: false,
+            shuts_down: true,
         }
     }
 
@@ -290,7 +291,7 @@ impl ComputeSystem for HcsSystem {
     }
 
     fn shutdown(&self, limit: Duration) -> Result<bool> {
-        Ok(self.system.shut_down(limit)?)
+        Ok(self.system.shut_down(limit.min(self.system.host().bound))?)
     }
 
     /// The counters are gone with the container, so they are read before.

@@ -32,7 +32,7 @@ mod system;
 mod tests;
 
 pub(crate) use answer::answer_text;
-#[allow(unused_imports, reason = "the driver is about to choose it")]
+#[cfg(any(windows, test))]
 pub(crate) use backend::{HcsBackend, HcsSettings};
 pub(crate) use board::Board;
 pub(crate) use code::{Code, Meaning};
@@ -42,3 +42,36 @@ pub(crate) use service::{Operation, Service};
 
 /// Whose the compute systems are.
 pub(crate) const OWNER: &str = "execdriver";
+
+/// The back-end over this host's compute service.
+///
+/// # Errors
+/// `Unsupported` when the host has none, `InvalidOption` for what today's services know nothing of.
+#[cfg(windows)]
+pub(crate) fn open(settings: &crate::settings::Settings) -> execdriver_core::Result<HcsBackend> {
+    use execdriver_core::Error;
+    if settings.dummy {
+        return Err(Error::InvalidOption {
+            driver: crate::NAME.to_owned(),
+            key: "dummy".to_owned(),
+            value: "1".to_owned(),
+            reason: "no compute service since Docker 1.10's makes dummies".to_owned(),
+        });
+    }
+    let library = crate::sys::hcs::Library::load(settings.hcs_library.as_deref());
+    let library = library.map_err(|error| {
+        let reason = match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        Error::unsupported(crate::NAME, format!("windows.backend=hcs here ({reason})"))
+    })?;
+    let settings = HcsSettings {
+        schema: settings.schema,
+        isolation: settings.isolation,
+        bound: settings.hcs_timeout.unwrap_or(backend::BOUND),
+        machine_memory: crate::sys::memory::total().unwrap_or(0),
+        ..HcsSettings::default()
+    };
+    Ok(HcsBackend::new(std::sync::Arc::new(library), settings))
+}

@@ -9,6 +9,7 @@ use super::system::System;
 use super::{HcsError, Meaning, Service};
 use crate::NAME;
 use crate::backend::{Process, ProcessIdentity};
+use crate::exit::KILLED;
 use execdriver_core::console::InputEnd;
 use execdriver_core::{Error, Result, Signal, Terminal, WindowSize};
 use std::io::{self, Write};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// The exit code of a process whose end the service cannot tell any more, because its container was killed: Docker's.
 pub(crate) const UNKNOWN_EXIT: u32 = 32_767;
+
+/// `ERROR_PROCESS_ABORTED`: the exit code that the service gives to what it terminates.
+const ABORTED: u32 = 1067;
 
 /// How often a process is looked at although no notice came: the service can lose the one of its end.
 const LOOK: Duration = Duration::from_secs(5);
@@ -145,6 +149,18 @@ impl HcsProcess {
         })
     }
 
+    /// The exit code as the driver knows it: what was ended from outside has the one that it was to have.
+    fn told(&self, code: u32) -> u32 {
+        let with_its_system = code == UNKNOWN_EXIT && self.system.board().has_ended();
+        let killed = code == ABORTED || with_its_system;
+        let wanted = self.killed.get().copied().or(self.system.killed());
+        match (wanted, killed) {
+            (Some(wanted), _) => wanted,
+            (None, true) => KILLED,
+            (None, false) => code,
+        }
+    }
+
     fn modify(&self, settings: String) -> Result<(), HcsError> {
         let handle = self.handle;
         let modify = move |service: &dyn Service| service.modify_process(handle, &settings);
@@ -187,8 +203,7 @@ impl Process for HcsProcess {
             if look {
                 let code = self.exit_code()?;
                 if let Some(code) = code.or(ended.then_some(UNKNOWN_EXIT)) {
-                    let killed = self.killed.get().copied().or(self.system.killed());
-                    return Ok(Some(killed.unwrap_or(code)));
+                    return Ok(Some(self.told(code)));
                 }
                 self.board.believe();
             }

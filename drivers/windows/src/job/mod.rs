@@ -50,6 +50,7 @@ impl Backend for JobBackend {
         Traits {
             holds_processes: true,
             passes_files: true,
+            shuts_down: false,
         }
     }
 

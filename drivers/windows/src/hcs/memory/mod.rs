@@ -74,24 +74,26 @@ struct Process {
     exit: Option<u32>,
 }
 
-/// Notices that wait for a board.
+/// Notices, which wait for the first board.
 #[derive(Debug, Default)]
 struct Notices {
-    board: Option<Arc<Board>>,
+    boards: Vec<Arc<Board>>,
     held: Vec<(Kind, Code)>,
 }
 
 impl Notices {
     fn post(&mut self, kind: Kind, code: Code) {
-        let answer = String::new();
-        match &self.board {
-            Some(board) => board.post(kind, Notice { code, answer }),
-            None => self.held.push((kind, code)),
+        if self.boards.is_empty() {
+            self.held.push((kind, code));
+        }
+        for board in &self.boards {
+            let answer = String::new();
+            board.post(kind, Notice { code, answer });
         }
     }
 
     fn watch(&mut self, board: Arc<Board>) {
-        self.board = Some(board);
+        self.boards.push(board);
         for (kind, code) in std::mem::take(&mut self.held) {
             self.post(kind, code);
         }

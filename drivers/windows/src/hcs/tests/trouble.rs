@@ -170,7 +170,7 @@ fn a_container_killed_elsewhere_is_no_failed_start() {
     let system = bench.started();
     let created = process(&system, &program("cmd", "")).unwrap();
     bench.elsewhere().unwrap().terminate(1).unwrap();
-    assert_eq!(created.process.wait(None).unwrap(), Some(UNKNOWN_EXIT));
+    assert_eq!(created.process.wait(None).unwrap(), Some(137));
     // 0x8007006D: the pipe to the process has ended.
     let pipe = Trouble::Fails(Code::win32(109), "");
     let bench = Bench::new(Memory::new().trouble("HcsGetProcessProperties", pipe));
