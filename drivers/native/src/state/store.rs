@@ -55,6 +55,14 @@ impl Store {
         made
     }
 
+    /// Whether this is an id at all.
+    ///
+    /// # Errors
+    /// `InvalidId`.
+    pub(crate) fn check(id: &str) -> Result<(), StateError> {
+        checked(id).map(drop)
+    }
+
     /// Opens the directory of `id`.
     ///
     /// # Errors

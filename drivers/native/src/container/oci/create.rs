@@ -1,6 +1,6 @@
 //! `create`: everything up to the program, which waits for `start`.
 
-use super::{Launched, OciError, OciResult, Runtime, document, hooks, listener, state};
+use super::{Launched, OciError, OciResult, Runtime, document, hooks, listener, named, state};
 use crate::cgroup::{Cgroup, CgroupPath, Place};
 use crate::container::descriptors::{Held, Slots};
 use crate::container::made::Made;
@@ -10,7 +10,7 @@ use crate::container::{error, starved, traced};
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources};
-use crate::state::{BundleRecord, Record, Status, TerminalRecord};
+use crate::state::{BundleRecord, Record, Status, Store, TerminalRecord};
 use crate::stdio;
 use execdriver_core::{Error, Pipes, Result, Spec};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
@@ -59,6 +59,7 @@ impl Runtime {
     /// # Errors
     /// The id is taken or is none, the document asks for what cannot be had, or a step failed.
     pub fn create(&self, create: Create<'_>) -> OciResult<Launched> {
+        Store::check(create.id).map_err(|error| named(create.id, error))?;
         let facts = self.containers.facts();
         let (hold, keep_keyring) = (create.hold, create.keep_keyring);
         let mut create = create;

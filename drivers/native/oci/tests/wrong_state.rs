@@ -1,0 +1,163 @@
+//! What bad input and verbs in the wrong state get: one line, code 1, and nothing changed.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects"
+)]
+
+mod bundle;
+#[path = "../../../../tests/support/mod.rs"]
+mod support;
+
+use bundle::Bundle;
+use std::fs;
+use support::{Need, skip_unless};
+
+#[test]
+fn a_container_that_is_not_there_is_said_to_be_so() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/true"]);
+    for verb in [
+        "state", "start", "delete", "pause", "resume", "ps", "events",
+    ] {
+        let line = bundle.refused(&[verb, "nobody"]);
+        assert!(
+            line.contains("container \"nobody\" does not exist"),
+            "{verb}: {line}"
+        );
+    }
+    let line = bundle.refused(&["kill", "nobody", "9"]);
+    assert!(line.contains("does not exist"), "{line}");
+    let said = bundle.say(&["exec", "nobody", "/bin/true"]);
+    assert_eq!(said.code(), 255);
+    bundle.done(&["delete", "--force", "nobody"]);
+}
+
+#[test]
+fn what_is_not_an_id_is_refused_before_anything_is_made() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/true"]);
+    for id in ["", ".", "..", "../x", "a/b", "a b", "ä", &"x".repeat(300)] {
+        let line = bundle.refused(&["create", id]);
+        assert!(line.contains("invalid container ID"), "{id:?}: {line}");
+        assert_eq!(
+            fs::read_dir(bundle.rootfs.state()).unwrap().count(),
+            0,
+            "{id:?}"
+        );
+    }
+    for id in ["a.b", "a+b", "a_b-c.1"] {
+        bundle.done(&["create", id]);
+        bundle.done(&["delete", "--force", id]);
+    }
+}
+
+#[test]
+fn verbs_in_the_wrong_state_say_which_it_is() {
+    if skip_unless(&[Need::Root, Need::Freezer]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let id = bundle.id.as_str();
+    let refused = |args: &[&str], words: &str| {
+        let line = bundle.refused(&[args, &[id]].concat());
+        assert!(line.contains(words), "{args:?}: {line}");
+    };
+    bundle.create();
+    refused(&["create"], "container with given ID already exists");
+    refused(&["run"], "container with given ID already exists");
+    refused(&["pause"], "cannot pause a container in the created state");
+    refused(
+        &["resume"],
+        "cannot resume a container in the created state",
+    );
+    bundle.done(&["start", id]);
+    refused(&["start"], "cannot start a container in the running state");
+    refused(
+        &["resume"],
+        "cannot resume a container in the running state",
+    );
+    refused(&["delete"], "that is not stopped: running");
+    bundle.done(&["pause", id]);
+    refused(&["start"], "cannot start a container in the paused state");
+    refused(&["pause"], "cannot pause a container in the paused state");
+    refused(&["delete"], "that is not stopped: paused");
+    bundle.done(&["kill", id, "KILL"]);
+    bundle.await_status("stopped");
+    refused(&["start"], "cannot start a container in the stopped state");
+    refused(&["kill"], "container not running");
+    refused(&["pause"], "container not running");
+    refused(&["ps"], "container not running");
+    refused(&["update", "--memory", "1000000"], "container not running");
+    refused(&["create"], "container with given ID already exists");
+    // What clients send to a container whose first process is no more.
+    bundle.done(&["kill", "--all", id, "9"]);
+    bundle.done(&["delete", id]);
+    refused(&["delete"], "does not exist");
+}
+
+#[test]
+fn a_document_that_cannot_be_read_leaves_nothing_behind() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/true"]);
+    let config = bundle.dir().join("config.json");
+    let whole = fs::read_to_string(&config).unwrap();
+    let half = &whole[..whole.len() / 2];
+    let huge = " ".repeat(17 << 20);
+    for text in ["", "{", half, huge.as_str(), "{\"ociVersion\": 1}"] {
+        fs::write(&config, text).unwrap();
+        let line = bundle.refused(&["create", &bundle.id]);
+        assert!(line.contains("config.json"), "{line}");
+        assert!(!bundle.state_dir().exists());
+    }
+    fs::remove_file(&config).unwrap();
+    let line = bundle.refused(&["create", &bundle.id]);
+    assert!(line.contains("config.json: no such file"), "{line}");
+    let line = bundle.refused(&["create", "--bundle", "/nowhere", &bundle.id]);
+    assert!(line.contains("bundle /nowhere"), "{line}");
+}
+
+#[test]
+fn a_wrong_command_line_is_code_1() {
+    let bundle = Bundle::of(&["/bin/true"]);
+    for args in [
+        &["no-such-verb"][..],
+        &["create"],
+        &["kill", "x", "NOSIGNAL"],
+        &["update", "--memory", "much", "x"],
+        &["--log-format", "yaml", "list"],
+        &[],
+    ] {
+        assert_eq!(bundle.say(args).code(), 1, "{args:?}");
+    }
+    assert_eq!(bundle.say(&["--help"]).code(), 0);
+    assert!(
+        bundle
+            .done(&["--version"])
+            .starts_with("execdriver-oci version ")
+    );
+}
+
+#[test]
+fn a_terminal_has_to_go_somewhere_and_a_socket_has_to_get_one() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/true"]);
+    let line = bundle.refused(&["create", "--console-socket", "/tmp/none", &bundle.id]);
+    assert!(line.contains("process.terminal is false"), "{line}");
+    bundle.edit(|config| config["process"]["terminal"] = true.into());
+    let line = bundle.refused(&["create", &bundle.id]);
+    assert!(line.contains("without --console-socket"), "{line}");
+    // Nobody listens: what was made is removed again.
+    let line = bundle.refused(&["create", "--console-socket", "/nowhere/s", &bundle.id]);
+    assert!(line.contains("console socket /nowhere/s"), "{line}");
+    assert!(!bundle.state_dir().exists());
+}
