@@ -113,7 +113,7 @@ fn bundle_that_is_missing_or_a_link_is_refused() {
     for (path, expected) in [
         (link.to_str().unwrap(), "is a symbolic link"),
         (slash.as_str(), "is a symbolic link"),
-        (none.to_str().unwrap(), "No such file or directory"),
+        (none.to_str().unwrap(), "no such file or directory"),
         (empty.as_str(), "config.json"),
     ] {
         let ran = bundle.act(&["run", "--bundle", path, &bundle.id]);
