@@ -5,10 +5,12 @@ use super::error::CgroupError;
 use super::path::CgroupPath;
 use super::{Cgroup, Member, delegation, subtree, walk};
 use crate::at;
+use crate::sys::xattr;
 use nix::errno::Errno;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Another container's clean-up may remove a parent between our steps: then we begin again.
 const ATTEMPTS: usize = 16;
@@ -93,7 +95,10 @@ impl Cgroup {
             false => ready_parent(hierarchy, place, verify),
         };
         let here = match ready {
-            Some(here) => here,
+            Some(here) => {
+                self.claim_parents(&here, place);
+                here
+            }
             None => self.parent(hierarchy, place, verify, wanted)?,
         };
         let leaf = make_leaf(&here, place.leaf())?;
@@ -139,6 +144,8 @@ impl Cgroup {
             }
             let (below, made) = enter_or_make(&here, name)?;
             if made && !place.keeps_parents() {
+                // Without a mark it goes when this start's container is the last one in it.
+                let _ = xattr::mark(below.dir.as_fd());
                 self.made_parents.push(below.path.clone());
             }
             if cpuset {
@@ -146,6 +153,7 @@ impl Cgroup {
             }
             here = below;
         }
+        self.claim_parents(&here, place);
         if unified {
             refused.extend(subtree::enable(here.dir.as_fd(), &here.path, wanted));
             self.refused = refused
@@ -156,11 +164,31 @@ impl Cgroup {
         Ok(here)
     }
 
+    /// Parents that another start made go with whichever container is the last one in them: the mark says that no
+    /// administrator made them.
+    fn claim_parents(&mut self, last: &Place, place: &CgroupPath) {
+        if place.keeps_parents() {
+            return;
+        }
+        for path in last.path.ancestors().take(place.parents().len()) {
+            if is_made(path) && !self.made_parents.iter().any(|made| made == path) {
+                self.made_parents.push(path.to_owned());
+            }
+        }
+        self.made_parents
+            .sort_by_key(|path| path.components().count());
+    }
+
     /// Nothing was placed yet, so removal has nothing to wait for; the error that led here is the
     /// one to report.
     fn roll_back(self) {
         let _ = self.remove(std::time::Duration::from_millis(100));
     }
+}
+
+/// Whether it is a parent that a start made.
+pub(super) fn is_made(path: &Path) -> bool {
+    CString::new(path.as_os_str().as_bytes()).is_ok_and(|path| xattr::is_marked(&path))
 }
 
 /// The directory that the container's own is made in, where it is there already: found in two calls, since no link is

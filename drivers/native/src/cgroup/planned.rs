@@ -1,5 +1,6 @@
 //! The cgroups that a start is about to make, written down before: a host program may be killed in between.
 
+use super::create::is_made;
 use super::delegation;
 use super::detect::{Hierarchies, Hierarchy, Version, is_cgroup};
 use super::path::CgroupPath;
@@ -7,7 +8,8 @@ use crate::at;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// The directories that creating `place` makes, parents first. Parents that stay, or are there already, are not among them.
+/// The directories that creating `place` makes, parents first. Parents that stay, or that no start
+/// made, are not among them.
 pub(super) fn planned(host: &Hierarchies, place: &CgroupPath) -> Vec<String> {
     let dirs = host
         .list
@@ -27,7 +29,7 @@ fn missing(hierarchy: &Hierarchy, place: &CgroupPath) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     for name in place.parents() {
         path.push(name);
-        if !place.keeps_parents() && !path.exists() {
+        if !place.keeps_parents() && (!path.exists() || is_made(&path)) {
             dirs.push(path.clone());
         }
     }

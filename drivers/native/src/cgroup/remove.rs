@@ -55,7 +55,7 @@ impl Cgroup {
         }
     }
 
-    /// Parents that we made go when nothing else is in them; others' use of them just keeps them.
+    /// Parents that starts made go when nothing else is in them; others' use of them just keeps them.
     fn remove_parents(&self) {
         for path in self.made_parents.iter().rev() {
             // By path: they are ours, hold no data, and `rmdir` spares what is used.

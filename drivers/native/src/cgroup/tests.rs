@@ -186,14 +186,22 @@ fn parents_that_we_made_go_with_the_last_container_and_others_stay() {
     }
     let outer = unique_id("outer");
     let parent = format!("{outer}/inner");
-    let (one, two) = (create(&parent, "one"), create(&parent, "two"));
-    let inner = member(&one, "freezer").parent().unwrap().to_owned();
-    let cpus = fs::read_to_string(member(&one, "cpuset").join("cpuset.cpus")).unwrap();
-    assert!(!cpus.trim().is_empty());
-    two.destroy(PATIENCE).unwrap();
-    assert!(inner.exists());
-    one.destroy(PATIENCE).unwrap();
-    assert!(!inner.exists() && !inner.parent().unwrap().exists());
+    for maker_ends_first in [false, true] {
+        let (one, two) = (create(&parent, "one"), create(&parent, "two"));
+        let inner = member(&one, "freezer").parent().unwrap().to_owned();
+        let cpus = fs::read_to_string(member(&one, "cpuset").join("cpuset.cpus")).unwrap();
+        assert!(!cpus.trim().is_empty());
+        let (first, last) = match maker_ends_first {
+            true => (one, two),
+            false => (two, one),
+        };
+        first.destroy(PATIENCE).unwrap();
+        assert!(inner.exists());
+        // As another process does, which has the record alone.
+        let last = Cgroup::open(&last.record()).unwrap();
+        last.destroy(PATIENCE).unwrap();
+        assert!(!inner.exists() && !inner.parent().unwrap().exists());
+    }
 
     let made: Vec<PathBuf> = host()
         .list

@@ -15,6 +15,7 @@ mod spawn_child;
 pub(crate) mod tty;
 pub(crate) mod unmask;
 pub(crate) mod wait;
+pub(crate) mod xattr;
 
 #[cfg(test)]
 mod tests;
