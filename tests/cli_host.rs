@@ -13,7 +13,7 @@ mod support;
 use cli::{Cli, Done, finish};
 use std::fs;
 use std::path::Path;
-use support::is_root;
+use support::{Need, is_root, skip_unless};
 
 /// `run FLAGS -- sh -c SCRIPT` in a directory.
 fn sh(cli: &Cli, dir: &Path, flags: &[&str], script: &str) -> Done {
@@ -43,6 +43,20 @@ fn the_hosts_files_are_there_and_cannot_be_changed() {
     let script = "cat /etc/passwd; touch /etc/x /usr/x /x 2>/dev/null && echo wrote";
     let done = sh(&cli, Path::new("/"), &[], script);
     assert_eq!(done.out, fs::read_to_string("/etc/passwd").unwrap());
+}
+
+#[test]
+fn an_ephemeral_layer_takes_what_is_written_to_the_hosts_root() {
+    if skip_unless(&[Need::Root, Need::Overlay]) {
+        return;
+    }
+    let cli = Cli::new();
+    let script = "echo kept > /etc/execdriver-gone && cat /etc/execdriver-gone";
+    sh(&cli, Path::new("/"), &["--ephemeral"], script).says("kept\n");
+    assert!(!Path::new("/etc/execdriver-gone").exists());
+    let both = ["--ephemeral", "--read-only"];
+    let done = sh(&cli, Path::new("/"), &both, script);
+    assert!(done.code != 0 && done.err.contains("Read-only"), "{done:?}");
 }
 
 #[test]

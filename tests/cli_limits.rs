@@ -228,7 +228,20 @@ fn values_of_limits_that_do_not_parse_name_the_flag() {
 #[test]
 fn values_of_limits_out_of_range_name_the_field_and_leave_nothing() {
     let cli = Cli::new();
-    let bad: [(&[&str], &[&str]); 10] = [
+    let bad: [(&[&str], &[&str]); 12] = [
+        (
+            &["--ulimit=nofile=unlimited:unlimited"],
+            &[
+                "resources.rlimits",
+                "RLIMIT_NOFILE",
+                "unlimited",
+                "CAP_SYS_RESOURCE",
+            ],
+        ),
+        (
+            &["--device-write-iops=1:0:4294967296"],
+            &["resources.blkio_throttle_write_iops_device[0]"],
+        ),
         (
             &["--cpu-shares=1"],
             &["resources.cpu_shares", "minimum allowed cpu-shares is 2"],

@@ -18,7 +18,8 @@ impl ContainerArgs {
             .map_err(|error| invalid("current directory", values::reason(&error)))?;
         let not_unicode = || invalid("current directory", format!("{cwd:?} is not Unicode"));
         let here = cwd.to_str().ok_or_else(not_unicode)?.to_owned();
-        linux.readonly_rootfs = true;
+        // What an ephemeral layer takes is thrown away: it may be written.
+        linux.readonly_rootfs = linux.readonly_rootfs || linux.ephemeral.is_none();
         // The strict profile knows no privileged containers.
         let default = match self.privileged {
             true => Profile::Docker,

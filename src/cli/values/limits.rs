@@ -40,7 +40,9 @@ impl FromStr for Bytes {
 pub(crate) fn cpus(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
     let in_range = number.filter(|number| (0.01..=8192.0).contains(number));
-    in_range.ok_or_else(|| format!("{text:?} is not a number of processors such as 0.5 or 2"))
+    in_range.ok_or_else(|| {
+        format!("{text:?} is not a number of processors such as 0.5 or 2, from 0.01 to 8192")
+    })
 }
 
 /// `PAGE=SIZE`, in which no pages at all are a size too.

@@ -2,8 +2,8 @@
 
 use crate::NativeDriver;
 use crate::cgroup::CgroupError;
-use crate::launch::{LaunchError, ProcessError, StepFailure};
-use crate::plan::Plan;
+use crate::launch::{LaunchError, ProcessError, ProcfsError, StepFailure};
+use crate::plan::{Plan, is_mapped};
 use crate::state::StateError;
 use crate::wire::{Detail, Op, Strings};
 use execdriver_core::{BoxError, Error};
@@ -12,6 +12,13 @@ use std::ffi::CStr;
 
 /// `value` of a report about the primary group: see [`Detail`].
 const PRIMARY_GROUP: u64 = u64::MAX;
+
+/// What only CAP_SYS_RESOURCE may: setrlimit(2), proc_pid_oom_score_adj(5).
+const RAISING: &str = "takes CAP_SYS_RESOURCE to exceed";
+pub(super) const LESS_OOM: &str =
+    "only CAP_SYS_RESOURCE, which the host program lacks, goes below what was set with it";
+const NO_PROCESS: &str = "no further process may be made: the start takes two, so give it a pids_limit of 2 or \
+                          more, or raise those of the cgroups above and the user's RLIMIT_NPROC";
 
 /// A failure of the driver itself while it did `operation`.
 pub(super) fn driver(operation: impl Into<String>, source: impl Into<BoxError>) -> Error {
@@ -155,6 +162,17 @@ pub(super) fn launch(error: LaunchError, plan: &Plan, program: &str) -> Error {
         LaunchError::EndedEarly { exit: Some(exit) } if exit.end.is_by(libc::SIGSYS) => {
             forbidden(program, error)
         }
+        LaunchError::OomScore {
+            value,
+            source:
+                ProcfsError::File {
+                    source: Errno::EACCES | Errno::EPERM,
+                    ..
+                },
+        } => {
+            let reason = format!("got {value}: {LESS_OOM}");
+            Error::invalid("oom_score_adj", reason)
+        }
         LaunchError::Program(_)
         | LaunchError::Spawn(_)
         | LaunchError::Channel(_)
@@ -176,7 +194,11 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
             account(user, groups, cause)
         }
         // The kernel's words for an id that the user namespace does not map: setresuid(2).
-        (Some(Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {
+        (Some(op @ Op::Identity { .. }), Detail::None) if cause.errno == Some(Errno::EINVAL) => {
+            if let Some((index, gid)) = foreign_group(&op, plan) {
+                let reason = format!("got {gid}: it is not in the container's id map");
+                return Error::invalid(format!("group_add[{index}]"), reason);
+            }
             let mut reason = "the container's user namespace has no such user or group".to_owned();
             if let Some(maps) = &plan.id_maps {
                 reason = format!("{reason}: {maps}");
@@ -186,6 +208,22 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
         (_, Detail::Filter | Detail::NotExecuted) => late_step(false, words, cause, program),
         (Some(Op::Exec { .. } | Op::Hold { .. }), _) => late_step(true, words, cause, program),
         (Some(Op::Cwd { .. }), Detail::CwdOutsideRoot) => invalid("working_dir"),
+        (Some(Op::Rlimit { .. }), _) if cause.errno == Some(Errno::EPERM) => {
+            let reason =
+                format!("{words}: above the hard limit of the host program, which {RAISING}");
+            Error::invalid("resources.rlimits", reason)
+        }
+        (Some(Op::Fork {} | Op::Pid1 { .. }), _) if cause.errno == Some(Errno::EAGAIN) => {
+            setup(&format!("{words}: {NO_PROCESS}"))(cause)
+        }
+        // The mounts below a tree are locked together with it in a user namespace.
+        (Some(Op::Overlay { .. }), _)
+            if cause.errno == Some(Errno::EINVAL) && plan.id_maps.is_some() =>
+        {
+            let reason =
+                "in a user namespace the kernel takes no tree that has further mounts in it";
+            Error::unsupported(NativeDriver::NAME, format!("ephemeral: {words}: {reason}"))
+        }
         (Some(op), _) => match confinement_field(&op, &cause) {
             Some(field) => invalid(field),
             None => setup(&words)(cause),
@@ -237,6 +275,21 @@ fn forbidden(program: &str, source: impl Into<BoxError>) -> Error {
     let step =
         format!("execute {program} under the seccomp filter, which must allow execve and sendmsg");
     setup(&step)(source)
+}
+
+/// The first additional group, of those by number, that the user namespace does not map.
+fn foreign_group(op: &Op<'_>, plan: &Plan) -> Option<(usize, u32)> {
+    let Op::Identity { groups, .. } = op else {
+        return None;
+    };
+    let maps = plan.id_maps.as_ref()?;
+    let numbers = groups
+        .iter()
+        .enumerate()
+        .filter_map(|(index, group)| Some((index, group.to_str().ok()?.parse().ok()?)));
+    numbers
+        .into_iter()
+        .find(|(_, gid)| !is_mapped(&maps.gids, *gid))
 }
 
 fn is_about_accounts(detail: Detail) -> bool {

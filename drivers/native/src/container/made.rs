@@ -152,6 +152,14 @@ impl Made {
         self.entry.read().is_ok_and(|record| record.aborted)
     }
 
+    /// Whether the start is given up: a kill asked for it, or a `terminate` has taken its record away.
+    pub(super) fn given_up(&self) -> bool {
+        match self.entry.read() {
+            Ok(record) => record.aborted,
+            Err(error) => matches!(error, StateError::NotFound { .. }),
+        }
+    }
+
     /// Whether this driver, in any process, sent `signal` to the first process.
     pub(super) fn was_sent(&self, signal: i32) -> bool {
         let bit = |record: Record| record.signals & signal_bit(signal) != 0;

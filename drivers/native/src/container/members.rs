@@ -159,9 +159,7 @@ fn set_score(undo: &mut Undo, score: i32) -> Result<()> {
             source: Errno::EACCES | Errno::EPERM,
             ..
         }) => {
-            let reason = format!(
-                "got {score}: only CAP_SYS_RESOURCE, which the host program lacks, goes below what was set with it"
-            );
+            let reason = format!("got {score}: {}", error::LESS_OOM);
             Err(Error::invalid("resources.oom_score_adj", reason))
         }
         Err(other) => Err(error::driver("change oom_score_adj", other)),

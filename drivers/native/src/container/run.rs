@@ -143,7 +143,9 @@ impl Run<'_> {
             status_read,
             own_pid_namespace,
             unenforced,
-        } = self.start(&start, made, pipes)?;
+        } = self
+            .start(&start, made, pipes)
+            .map_err(|error| self.unless_given_up(error, made))?;
         drop(start);
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
@@ -255,6 +257,20 @@ impl Run<'_> {
             limits: self.life.limits(),
         });
         started.map_err(|error| self.launch_error(error, plan, made))
+    }
+
+    /// A start whose cgroup or record is taken away while it is made fails in many words; the one who did that is the story.
+    fn unless_given_up(&self, error: Error, made: &Made) -> Error {
+        let may_follow = matches!(
+            error,
+            Error::Setup { .. } | Error::Driver { .. } | Error::Unsupported { .. }
+        );
+        match may_follow && made.given_up() {
+            true => Error::Aborted {
+                id: self.life.id.to_owned(),
+            },
+            false => error,
+        }
     }
 
     fn launch_error(&self, error: LaunchError, plan: &Plan, made: &Made) -> Error {

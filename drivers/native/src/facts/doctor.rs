@@ -18,6 +18,7 @@ pub(crate) fn controls(facts: &HostFacts) -> Vec<Control> {
     controls.extend(capabilities(facts));
     controls.extend(confine::controls(facts));
     controls.extend(super::rootless::controls(facts));
+    controls.extend(super::rights::controls(facts));
     controls
 }
 

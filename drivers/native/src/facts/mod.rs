@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 mod kernel;
 pub(crate) mod limits;
 mod read;
+mod rights;
 mod rootless;
 mod security;
 mod subids;

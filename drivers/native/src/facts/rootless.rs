@@ -30,8 +30,14 @@ pub(super) fn controls(facts: &HostFacts) -> Vec<Control> {
         None
     };
     let owners = owners.map(|(reason, mend)| (reason.to_owned(), mend.to_owned()));
+    // The kernel lets nobody drop groups by a map that he wrote himself (CVE-2014-8989).
+    let groups = range.clone().map(|(reason, mend)| {
+        let reason = format!("a single id's map denies setgroups, and {reason}");
+        (reason, mend)
+    });
     vec![
         one("a range of ids", range),
+        one("supplementary groups", groups),
         one("automatic ids (auto, keep-id)", facts.sub_ids.missing(root)),
         one("id-mapped mounts", owners),
     ]
@@ -82,6 +88,11 @@ mod tests {
         let text = of(&facts, "automatic ids (auto, keep-id)");
         assert!(
             text.contains("usermod --add-subuids") && text.ends_with(" kim"),
+            "{text}"
+        );
+        let text = of(&facts, "supplementary groups");
+        assert!(
+            text.contains("setgroups") && text.ends_with(" kim"),
             "{text}"
         );
         let text = of(&facts, "id-mapped mounts");

@@ -279,7 +279,9 @@ fn sub_ids(host: &Host) -> Result<(&SubIds, IdHelpers), PlanError> {
 
 fn root_ids(host: &Host) -> Result<&SubIds, PlanError> {
     let missing = |reason: &str, mend: &str| {
-        PlanError::unsupported(format!("user_namespace auto: {reason} ({mend})"))
+        PlanError::unsupported(format!(
+            "automatic ids (user_namespace auto, keep-id): {reason} ({mend})"
+        ))
     };
     let Some(ids) = &host.sub_ids else {
         return Err(missing("/etc/subuid was not read", "ask again"));
@@ -291,7 +293,7 @@ fn root_ids(host: &Host) -> Result<&SubIds, PlanError> {
 }
 
 /// Whether the container's `id` is in the map.
-pub(super) fn is_mapped(map: &[IdRange], id: u32) -> bool {
+pub(crate) fn is_mapped(map: &[IdRange], id: u32) -> bool {
     map.iter().any(|range| {
         id.checked_sub(range.inside)
             .is_some_and(|offset| offset < range.size)

@@ -40,7 +40,7 @@ mod volumes;
 pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
 pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
-pub(crate) use idmaps::asks_sub_ids;
+pub(crate) use idmaps::{asks_sub_ids, is_mapped};
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::JoinFrom;
 pub(crate) use options::mount_words;

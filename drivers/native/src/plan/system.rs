@@ -99,6 +99,11 @@ fn sysctl(
         Kind::Ipc
     } else if path == "kernel/domainname" {
         Kind::Uts
+    } else if path == "kernel/hostname" {
+        return Err(PlanError::invalid(
+            field,
+            "the host name is set by hostname",
+        ));
     } else {
         let reason = "it is not of a namespace of the container, but of the whole machine";
         return Err(PlanError::invalid(field, reason));
@@ -110,7 +115,12 @@ fn sysctl(
     steps.push(
         &Op::Sysctl {
             path: &c_string(&field, &path)?,
-            value: value.as_bytes(),
+            // A write of no bytes changes nothing; a line that is empty clears the parameter, or is refused.
+            value: if value.is_empty() {
+                b"\n"
+            } else {
+                value.as_bytes()
+            },
         },
         format!("set {key} to {value}"),
     );

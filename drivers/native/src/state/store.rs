@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How often a directory is made again that a `clean` removed before we had its lock.
+const ATTEMPTS: u32 = 16;
+
 /// How long a transition waits for another process's transition of the same id.
 pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,19 +43,27 @@ impl Store {
         let id = checked(&record.id)?;
         let path = self.root.join(id);
         let root = self.make_root()?;
-        if !dir::make(root.as_fd(), id, &path)? {
-            return Err(StateError::AlreadyExists { path });
+        let mut attempt = 1;
+        loop {
+            if !dir::make(root.as_fd(), id, &path)? {
+                return Err(StateError::AlreadyExists { path });
+            }
+            let made = self.entry(id).and_then(|entry| {
+                let locked = entry.lock(LOCK_PATIENCE)?;
+                locked.write(record)?;
+                Ok((entry, locked))
+            });
+            match made {
+                // A `clean` took the lock before us, and the directory for what a crash left.
+                Err(StateError::NotFound { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => {
+                    // Fails on a directory that somebody has put something into meanwhile: theirs.
+                    let _ = at::remove_dir(root.as_fd(), id.as_ref());
+                    return Err(error);
+                }
+                Ok(made) => return Ok(made),
+            }
         }
-        let made = self.entry(id).and_then(|entry| {
-            let locked = entry.lock(LOCK_PATIENCE)?;
-            locked.write(record)?;
-            Ok((entry, locked))
-        });
-        if made.is_err() {
-            // Fails on a directory that somebody has put something into meanwhile: theirs.
-            let _ = at::remove_dir(root.as_fd(), id.as_ref());
-        }
-        made
     }
 
     /// Whether this is an id at all.

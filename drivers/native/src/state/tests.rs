@@ -224,6 +224,29 @@ fn the_lock_excludes_threads_and_its_waiting_is_bounded() {
 }
 
 #[test]
+fn a_start_is_not_kept_from_its_directory_by_those_who_clean_meanwhile() {
+    let tree = tree();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let cleaner = scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                tree.store.remove_unrecorded("c1").unwrap();
+            }
+        });
+        for _ in 0..500 {
+            let made = tree.store.create(&starting("c1"));
+            let removed = made.map(|(_, locked)| locked.remove().unwrap());
+            if let Err(error) = removed {
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                panic!("{error}");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        cleaner.join().unwrap();
+    });
+}
+
+#[test]
 fn whoever_waited_for_the_lock_of_a_removed_entry_finds_nothing_even_if_the_id_is_used_again() {
     let tree = tree();
     let (entry, locked) = tree.store.create(&starting("c1")).unwrap();

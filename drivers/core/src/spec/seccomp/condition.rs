@@ -31,6 +31,9 @@ impl Condition {
     fn facts(&self, target: &SeccompTarget) -> Result<Facts, SeccompError> {
         let machine = words::machine(target.arch);
         let arches = self.arches.as_deref().filter(|arches| !arches.is_empty());
+        for word in arches.into_iter().flatten() {
+            words::check_machine(word)?;
+        }
         let caps = self.caps.iter().flatten().map(|word| {
             let capability = words::capability(word)?;
             Ok(target.capabilities.contains(&capability))

@@ -123,6 +123,8 @@ fn what_is_wrong_is_named_in_the_words_of_the_original() {
         // In rules for others, too: a profile is right or wrong wherever it is read.
         (rule(r#"{"name": "a", "action": "SCMP_ACT_LOG", "includes": {"arches": ["s390x"], "caps": ["SYS_ADMIN"]}}"#),
          "string SYS_ADMIN is not a valid capability for seccomp"),
+        (rule(r#"{"name": "a", "action": "SCMP_ACT_LOG", "includes": {"arches": ["amd64", "pdp11"]}}"#),
+         "string pdp11 is not a valid arch for seccomp"),
         (rule(r#"{"name": "a", "action": "SCMP_ACT_LOG", "excludes": {"minKernel": "new"}}"#),
          "string new is not a valid kernel version for seccomp"),
     ] {

@@ -56,6 +56,43 @@ pub(super) fn machine(arch: Arch) -> &'static str {
     }
 }
 
+/// The machines that profiles name, those of Go's `GOARCH` among them; no rule for another one is ever meant.
+const MACHINES: [&str; 26] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "arm64",
+    "armbe",
+    "loong64",
+    "m68k",
+    "mips",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "mipsle",
+    "parisc",
+    "parisc64",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sh",
+    "sparc64",
+    "x32",
+    "x86",
+];
+
+pub(super) fn check_machine(word: &str) -> Result<(), SeccompError> {
+    match MACHINES.contains(&word) {
+        true => Ok(()),
+        false => Err(invalid("arch", word)),
+    }
+}
+
 fn parse<T: FromStr>(kind: &'static str, word: &str) -> Result<T, SeccompError> {
     word.parse().map_err(|_| invalid(kind, word))
 }

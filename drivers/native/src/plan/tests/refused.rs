@@ -208,6 +208,7 @@ fn parameters_of_the_whole_machine_are_refused() {
         })
     };
     contains(&sysctl("kernel.panic"), "of the whole machine");
+    contains(&sysctl("kernel.hostname"), "is set by hostname");
     contains(&sysctl("net.../x"), "expected the name");
     contains(&sysctl("vm.swappiness"), "of the whole machine");
     let text = of_command(&root_host(), |command| {
