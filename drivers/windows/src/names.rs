@@ -8,7 +8,8 @@ use std::path::Path;
 pub(crate) struct SystemName {
     /// The container's id, unique below one root.
     pub(crate) id: String,
-    /// A name of the host's: `execdriver-<root>-<id>`, where two roots may have the same id.
+    /// A name of the host's: `execdriver-<root>-<id>`, where two roots may have the same id; with the number of a run,
+    /// which a later one of the same id shares with nobody who still looks at the earlier.
     pub(crate) object: String,
 }
 
@@ -21,6 +22,14 @@ impl SystemName {
         Self {
             id: id.to_string(),
             object: format!("execdriver-{hash:016x}-{id}"),
+        }
+    }
+
+    /// The name of one run of the container.
+    pub(crate) fn of_run(&self, run: u64) -> Self {
+        Self {
+            id: self.id.clone(),
+            object: format!("{}-{run:x}", self.object),
         }
     }
 }
@@ -48,7 +57,7 @@ mod tests {
     #[test]
     fn the_longest_id_still_makes_a_name_that_windows_takes() {
         let id = ContainerId::parse(&"a".repeat(200)).unwrap();
-        let name = SystemName::new(Path::new("C:\\"), &id);
+        let name = SystemName::new(Path::new("C:\\"), &id).of_run(u64::MAX);
         assert!(name.object.len() < 250, "MAX_PATH is 260");
     }
 

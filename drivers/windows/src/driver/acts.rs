@@ -4,7 +4,7 @@ use super::Shared;
 use crate::NAME;
 use crate::backend::{ComputeSystem, Process, ProcessIdentity};
 use crate::exit::KILLED;
-use crate::limits::Limits;
+use crate::limits::{Change, Limits};
 use crate::names::SystemName;
 use crate::state::{Entry, Record, Status, bit, host};
 use execdriver_core::{
@@ -50,7 +50,7 @@ impl Shared {
         let gone = || Error::NotRunning {
             id: name.id.clone(),
         };
-        let system = self.system(name)?;
+        let system = self.system(&name.of_run(record.run))?;
         let init = record.init.ok_or_else(gone)?;
         let process = system.open_process(init)?.ok_or_else(gone)?;
         Ok((system, process))
@@ -205,7 +205,7 @@ impl Shared {
         };
         record.signals |= bit(Signal::KILL);
         entry.write(&record)?;
-        let name = entry.name.clone();
+        let name = entry.name.of_run(record.run);
         drop(entry);
         if let Some(system) = self.backend.open(&name)? {
             system.terminate(KILLED)?;
@@ -251,11 +251,14 @@ impl Shared {
     }
 
     pub(super) fn stats(&self, id: &str) -> Result<ResourceStats> {
-        let (_entry, _, system) = self.running(id)?;
+        let (_entry, record, system) = self.running(id)?;
         let mut stats = system.stats()?;
         if stats.memory_limit == 0 {
-            let all = self.backend.machine_memory();
-            stats.memory_limit = i64::try_from(all).unwrap_or(i64::MAX);
+            let limit = match record.limits.memory {
+                Change::Set(limit) => limit,
+                Change::Keep | Change::Remove => self.backend.machine_memory(),
+            };
+            stats.memory_limit = i64::try_from(limit).unwrap_or(i64::MAX);
         }
         Ok(stats)
     }

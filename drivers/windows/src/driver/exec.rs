@@ -26,8 +26,8 @@ impl Shared {
     ) -> Result<ExitStatus> {
         let began = Instant::now();
         let exec_id = refuse(asked, &pipes)?;
-        let name = self.root.name(id)?;
         let record = self.enter(id, &exec_id, asked)?;
+        let name = self.root.name(id)?.of_run(record.run);
         let entered = Entered {
             shared: self,
             name: &name,

@@ -30,8 +30,8 @@ impl Shared {
     ) -> Result<ExitStatus> {
         let began = Instant::now();
         let limits = self.refuse(command, &pipes, hooks)?;
-        let name = self.root.name(&command.id)?;
         let run = RandomState::new().hash_one(std::process::id());
+        let name = self.root.name(&command.id)?.of_run(run);
         let record = self.record(command, limits, run);
         self.root.lock(&command.id)?.create(&record)?;
         let mut made = Made {

@@ -4,7 +4,7 @@ use super::failed;
 use crate::NAME;
 use crate::backend::{Created, Process, ProcessIdentity};
 use crate::sys::conpty::PseudoConsole;
-use crate::sys::pipe::PipeEnd;
+use crate::sys::pipe::{Canceller, PipeEnd};
 use crate::sys::process::ProcessHandle;
 use crate::sys::signal::{self, Event};
 use crate::sys::spawn::{FirstThread, Held};
@@ -25,7 +25,7 @@ pub(super) struct JobProcess {
 }
 
 /// The host's ends of a process's pipes.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Pipes {
     pub(super) stdin: Option<PipeEnd>,
     pub(super) stdout: Option<PipeEnd>,
@@ -55,19 +55,17 @@ impl JobProcess {
 
     /// One with three streams.
     pub(super) fn with_pipes(held: Held, pipes: Pipes) -> Created {
-        let reader = |end: &PipeEnd| Box::new(end.clone()) as Box<dyn Read + Send>;
+        let cancels = Cancels::of(&pipes);
+        let reader = |end: PipeEnd| Box::new(end) as Box<dyn Read + Send>;
         let streams = Streams {
-            stdin: pipes
-                .stdin
-                .clone()
-                .map(|end| Box::new(end) as Box<dyn InputEnd>),
-            stdout: pipes.stdout.as_ref().map(reader),
-            stderr: pipes.stderr.as_ref().map(reader),
+            stdin: pipes.stdin.map(|end| Box::new(end) as Box<dyn InputEnd>),
+            stdout: pipes.stdout.map(reader),
+            stderr: pipes.stderr.map(reader),
         };
         Created {
             process: Self::made(held, None),
             streams,
-            cancel: Box::new(Cancels(pipes)),
+            cancel: Box::new(cancels),
             terminal: None,
         }
     }
@@ -80,10 +78,9 @@ impl JobProcess {
         has_input: bool,
     ) -> Created {
         let terminal = Arc::new(ConsoleTerminal(console));
-        let pipes = Pipes {
-            stdin: Some(keyboard.clone()),
-            stdout: Some(screen.clone()),
-            stderr: None,
+        let cancels = Cancels {
+            input: vec![keyboard.canceller()],
+            output: vec![screen.canceller()],
         };
         let input = Keyboard(keyboard);
         Created {
@@ -93,7 +90,7 @@ impl JobProcess {
                 stdout: Some(Box::new(screen)),
                 stderr: None,
             },
-            cancel: Box::new(Cancels(pipes)),
+            cancel: Box::new(cancels),
             terminal: Some(terminal),
         }
     }
@@ -160,19 +157,29 @@ impl Process for JobProcess {
 }
 
 /// Frees copiers from their calls on the pipes.
-struct Cancels(Pipes);
+struct Cancels {
+    input: Vec<Canceller>,
+    output: Vec<Canceller>,
+}
+
+impl Cancels {
+    fn of(pipes: &Pipes) -> Self {
+        let outputs = [&pipes.stdout, &pipes.stderr].into_iter().flatten();
+        Self {
+            input: pipes.stdin.iter().map(PipeEnd::canceller).collect(),
+            output: outputs.map(PipeEnd::canceller).collect(),
+        }
+    }
+}
 
 impl Cancel for Cancels {
     fn cancel(&self, side: Side) {
-        let pipes = &self.0;
         let ends = match side {
-            Side::Input => [&pipes.stdin, &None],
-            Side::Output => [&pipes.stdout, &pipes.stderr],
-            Side::Sink => [&None, &None],
+            Side::Input => self.input.as_slice(),
+            Side::Output => self.output.as_slice(),
+            Side::Sink => &[],
         };
-        for end in ends.into_iter().flatten() {
-            end.cancel();
-        }
+        ends.iter().for_each(Canceller::cancel);
     }
 }
 

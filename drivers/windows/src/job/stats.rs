@@ -5,8 +5,8 @@ use crate::sys::snapshot::Usage;
 use execdriver_core::{BlkioEntry, CgroupStats, MemoryData, ResourceStats, Timestamp};
 use std::time::SystemTime;
 
-/// A reading of what `pids`, the job's processes, use now, and the job has used so far. Windows counts the dead, too; where
-/// the job counts nothing (Wine), what its living processes have used is all there is.
+/// A reading of what `pids`, the job's processes, use now, and the job has used so far. Where the job counts nothing (Wine),
+/// it is what the first of them has used: the sum of those that live would go back when one ends.
 pub(super) fn assemble(job: &Accounting, pids: &[u32], machine: &[Usage]) -> ResourceStats {
     let read = Timestamp::from(SystemTime::now());
     let living: Vec<&Usage> = machine
@@ -16,22 +16,18 @@ pub(super) fn assemble(job: &Accounting, pids: &[u32], machine: &[Usage]) -> Res
     let sum = |of: fn(&Usage) -> u64| living.iter().map(|one| of(one)).sum::<u64>();
     let mut cgroup = CgroupStats::default();
     let cpu = &mut cgroup.cpu_stats.cpu_usage;
-    let (user, kernel) = match job.user + job.kernel {
-        0 => (sum(|one| one.user), sum(|one| one.kernel)),
+    let first = living.iter().min_by_key(|one| one.created);
+    let (user, kernel) = match (job.user + job.kernel, first) {
+        (0, Some(first)) => (first.user, first.kernel),
         _ => (job.user, job.kernel),
     };
     // 100 ns each.
     cpu.usage_in_usermode = user.saturating_mul(100);
     cpu.usage_in_kernelmode = kernel.saturating_mul(100);
     cpu.total_usage = cpu.usage_in_usermode + cpu.usage_in_kernelmode;
-    let committed = sum(|one| one.committed);
-    let peak = match job.peak_memory {
-        0 => sum(|one| one.peak_working_set).max(committed),
-        peak => peak,
-    };
     cgroup.memory_stats.usage = MemoryData {
-        usage: committed,
-        max_usage: peak,
+        usage: sum(|one| one.committed),
+        max_usage: job.peak_memory,
         failcnt: 0,
     };
     let stats = &mut cgroup.memory_stats.stats;

@@ -13,8 +13,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Write};
 use std::os::windows::io::{AsHandle, OwnedHandle};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
     ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE,
@@ -37,8 +37,8 @@ const CAPACITY: u32 = 64 * 1024;
 /// What a cancelled reader still takes of what had arrived.
 const DRAIN: u64 = 1 << 20;
 
-/// The host's end of a pipe. Clones share it; it closes with the last.
-#[derive(Debug, Clone)]
+/// The host's end of a pipe.
+#[derive(Debug)]
 pub(crate) struct PipeEnd(Arc<Inner>);
 
 #[derive(Debug)]
@@ -109,6 +109,19 @@ fn unused_name() -> String {
     )
 }
 
+/// What cancels a [`PipeEnd`] without keeping it open.
+#[derive(Debug, Clone)]
+pub(crate) struct Canceller(Weak<Inner>);
+
+impl Canceller {
+    /// As [`PipeEnd::cancel`]; of an end that is closed there is nothing to cancel.
+    pub(crate) fn cancel(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            PipeEnd(inner).cancel();
+        }
+    }
+}
+
 impl PipeEnd {
     /// The host's end of a pipe that another has made, for overlapped calls.
     pub(crate) fn adopt(handle: OwnedHandle) -> Self {
@@ -117,6 +130,11 @@ impl PipeEnd {
             cancelled: AtomicBool::new(false),
             drain: AtomicU64::new(DRAIN),
         }))
+    }
+
+    /// What cancels it from elsewhere.
+    pub(crate) fn canceller(&self) -> Canceller {
+        Canceller(Arc::downgrade(&self.0))
     }
 
     /// Makes pending and later calls fail, reads after they took what had arrived.

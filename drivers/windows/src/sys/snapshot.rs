@@ -30,8 +30,6 @@ pub(crate) struct Usage {
     pub(crate) kernel: u64,
     /// Bytes in memory now.
     pub(crate) working_set: u64,
-    /// The most bytes in memory so far.
-    pub(crate) peak_working_set: u64,
     /// Bytes committed.
     pub(crate) committed: u64,
 }
@@ -93,7 +91,6 @@ fn usage(one: &SYSTEM_PROCESS_INFORMATION) -> Usage {
         user: time(32),
         kernel: time(40),
         working_set: one.WorkingSetSize as u64,
-        peak_working_set: one.PeakWorkingSetSize as u64,
         committed: one.PrivatePageCount.max(one.PagefileUsage) as u64,
     }
 }
