@@ -12,7 +12,7 @@ mod table;
 use crate::hcs::board::{Board, Notice};
 use crate::hcs::service::{Handle, Kind, NO_FUNCTION, NewProcess, Operation, Reply, Service};
 use crate::hcs::{Code, HcsError};
-use crate::sys::pipe::PipeEnd;
+use crate::sys::pipe::{Canceller, PipeEnd};
 use crate::sys::wide;
 use execdriver_core::console::{Cancel, Side};
 use std::collections::HashMap;
@@ -365,8 +365,12 @@ fn adopt(handle: Handle, info: &Info) -> NewProcess {
         // SAFETY: the library has just given this handle, to us alone.
         given.then(|| PipeEnd::adopt(unsafe { OwnedHandle::from_raw_handle(pipe) }))
     });
-    let outputs: Vec<PipeEnd> = stdout.iter().chain(&stderr).cloned().collect();
-    let input = stdin.clone();
+    let outputs: Vec<Canceller> = stdout
+        .iter()
+        .chain(&stderr)
+        .map(PipeEnd::canceller)
+        .collect();
+    let input = stdin.as_ref().map(PipeEnd::canceller);
     NewProcess {
         handle,
         pid: info.pid,
@@ -379,15 +383,15 @@ fn adopt(handle: Handle, info: &Info) -> NewProcess {
 
 /// Frees whoever blocks on a process's pipes.
 struct Pipes {
-    input: Option<PipeEnd>,
-    outputs: Vec<PipeEnd>,
+    input: Option<Canceller>,
+    outputs: Vec<Canceller>,
 }
 
 impl Cancel for Pipes {
     fn cancel(&self, side: Side) {
         match side {
-            Side::Input => self.input.iter().for_each(PipeEnd::cancel),
-            Side::Output => self.outputs.iter().for_each(PipeEnd::cancel),
+            Side::Input => self.input.iter().for_each(Canceller::cancel),
+            Side::Output => self.outputs.iter().for_each(Canceller::cancel),
             // The caller's own, which cannot be cancelled here.
             Side::Sink => {}
         }
