@@ -23,6 +23,10 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
             path,
         } => hold::hold(init, slot, program, path),
         Op::Preserve { slot, count } => hold::preserve(init, slot, count),
+        Op::AwaitGo {} => {
+            init.await_go();
+            Ok(())
+        }
         Op::Place { slot } => this::place(init, slot),
         Op::Join { slot, flags } => this::join(init, slot, flags),
         Op::Fork {} => this::fork(init),

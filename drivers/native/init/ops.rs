@@ -7,6 +7,8 @@ use super::{Field, Numbers, Params, Reader, Sink, Strings};
 ops! { 'a;
     /// Reports NS and waits for `GO`; an end of file instead ends init.
     ReportNs = 1 {}
+    /// Waits for a `GO` that the parent sends without being asked; an end of file instead ends init.
+    AwaitGo = 90 {}
     /// `setns(2)`.
     Join = 2 {
         /// A pidfd or a namespace descriptor.
@@ -64,8 +66,7 @@ ops! { 'a;
         /// With the mounts below. Must be set in a new user namespace, where the kernel refuses to uncover what lies below.
         recursive: bool,
     }
-    /// Clones what another container has at `path` into a slot: goes into its mount namespace for that and comes back.
-    /// Before `Source`, and before anything is mounted.
+    /// Clones what another container has at `path` into a slot, from within its mount namespace: before `Source` and all mounts.
     Borrow = 40 {
         /// A pidfd of a process in the mount namespace.
         from: u16,
@@ -88,8 +89,7 @@ ops! { 'a;
         /// `ROOT_*` bits.
         flags: u32,
     }
-    /// Like `Root`, with a writable layer over it that is kept in memory and vanishes with the container. Mounts below `lower`
-    /// are not part of it, and in a new user namespace there may be none: the kernel answers EINVAL.
+    /// `Root` with a writable layer in memory. Mounts below `lower` are not part of it; in a new user namespace they are EINVAL.
     Overlay = 15 {
         /// Absolute host path without symbolic links.
         lower: &'a CStr,

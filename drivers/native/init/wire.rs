@@ -9,7 +9,7 @@
 //!   one zero byte + up to 250 more   ----->   (once for each further batch)
 //!   body                             ----->
 //!                                    <-----   NS        when `ReportNs` is reached
-//!   go (one byte)                    ----->
+//!   go (one byte)                    ----->             or unasked, for `AwaitGo`
 //!                                    <-----   FORKED    + pidfd, when `Fork` is reached
 //!   go (one byte)                    ----->
 //!                                    <-----   TERMINAL  + pty master, when `Terminal` is reached

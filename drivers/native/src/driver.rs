@@ -4,6 +4,7 @@ use crate::cgroup::Manager;
 use crate::container::Containers;
 use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
+use crate::netpool::{self, NetPool};
 use execdriver_core::{
     Capabilities, Command, ContainerInfo, Control, Driver, Error, ExecRequest, ExitStatus, Hooks,
     Options, Pipes, ResourceStats, Resources, Result, RunOptions, Signal, Target, WindowSize,
@@ -47,7 +48,8 @@ impl NativeDriver {
 
     /// Opens the driver with its state in `root`, which is created when it is missing.
     ///
-    /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups.
+    /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups. `native.netns_pool`, 0
+    /// (the default) to 64: how many network namespaces are kept ready, by a thread of the driver, for containers to come.
     ///
     /// # Errors
     /// [`Error::InvalidOption`], also when systemd does not answer; [`Error::Driver`] when `root` cannot be used.
@@ -56,14 +58,32 @@ impl NativeDriver {
             Some(value) => manager(&value)?,
             None => Manager::default(),
         };
+        let ready = match options.take(NETWORKS) {
+            Some(value) => networks(&value)?,
+            None => 0,
+        };
         Ok(Self {
-            containers: Containers::open(root, manager)?,
+            containers: Containers::open(root, manager, NetPool::new(ready))?,
         })
     }
 }
 
 /// The option that says who makes the cgroups.
 const MANAGER: &str = "native.cgroupdriver";
+
+/// The option that says how many network namespaces are made ahead.
+const NETWORKS: &str = "native.netns_pool";
+
+/// The size of the pool of network namespaces.
+fn networks(value: &str) -> Result<usize> {
+    let size = value.parse().ok().filter(|size| *size <= netpool::MOST);
+    size.ok_or_else(|| Error::InvalidOption {
+        driver: NativeDriver::NAME.to_owned(),
+        key: NETWORKS.to_owned(),
+        value: value.to_owned(),
+        reason: format!("expected a number from 0 to {}", netpool::MOST),
+    })
+}
 
 /// The manager that an option names, if it is there.
 fn manager(value: &str) -> Result<Manager> {

@@ -28,7 +28,17 @@ pub(crate) struct Host {
 impl Host {
     /// Opens the native driver on its own state directory.
     pub(crate) fn open(state: &Path, rootfs: &Path) -> Result<Self> {
-        let driver = Registry::with_builtin().open("native", state, Options::none())?;
+        Self::with_options::<&str>(state, rootfs, &[])
+    }
+
+    /// The same with options of the driver.
+    pub(crate) fn with_options<S: AsRef<str>>(
+        state: &Path,
+        rootfs: &Path,
+        options: &[S],
+    ) -> Result<Self> {
+        let options = Options::parse(options)?;
+        let driver = Registry::with_builtin().open("native", state, options)?;
         let id = format!("execdriver-bench-{}", std::process::id());
         Ok(Self {
             driver,
@@ -65,11 +75,11 @@ impl Host {
     }
 }
 
-/// `bench host small|big STATE ROOTFS`: answers each line of its input. `run` by the nanoseconds that it took, `go` and
+/// `bench host small|big STATE ROOTFS [OPTION]...`: answers each line of its input. `run` by the nanoseconds that it took, `go` and
 /// `stop` (what a big host's threads are to do) by `ok`.
 pub(crate) fn main(args: &[String]) -> Result<()> {
-    let [size, state, rootfs] = args else {
-        return Err("host small|big STATE ROOTFS".into());
+    let [size, state, rootfs, options @ ..] = args else {
+        return Err("host small|big STATE ROOTFS [OPTION]...".into());
     };
     let busy = Arc::new(AtomicBool::new(false));
     let resident = if size == "big" {
@@ -77,7 +87,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     } else {
         Vec::new()
     };
-    let host = Host::open(state.as_ref(), rootfs.as_ref())?;
+    let host = Host::with_options(state.as_ref(), rootfs.as_ref(), options)?;
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         match line?.as_str() {

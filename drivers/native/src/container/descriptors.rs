@@ -50,6 +50,8 @@ pub(super) struct Slots<'a> {
     /// What the program gets beside its streams.
     pub(super) preserved: &'a [OwnedFd],
     pub(super) id_namespaces: IdNamespaces,
+    /// The network namespace that was made ahead.
+    pub(super) network: Option<&'a OwnedFd>,
 }
 
 impl<'a> Slots<'a> {
@@ -89,6 +91,9 @@ impl<'a> Slots<'a> {
                 Ok(Held::Lent(given.ok_or_else(|| missing(slot))?.as_fd()))
             }
             FdSlot::Start => Ok(Held::Lent(self.start.ok_or_else(|| missing(slot))?)),
+            FdSlot::ReadyNetwork => Ok(Held::Lent(
+                self.network.ok_or_else(|| missing(slot))?.as_fd(),
+            )),
             FdSlot::Status => Ok(Held::Lent(
                 self.status.ok_or_else(|| missing(slot))?.as_fd(),
             )),

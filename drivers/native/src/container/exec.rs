@@ -164,6 +164,8 @@ impl Exec<'_> {
             hold: false,
             preserved: 0,
             keep_keyring: false,
+            ready_network: false,
+            go_ahead: false,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(&Kind::User) {
@@ -182,6 +184,7 @@ impl Exec<'_> {
             start: None,
             preserved: &[],
             id_namespaces: IdNamespaces::default(),
+            network: None,
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.
@@ -246,6 +249,7 @@ impl Exec<'_> {
             message: &message,
             fds: &fds,
             describe: &|index| plan.describe(index),
+            go_ahead: false,
             id_maps: None,
             place: None,
             oom_score_adj: plan.oom_score_adj,

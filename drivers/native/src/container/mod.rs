@@ -36,6 +36,7 @@ mod watch;
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
 use crate::facts::HostFacts;
+use crate::netpool::NetPool;
 use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
@@ -55,11 +56,12 @@ pub(crate) struct Containers {
     facts: OnceLock<HostFacts>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
+    networks: NetPool,
 }
 
 impl Containers {
     /// Opens the root, making what is missing of it.
-    pub(crate) fn open(root: &Path, manager: Manager) -> Result<Self> {
+    pub(crate) fn open(root: &Path, manager: Manager, networks: NetPool) -> Result<Self> {
         Ok(Self {
             store: Store::open(root)?,
             manager,
@@ -68,6 +70,7 @@ impl Containers {
             filters: Filters::default(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
+            networks,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Launch, LaunchError, Process, Started, launch};
-use crate::plan::{AppArmor, Host, Plan, RunInput, Sources, asks_sub_ids};
+use crate::plan::{AppArmor, Host, Plan, RunInput, Sources, asks_sub_ids, makes_network};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{TemplateDefault, requested_controls};
@@ -172,7 +172,10 @@ impl Run<'_> {
         let entries = made
             .cgroup()
             .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files)?;
+        let network = makes_network(spec, &host).then(|| self.containers.networks.take());
+        let network = network.flatten();
         let input = RunInput {
+            ready_network: network.is_some(),
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
             die_with_host: self.life.options.die_with_host,
@@ -182,6 +185,7 @@ impl Run<'_> {
             hold: false,
             preserved: 0,
             keep_keyring: false,
+            go_ahead: self.life.hooks.pre_start.is_empty() && facts.calls.clone_into_cgroup,
         };
         let plan = Plan::build(spec, &host, &sources, &input)?;
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
@@ -207,6 +211,7 @@ impl Run<'_> {
             start: None,
             preserved: &[],
             id_namespaces: IdNamespaces::default(),
+            network: network.as_ref(),
         };
         let held = slots.open(&plan.fds)?;
         let hooks = self.life.hooks;
@@ -245,6 +250,7 @@ impl Run<'_> {
             message: &message,
             fds: &fds,
             describe: &|index| plan.describe(index),
+            go_ahead: plan.go_ahead,
             id_maps: plan.id_maps.as_ref(),
             place: Some(&mut place),
             oom_score_adj: plan.oom_score_adj,

@@ -81,6 +81,9 @@ impl<'a> Attempt<'a> {
     fn drive(&mut self, outgoing: Outgoing) -> Result<(), LaunchError> {
         let limits = self.launch.limits;
         self.channel.send(outgoing, &self.process, limits)?;
+        if self.launch.go_ahead {
+            self.prepare()?;
+        }
         let mut next = self.first();
         loop {
             match next? {
@@ -160,6 +163,10 @@ impl<'a> Attempt<'a> {
         if let Some(cgroup) = self.launch.cgroup
             && !self.in_cgroup
         {
+            if self.launch.go_ahead {
+                // Its cgroup namespace may exist by now, with another cgroup for its root.
+                return Err(LaunchError::DidNotWait);
+            }
             let moved = openat(
                 cgroup,
                 c"cgroup.procs",

@@ -4,6 +4,7 @@
 //! socket, message ahead -> clone3 + execveat(init) -> NS -> id maps, cgroups, oom_score_adj, PreStart -> go
 //!                       -> [FORKED -> go] -> [TERMINAL] -> EXECUTING -> end of file: it runs
 //! ```
+//! Where none of the former has to come first, the parent does its part and says go while init is already mounting.
 //! A run and an exec take the same way; FORKED is an exec's second process, which lives in the container's pid namespace.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,6 +54,10 @@ pub(crate) struct Launch<'a> {
     pub(crate) fds: &'a [BorrowedFd<'a>],
     /// The words of an operation by its index, for errors: "mount proc on /proc".
     pub(crate) describe: &'a dyn Fn(u32) -> String,
+    /// Nothing of what the parent does has to precede what init does before its `AwaitGo`: both work at the same time, and
+    /// neither sleeps for the other. Not together with `id_maps`, nor where PreStart hooks want to see what init has not
+    /// begun yet, nor without `fds`, which keep the message apart from what follows it (unix(7)).
+    pub(crate) go_ahead: bool,
     /// Maps of a new user namespace.
     pub(crate) id_maps: Option<&'a IdMaps>,
     /// Moves the process into its cgroups, by its pid.

@@ -1,5 +1,6 @@
 //! The launch with init itself: what comes back, and what it must survive in a host.
 
+mod ahead;
 mod cgroup;
 mod exec;
 mod filter;

@@ -94,6 +94,7 @@ impl Plan {
             namespaces: Vec::new(),
             denies_setgroups: !setgroups,
             oom_score_adj: host.oom_score_adj_to_write(exec.process.oom_score_adj()),
+            go_ahead: false,
             cgroup: CgroupPlan::default(),
             init: false,
             apparmor: None,

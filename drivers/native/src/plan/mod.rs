@@ -18,6 +18,7 @@ mod hidden;
 mod hooks;
 mod host;
 mod idmaps;
+mod input;
 mod landlock;
 mod mapped;
 mod masks;
@@ -41,14 +42,14 @@ pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
 pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
 pub(crate) use idmaps::{asks_sub_ids, is_mapped};
+pub(crate) use input::RunInput;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
-pub(crate) use namespaces::JoinFrom;
+pub(crate) use namespaces::{JoinFrom, makes_network};
 pub(crate) use options::mount_words;
 pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
 use crate::launch::{IdMaps, outside};
-use crate::seccomp::Filter;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use confine::Confinement;
@@ -57,7 +58,6 @@ use execdriver_core::Spec;
 use namespaces::Namespaces;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::path::Path;
-use std::sync::Arc;
 use steps::{Steps, container_path};
 
 /// A container's, or an exec's, every decision.
@@ -77,6 +77,8 @@ pub(crate) struct Plan {
     denies_setgroups: bool,
     /// For the parent to write; `None`: left alone.
     pub(crate) oom_score_adj: Option<i32>,
+    /// Whether init begins while the parent does its part, and waits for it only before it becomes the user.
+    pub(crate) go_ahead: bool,
     /// The container's cgroup.
     pub(crate) cgroup: CgroupPlan,
     /// Whether init stays above the program.
@@ -117,29 +119,8 @@ pub(crate) enum FdSlot {
     Start,
     /// The n-th descriptor that the program gets beside its streams.
     Preserved(u16),
-}
-
-/// How the process is run, apart from what the container is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RunInput {
-    /// Bit n: descriptor n is a pipe that was made for this process, and is given to its user.
-    pub(crate) owned_streams: u8,
-    /// How many version 1 cgroups init enters by itself.
-    pub(crate) cgroup_entries: u16,
-    /// Killed when the host program dies.
-    pub(crate) die_with_host: bool,
-    /// Template defaults that are not in force are errors.
-    pub(crate) strict: bool,
-    /// The filter of system calls; none where none was asked for, and none of the template's where the kernel has none.
-    pub(crate) filter: Option<Arc<Filter>>,
-    /// Whether somebody takes a filter's listener.
-    pub(crate) listener: bool,
-    /// Whether the program waits for somebody who starts it.
-    pub(crate) hold: bool,
-    /// The host's session keyring stays.
-    pub(crate) keep_keyring: bool,
-    /// How many descriptors from 3 on the program gets beside its streams.
-    pub(crate) preserved: u16,
+    /// A network namespace that was made ahead, and is this container's alone.
+    ReadyNetwork,
 }
 
 impl Plan {
@@ -161,7 +142,9 @@ impl Plan {
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")
             })?;
-        let namespaces = Namespaces::decide(spec, host)?;
+        let mut namespaces = Namespaces::decide(spec, host)?;
+        namespaces.ready_network = input.ready_network && namespaces.may_take_network();
+        let namespaces = namespaces;
         let confinement = Confinement::of_run(spec, process, host, &mut unenforced)?;
         if input.strict && !unenforced.is_empty() {
             return Err(PlanError::Unenforced(unenforced));
@@ -174,6 +157,15 @@ impl Plan {
         let mut fds = Vec::new();
         let mut entering = Steps::default();
         cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
+        namespaces.take_network(&mut entering, &mut fds)?;
+        let oom_score_adj = host.oom_score_adj_to_write(process.oom_score_adj());
+        let go_ahead = input.go_ahead
+            && oom_score_adj.is_none()
+            && namespaces.need_no_parent()
+            && (input.cgroup_entries > 0 || process.terminal() != Some(true));
+        if !go_ahead {
+            entering.push(&Op::ReportNs {}, "wait for the id maps");
+        }
         namespaces.enter(confinement.writes_procfs(), &mut entering, &mut fds)?;
         let shm = match &spec.shm_of {
             Some(id) => Some(slot(&mut fds, shm_of(id))?),
@@ -200,6 +192,9 @@ impl Plan {
         };
         // The descriptors of the process are counted before init's own slots begin.
         let mut running = Steps::default();
+        if go_ahead {
+            running.push(&Op::AwaitGo {}, "wait for the parent");
+        }
         attributes::core_scheduling(&controls, host, 0, &mut running)?;
         wanted.plan(&mut running, &mut fds)?;
         builder.first_slot(fds.len())?;
@@ -220,7 +215,8 @@ impl Plan {
             id_maps: namespaces.maps.clone(),
             namespaces: namespaces.foreign(),
             denies_setgroups: !namespaces.setgroups(),
-            oom_score_adj: host.oom_score_adj_to_write(process.oom_score_adj()),
+            oom_score_adj,
+            go_ahead,
             cgroup,
             init: spec.init,
             apparmor: confinement.apparmor.clone(),

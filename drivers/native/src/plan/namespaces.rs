@@ -31,6 +31,8 @@ pub(super) struct Namespaces {
     outer: Option<IdMaps>,
     /// What is written for the clocks of a new time namespace.
     time_offsets: String,
+    /// The network namespace is there already.
+    pub(super) ready_network: bool,
 }
 
 /// What clone never makes: the cgroup namespace's root would be the parent's cgroup, and a time
@@ -76,6 +78,7 @@ impl Namespaces {
             maps: None,
             outer: host.outer.clone(),
             time_offsets: String::new(),
+            ready_network: false,
         };
         namespaces.time_offsets = time::check(spec, &namespaces, host)?;
         namespaces.check(spec)?;
@@ -159,17 +162,46 @@ impl Namespaces {
         if self.joins(Kind::User) {
             return 0;
         }
-        self.created & !BY_UNSHARE
+        let given = match self.ready_network {
+            true => flag(Kind::Network),
+            false => 0,
+        };
+        self.created & !BY_UNSHARE & !given
     }
 
-    /// From the report that the namespaces exist to being root in all of them.
+    /// Whether its network namespace may be one that was made ahead: nothing but a private one, and owned by the user
+    /// namespace that the host program is in.
+    pub(super) fn may_take_network(&self) -> bool {
+        self.creates(Kind::Network) && !self.in_user_namespace()
+    }
+
+    /// Enters the network namespace that was made ahead: before the parent is told that all exist, and so before the hooks.
+    pub(super) fn take_network(
+        &self,
+        steps: &mut Steps,
+        fds: &mut Vec<FdSlot>,
+    ) -> Result<(), PlanError> {
+        if self.ready_network {
+            let slot = super::slot(fds, FdSlot::ReadyNetwork)?;
+            let flags = u32::try_from(flag(Kind::Network)).unwrap_or_default();
+            let join = Op::Join { slot, flags };
+            steps.push(&join, "enter the network namespace");
+        }
+        Ok(())
+    }
+
+    /// Whether entering them takes nothing of the parent: no maps, and no second process that it has to learn of.
+    pub(super) fn need_no_parent(&self) -> bool {
+        self.maps.is_none() && !self.joins(Kind::User) && !self.joins(Kind::Pid)
+    }
+
+    /// From the clone, and the parent's part where it must come first, to being root in all of them.
     pub(super) fn enter(
         &self,
         writes_procfs: bool,
         steps: &mut Steps,
         fds: &mut Vec<FdSlot>,
     ) -> Result<(), PlanError> {
-        steps.push(&Op::ReportNs {}, "wait for the id maps");
         if self.creates(Kind::User) {
             self.take_root(steps);
         }
@@ -291,6 +323,11 @@ impl Namespaces {
             JoinFrom::Path(_) => None,
         })
     }
+}
+
+/// Whether a network namespace made ahead is of use to this container.
+pub(crate) fn makes_network(spec: &Spec, host: &Host) -> bool {
+    Namespaces::decide(spec, host).is_ok_and(|namespaces| namespaces.may_take_network())
 }
 
 /// The namespaces of the document; those with a path are joined.

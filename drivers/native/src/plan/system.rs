@@ -45,7 +45,7 @@ pub(super) fn plan(
             words,
         );
     }
-    if namespaces.creates(Kind::Network) {
+    if namespaces.creates(Kind::Network) && !namespaces.ready_network {
         steps.push(&Op::LoopbackUp {}, "set the loopback interface up");
     }
     let linux = spec.oci.linux().as_ref();

@@ -26,6 +26,7 @@ mod width;
 
 pub(crate) use console::Console;
 pub(crate) use error::StdioError;
+pub(crate) use signals::SignalsBlocked;
 pub(crate) use width::room;
 
 use end::End;

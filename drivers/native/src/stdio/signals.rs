@@ -6,12 +6,12 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 /// While this lives, threads that this one starts have every signal blocked: the host's handlers
 /// never run on them, and a write to a broken pipe is an error even where the host lets SIGPIPE
 /// kill (a blocked SIGPIPE is pending on the thread that wrote and goes with it; pipe(7)).
-pub(super) struct SignalsBlocked {
+pub(crate) struct SignalsBlocked {
     before: SigSet,
 }
 
 impl SignalsBlocked {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let mut blocked = SigSet::all();
         // Faults of the thread itself: the host's handlers are to report them.
         for fault in [

@@ -3,6 +3,7 @@
 pub(crate) mod bpf;
 pub(crate) mod flock;
 pub(crate) mod inherited;
+pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod pidfd;
 pub(crate) mod probe;

@@ -37,8 +37,29 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             .into(),
     }];
     drop(host);
+    rows.push(with_pool(place, &floor, pairs)?);
     rows.extend(version_one::within(&[ID], || against_peers(place, pairs))?);
     Ok(rows)
+}
+
+/// The first row with network namespaces that are made while nobody waits.
+fn with_pool(place: &Place, floor: &Floor, pairs: usize) -> Result<Row> {
+    let options = ["native.netns_pool=4"];
+    let host = Host::with_options(&place.state("in-process-pool"), &place.rootfs(), &options)?;
+    let pairs = Pairs::take(
+        pairs,
+        || time(|| host.run_captured()),
+        || time(|| Ok(floor.run("execdriver-bench-floor")?)),
+    )?;
+    Ok(Row {
+        name: "the same with `native.netns_pool=4`".into(),
+        unit: Unit::Millis,
+        target: Some(1.4),
+        pairs,
+        did: "As above, but A takes its network namespace from those that a thread of the driver has made meanwhile, and makes \
+              none itself; B makes its own."
+            .into(),
+    })
 }
 
 fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {

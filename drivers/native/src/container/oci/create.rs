@@ -186,6 +186,7 @@ impl Creation<'_> {
             status: None,
             start: start.as_ref().map(AsFd::as_fd),
             preserved: self.preserved,
+            network: None,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
@@ -228,6 +229,7 @@ impl Creation<'_> {
         };
         let started = launch(Launch {
             listener: Some(&mut listener),
+            go_ahead: false,
             namespaces: plan.clone_flags,
             cgroup: cgroup.and_then(|cgroup| cgroup.unified_dir()),
             message: &message,

@@ -153,6 +153,7 @@ impl Execution<'_> {
             status: None,
             start: None,
             preserved: self.preserved,
+            network: None,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;
@@ -201,6 +202,7 @@ impl Execution<'_> {
         };
         launch(Launch {
             listener: Some(&mut listener),
+            go_ahead: false,
             namespaces: plan.clone_flags,
             cgroup: joined.as_ref().map(AsFd::as_fd),
             message: &message,

@@ -73,6 +73,7 @@ impl Plan {
             message: &self.message,
             fds: Box::leak(borrowed.into_boxed_slice()),
             describe: &|index| format!("step {index}"),
+            go_ahead: false,
             id_maps: None,
             place: None,
             oom_score_adj: None,

@@ -31,10 +31,12 @@ pub(super) fn check(name: &str, plan: &Plan) {
 fn the_docker_profile_as_root() {
     let input = RunInput {
         cgroup_entries: 2,
+        go_ahead: true,
         ..RunInput::default()
     };
     let plan = Plan::build(&spec(&command()), &root_host(), &sources(), &input).unwrap();
     check("root", &plan);
+    assert!(plan.go_ahead);
     assert_eq!(plan.clone_flags, 0x6c02_0000);
     assert_eq!(plan.id_maps, None);
     assert_eq!(plan.cgroup.device_rules.len(), 15);

@@ -77,15 +77,12 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
     let sources = Sources::resolve(&spec, &host);
     let plan = Plan::build(&spec, &host, &sources, input).map_err(|error| error.to_string())?;
     let (reader, writer) = std::io::pipe().unwrap();
-    let fds: Vec<OwnedFd> = plan
-        .fds
-        .iter()
-        .map(|slot| match slot {
-            FdSlot::Stdin => File::open("/dev/null").unwrap().into(),
-            FdSlot::Status | FdSlot::Stdout | FdSlot::Stderr => writer.try_clone().unwrap().into(),
-            other => panic!("no descriptor for {other:?}"),
-        })
-        .collect();
+    let fd = |slot: &FdSlot| match slot {
+        FdSlot::Stdin => File::open("/dev/null").unwrap().into(),
+        FdSlot::Status | FdSlot::Stdout | FdSlot::Stderr => writer.try_clone().unwrap().into(),
+        other => panic!("no descriptor for {other:?}"),
+    };
+    let fds: Vec<OwnedFd> = plan.fds.iter().map(fd).collect();
     drop(writer);
     let borrowed: Vec<BorrowedFd> = fds.iter().map(AsFd::as_fd).collect();
     let message = plan.message().unwrap();
@@ -102,14 +99,14 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         mounted: None,
         listener: None,
         hold: false,
+        go_ahead: plan.go_ahead,
         init_stays: plan.init,
         entered: None,
         release_killed: None,
         limits: Limits::default(),
     });
-    started
-        .map(|started| (started, reader))
-        .map_err(|error| format!("{error:?}"))
+    let started = started.map_err(|error| format!("{error:?}"));
+    started.map(|started| (started, reader))
 }
 
 fn shell(rootfs: &Path, script: &str) -> Command {

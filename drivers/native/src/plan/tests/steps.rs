@@ -252,3 +252,79 @@ fn slots_of_received_descriptors_come_before_those_that_init_fills() {
     };
     assert_eq!(usize::from(slot), plan.fds.len());
 }
+
+#[test]
+fn a_network_made_ahead_is_entered_before_the_parent_is_told_that_the_namespaces_exist() {
+    const NEW_NET: u64 = libc::CLONE_NEWNET as u64;
+    let ready = RunInput {
+        ready_network: true,
+        ..RunInput::default()
+    };
+    let spec_of_one = spec(&command());
+    assert!(makes_network(&spec_of_one, &root_host()));
+    let plan = Plan::build(&spec_of_one, &root_host(), &sources(), &ready).unwrap();
+    assert_eq!(plan.clone_flags & NEW_NET, 0);
+    let place = |words: &str| plan.steps.iter().position(|step| step.words() == words);
+    let (entered, told) = (
+        place("enter the network namespace"),
+        place("wait for the id maps"),
+    );
+    assert!(entered.unwrap() < told.unwrap());
+    assert_eq!(place("set the loopback interface up"), None, "it is up");
+    assert!(plan.fds.contains(&FdSlot::ReadyNetwork));
+    let own = |record: &NamespaceRecord| record.kind == Kind::Network && record.own;
+    assert!(plan.foreign_namespaces().iter().any(own));
+}
+
+#[test]
+fn a_network_made_ahead_is_for_private_ones_of_the_hosts_user_namespace_alone() {
+    let ready = RunInput {
+        ready_network: true,
+        ..RunInput::default()
+    };
+    let takes = |command: &Command, host: &Host| {
+        let spec = spec(command);
+        let plan = Plan::build(&spec, host, &sources(), &ready).unwrap();
+        let takes = plan.fds.contains(&FdSlot::ReadyNetwork);
+        assert_eq!(takes, makes_network(&spec, host));
+        takes
+    };
+    assert!(takes(&command(), &root_host()));
+    // It would belong to the wrong user namespace.
+    assert!(!takes(&command(), &user_host()));
+    let mut shared = command();
+    shared.network = Some(Network::host());
+    assert!(!takes(&shared, &root_host()));
+}
+
+#[test]
+fn init_goes_ahead_only_where_nothing_of_the_parents_has_to_come_first() {
+    let goes = |command: &Command, host: &Host, input: &RunInput| {
+        let plan = Plan::build(&spec(command), host, &sources(), input).unwrap();
+        let has = |words| plan.steps.iter().any(|step| step.words() == words);
+        assert_eq!(has("wait for the parent"), plan.go_ahead);
+        assert_eq!(has("wait for the id maps"), !plan.go_ahead);
+        plan.go_ahead
+    };
+    let input = RunInput {
+        go_ahead: true,
+        ..RunInput::default()
+    };
+    assert!(goes(&command(), &root_host(), &input));
+    assert!(
+        !goes(&command(), &root_host(), &RunInput::default()),
+        "hooks"
+    );
+    assert!(!goes(&command(), &user_host(), &input), "id maps");
+    let scored = command().with_linux(|linux| linux.oom_score_adj = 500);
+    assert!(!goes(&scored, &root_host(), &input), "a score to write");
+    // Without a descriptor nothing keeps the message apart from the go behind it.
+    let mut terminal = command();
+    terminal.process.tty = true;
+    assert!(!goes(&terminal, &root_host(), &input));
+    let placed = RunInput {
+        cgroup_entries: 1,
+        ..input
+    };
+    assert!(goes(&terminal, &root_host(), &placed));
+}

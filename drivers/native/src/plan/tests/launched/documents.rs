@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A bundle whose shell says something.
 struct Bundle {
@@ -87,6 +88,7 @@ impl Bundle {
             Ok(())
         };
         let started = launch(Launch {
+            go_ahead: plan.go_ahead,
             namespaces: plan.clone_flags,
             cgroup: None,
             message: &message,
