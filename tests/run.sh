@@ -3,7 +3,7 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows features root user floor examples, v2 (the contract in
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows wine features root user floor examples, v2 (the contract in
 #                                machines with cgroup v2); or one that is not part of everything: vm (whatever touches a
 #                                kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux,
 #                                in an initramfs, of cgroup v1)
@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows features root user floor examples v2)
+readonly STAGES=(tools fmt clippy docs windows wine features root user floor examples v2)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
@@ -101,11 +101,61 @@ stage_windows() {
     fi
     export RUSTFLAGS='-D warnings'
     if command -v x86_64-w64-mingw32-gcc >/dev/null; then
-        cargo build --workspace --all-targets --target "$WINDOWS"
+        cargo clippy --workspace --all-targets --target "$WINDOWS" -- -D warnings
+        cargo build --workspace --bins --target "$WINDOWS"
     else
         echo "no mingw linker: checked, not linked"
         cargo check --workspace --all-targets --target "$WINDOWS"
     fi
+}
+
+# What was built for Windows, run under Wine: the contract's data, the fake, the driver's jobs and its compute service, the
+# command line and the examples. docs/windows.md says what Wine can and cannot show.
+stage_wine() {
+    local packages=() dir=$TARGET/wine
+    [ "$(uname -m)" = x86_64 ] || { skip_stage "no x86_64: Debian's Wine runs no programs of another machine"; return; }
+    command -v wine >/dev/null || packages+=(wine wine64)
+    command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
+    install_packages "${packages[@]}"
+    if ! command -v wine >/dev/null || ! has_target "$WINDOWS"; then
+        skip_stage "no wine, or rustc has no target $WINDOWS"
+        return
+    fi
+    # Of its own, so that no setting of a user's matters; a server of its own, that ends with the stage.
+    export WINEPREFIX=$dir/prefix WINEDEBUG=-all DISPLAY=
+    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
+    trap 'wineserver -k || true; rm -rf "$SCRATCH"' EXIT
+    wine_prefix "$dir"
+    wineserver -p120
+    # Programs and libraries that tests look for beside themselves.
+    cargo build --target "$WINDOWS" -p payload
+    cargo build --target "$WINDOWS" -p execdriver
+    local tests=(-p execdriver-core -p execdriver-fake -p execdriver-conformance -p execdriver-windows)
+    cargo test --target "$WINDOWS" --no-fail-fast "${tests[@]}" -- --test-threads=2
+    cargo test --target "$WINDOWS" --no-fail-fast -p execdriver --lib --bins --examples --test cli_windows -- --test-threads=2
+    cargo test --target "$WINDOWS" --no-fail-fast -p execdriver --doc
+}
+
+# A prefix that says it is Windows 10, where a crash is no debugger's, with the one library that Rust's programs want and
+# Wine 8 lacks.
+wine_prefix() {
+    local prefix=$1/prefix system=$1/prefix/drive_c/windows/system32
+    [ ! -e "$prefix/.ready" ] || return 0
+    rm -rf "$prefix"
+    mkdir -p "$prefix"
+    wineboot -i
+    wine winecfg -v win10
+    wine reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug' /v Debugger /t REG_SZ /d none /f
+    if [ ! -e "$system/bcryptprimitives.dll" ]; then
+        x86_64-w64-mingw32-gcc -shared -nostdlib -Wl,-e,DllMainCRTStartup -o "$system/bcryptprimitives.dll" \
+            -x c - -ladvapi32 <<'C'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
+BOOL WINAPI DllMainCRTStartup(HINSTANCE library, DWORD reason, LPVOID reserved) { return TRUE; }
+C
+    fi
+    touch "$prefix/.ready"
 }
 
 # What an embedder gets without the command line.
@@ -334,7 +384,7 @@ run_stage() {
     passed=$((passed > other ? passed - other : 0))
     is_root || skipped=$((skipped + other))
     [ "$code" != 124 ] || echo "    the stage hung: ended after $limit minutes"
-    if [[ $name =~ ^(root|user|v2|vm|hosts)$ ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+    if [[ $name =~ ^(wine|root|user|v2|vm|hosts)$ ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi

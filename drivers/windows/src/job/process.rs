@@ -77,7 +77,12 @@ impl JobProcess {
         (keyboard, screen): (PipeEnd, PipeEnd),
         has_input: bool,
     ) -> Created {
-        let terminal = Arc::new(ConsoleTerminal(console));
+        console.attached();
+        // A console whose keyboard is gone ends (seen under Wine), so it stays until the terminal's close.
+        let terminal = Arc::new(ConsoleTerminal {
+            console,
+            keyboard: Mutex::new(Some(keyboard.clone())),
+        });
         let cancels = Cancels {
             input: vec![keyboard.canceller()],
             output: vec![screen.canceller()],
@@ -207,22 +212,28 @@ impl InputEnd for Keyboard {
 
 /// The terminal of a process.
 #[derive(Debug)]
-struct ConsoleTerminal(PseudoConsole);
+struct ConsoleTerminal {
+    console: PseudoConsole,
+    keyboard: Mutex<Option<PipeEnd>>,
+}
 
 impl Terminal for ConsoleTerminal {
     fn resize(&self, size: WindowSize) -> Result<()> {
-        self.0.resize(size).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => terminal::closed(""),
-            io::ErrorKind::InvalidInput => {
-                let reason = format!("got {size}, expected 1 to 32767 rows and columns");
-                Error::invalid("console_size", reason)
-            }
-            _ => failed(format!("resize a terminal to {size}"), error),
-        })
+        self.console
+            .resize(size)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => terminal::closed(""),
+                io::ErrorKind::InvalidInput => {
+                    let reason = format!("got {size}, expected 1 to 32767 rows and columns");
+                    Error::invalid("console_size", reason)
+                }
+                _ => failed(format!("resize a terminal to {size}"), error),
+            })
     }
 
     fn close(&self) -> Result<()> {
-        self.0.close();
+        self.console.close();
+        *self.keyboard.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 }

@@ -37,8 +37,8 @@ const CAPACITY: u32 = 64 * 1024;
 /// What a cancelled reader still takes of what had arrived.
 const DRAIN: u64 = 1 << 20;
 
-/// The host's end of a pipe.
-#[derive(Debug)]
+/// The host's end of a pipe. Clones share it; it closes with the last.
+#[derive(Debug, Clone)]
 pub(crate) struct PipeEnd(Arc<Inner>);
 
 #[derive(Debug)]

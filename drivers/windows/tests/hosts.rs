@@ -1,0 +1,101 @@
+//! A host program that is killed while its containers run, and what the next one finds.
+#![cfg(windows)]
+
+mod support;
+
+use execdriver_core::{ContainerState, Driver, Error, Hooks, Pipes, RunOptions};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{command, driver};
+
+const ROOT: &str = "EXECDRIVER_TEST_HOST_ROOT";
+
+/// Not a test of its own: the host program of the others, when they start this program with a root.
+#[test]
+fn the_host_program() {
+    let Some(root) = std::env::var_os(ROOT) else {
+        return;
+    };
+    let command = command("orphan", &["children", "3", "sleep"]);
+    let driver = driver(Path::new(&root), "job");
+    let _ = driver.run(
+        &command,
+        &RunOptions::default(),
+        Pipes::null(),
+        &Hooks::none(),
+    );
+}
+
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_host_that_is_killed_leaves_no_process_and_its_containers_can_be_cleaned() {
+    let root = tempfile::tempdir().unwrap();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_host_program"])
+        .env(ROOT, root.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let driver = driver(root.path(), "job");
+    eventually("the first process and its three children run", || {
+        driver.pids("orphan").is_ok_and(|pids| pids.len() >= 4)
+    });
+    host.kill().unwrap();
+    host.wait().unwrap();
+    eventually("the processes are gone", || driver.pids("orphan").is_err());
+    let list = driver.list().unwrap();
+    assert_eq!(
+        (list[0].id.as_str(), list[0].state),
+        ("orphan", ContainerState::Stopped)
+    );
+    let again = command("orphan", &["exit", "0"]);
+    let (options, none) = (RunOptions::default(), Hooks::none());
+    let taken = driver.run(&again, &options, Pipes::null(), &none);
+    assert!(
+        matches!(taken, Err(Error::AlreadyExists { .. })),
+        "{taken:?}"
+    );
+    driver.clean("orphan").unwrap();
+    driver.run(&again, &options, Pipes::null(), &none).unwrap();
+}
+
+#[test]
+fn another_program_terminates_what_a_killed_host_has_left_written_down() {
+    let root = tempfile::tempdir().unwrap();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_host_program"])
+        .env(ROOT, root.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let driver = driver(root.path(), "job");
+    eventually("it runs", || driver.pids("orphan").is_ok());
+    host.kill().unwrap();
+    host.wait().unwrap();
+    driver.terminate("orphan").unwrap();
+    assert!(driver.list().unwrap().is_empty());
+}
+
+#[test]
+fn another_program_ends_a_container_of_a_host_that_lives() {
+    let root = tempfile::tempdir().unwrap();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_host_program"])
+        .env(ROOT, root.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let driver = driver(root.path(), "job");
+    eventually("it runs", || driver.pids("orphan").is_ok());
+    driver.terminate("orphan").unwrap();
+    assert!(host.wait().unwrap().success());
+    assert!(driver.list().unwrap().is_empty());
+}
