@@ -22,7 +22,11 @@ pub(super) fn plan(process: &Process, steps: &mut Steps) -> Result<(), PlanError
             ));
         }
         let resource = resource(kind);
-        let words = format!("set the limit {kind} to {soft}:{hard}");
+        let said = |value: u64| match value {
+            u64::MAX => "unlimited".to_owned(),
+            value => value.to_string(),
+        };
+        let words = format!("set the limit {kind} to {}:{}", said(soft), said(hard));
         steps.push(
             &Op::Rlimit {
                 resource,
