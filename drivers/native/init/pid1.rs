@@ -42,7 +42,7 @@ pub(crate) fn stay(init: &mut Init, status: u16) -> Done {
         capabilities::load_filter(init, 0, guard)?;
     }
     await_exec(&ours, payload)?;
-    keep_only(status);
+    keep_only(status)?;
     watch(payload, status)
 }
 
@@ -61,16 +61,18 @@ fn await_exec(ours: &Fd, payload: i32) -> Done {
     }
 }
 
-/// Closes everything but the status descriptor: readers of the payload's pipes must see it end.
-fn keep_only(status: Option<i32>) {
-    let kept = status.map_or(0, |fd| fd as u32);
-    if status.is_none() {
-        let _ = fs::close_range(0, u32::MAX);
-        return;
-    }
+/// Closes everything but the status descriptor: readers of the payload's pipes must see it end. Init's own socket goes last,
+/// so that a failure can be told.
+fn keep_only(status: Option<i32>) -> Done {
     // Slots lie above the socket, so 0 is never the kept one.
-    let _ = fs::close_range(0, kept - 1);
-    let _ = fs::close_range(kept + 1, u32::MAX);
+    match status.map(|fd| fd as u32) {
+        Some(kept) => {
+            fs::close_range(kept + 1, u32::MAX)?;
+            fs::close_range(0, kept - 1)?;
+        }
+        None => fs::close_range(0, u32::MAX)?,
+    }
+    Ok(())
 }
 
 fn watch(payload: i32, status: Option<i32>) -> ! {
