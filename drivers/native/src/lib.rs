@@ -13,6 +13,7 @@ mod init;
 #[cfg(test)]
 mod init_parts;
 mod launch;
+mod netdev;
 mod netpool;
 mod plan;
 mod seccomp;

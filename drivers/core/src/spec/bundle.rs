@@ -82,7 +82,10 @@ fn device_rules(oci: &mut runtime::Spec) {
     let own = resources.devices().clone().unwrap_or_default();
     let mut rules = vec![devices::everything(false)];
     if own.is_empty() {
-        rules.extend(linux.devices().iter().flatten().map(use_of));
+        // A pipe is no device to the kernel.
+        let listed = linux.devices().iter().flatten();
+        let listed = listed.filter(|device| device.typ() != runtime::LinuxDeviceType::P);
+        rules.extend(listed.map(use_of));
     }
     rules.extend(own);
     // Last: a document that denies everything means all but these.

@@ -96,6 +96,7 @@ impl Plan {
             oom_score_adj: host.oom_score_adj_to_write(exec.process.oom_score_adj()),
             go_ahead: false,
             cgroup: CgroupPlan::default(),
+            net_devices: Vec::new(),
             init: false,
             apparmor: None,
             unenforced,

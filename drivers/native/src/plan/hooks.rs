@@ -19,7 +19,7 @@ pub(super) fn before_pivot(spec: &Spec) -> bool {
 }
 
 /// Whether the caller has hooks to run meanwhile.
-fn outside(spec: &Spec) -> bool {
+pub(super) fn outside(spec: &Spec) -> bool {
     let hooks = spec.oci.hooks().as_ref();
     hooks.is_some_and(|hooks| {
         #[allow(deprecated, reason = "documents still have it")]

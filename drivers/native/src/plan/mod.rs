@@ -4,6 +4,7 @@
 //! [`Host`], and the [`Sources`] that [`Sources::resolve`] looked up. A plan is a list of steps,
 //! each with the words that errors describe it with, and what the parent does beside them.
 
+mod access;
 mod attributes;
 mod caps;
 mod cgroup;
@@ -24,6 +25,7 @@ mod mapped;
 mod masks;
 mod mounts;
 mod namespaces;
+mod netdev;
 mod options;
 mod process;
 mod remount;
@@ -49,11 +51,11 @@ pub(crate) use options::mount_words;
 pub(crate) use sources::{Source, Sources, file_system};
 pub(crate) use steps::Step;
 
-use crate::launch::{IdMaps, outside};
+use crate::launch::IdMaps;
+use crate::netdev::NetDevice;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use confine::Confinement;
-use encode::Writer;
 use execdriver_core::Spec;
 use namespaces::Namespaces;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
@@ -81,6 +83,8 @@ pub(crate) struct Plan {
     pub(crate) go_ahead: bool,
     /// The container's cgroup.
     pub(crate) cgroup: CgroupPlan,
+    /// The interfaces of the host that the parent moves in.
+    pub(crate) net_devices: Vec<NetDevice>,
     /// Whether init stays above the program.
     pub(crate) init: bool,
     /// The AppArmor profile that was decided on, for execs to get the same.
@@ -159,11 +163,14 @@ impl Plan {
         cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
         namespaces.take_network(&mut entering, &mut fds)?;
         let oom_score_adj = host.oom_score_adj_to_write(process.oom_score_adj());
+        let net_devices = netdev::plan(spec, &namespaces)?;
         let go_ahead = input.go_ahead
             && oom_score_adj.is_none()
             && namespaces.need_no_parent()
+            && net_devices.is_empty()
+            && !hooks::outside(spec)
             && (input.cgroup_entries > 0 || process.terminal() != Some(true));
-        if !go_ahead {
+        if !go_ahead && !namespaces.report_late() {
             entering.push(&Op::ReportNs {}, "wait for the id maps");
         }
         namespaces.enter(confinement.writes_procfs(), &mut entering, &mut fds)?;
@@ -218,59 +225,11 @@ impl Plan {
             oom_score_adj,
             go_ahead,
             cgroup,
+            net_devices,
             init: spec.init,
             apparmor: confinement.apparmor.clone(),
             unenforced,
         })
-    }
-
-    /// The message for init.
-    ///
-    /// # Errors
-    /// It is larger than init accepts: far above what the kernel executes.
-    pub(crate) fn message(&self) -> Result<Vec<u8>, PlanError> {
-        let mut writer = Writer::new();
-        for op in self.steps.iter().filter_map(Step::op) {
-            writer.push(&op);
-        }
-        let fds = u16::try_from(self.fds.len()).ok();
-        let message = fds.and_then(|fds| writer.finish(fds, self.slots));
-        message.ok_or_else(|| too_large("process"))
-    }
-
-    /// The namespaces that are not the host program's, for the record.
-    pub(crate) fn foreign_namespaces(&self) -> Vec<NamespaceRecord> {
-        self.namespaces.clone()
-    }
-
-    /// Whether the container's processes may not call setgroups, for the record.
-    pub(crate) fn denies_setgroups(&self) -> bool {
-        self.denies_setgroups
-    }
-
-    /// The host's user and group of the container's root, where there is a new user namespace.
-    pub(crate) fn root_on_host(&self) -> Option<(u32, u32)> {
-        let maps = self.id_maps.as_ref()?;
-        outside(&maps.uids, 0).zip(outside(&maps.gids, 0))
-    }
-
-    /// The number of the first step after the wait for a start, and the words from there on.
-    pub(crate) fn after_hold(&self) -> Option<(u32, Vec<String>)> {
-        let holds = |step: &Step| matches!(step.op(), Some(Op::Hold { .. }));
-        let next = self.steps.iter().position(holds)? + 1;
-        let words = self.steps.iter().skip(next);
-        let words = words.map(|step| step.words().to_owned()).collect();
-        Some((u32::try_from(next).ok()?, words))
-    }
-
-    /// The words of the step that a report names.
-    pub(crate) fn describe(&self, index: u32) -> String {
-        let index = usize::try_from(index).ok();
-        let step = index.and_then(|index| self.steps.get(index));
-        step.map_or_else(
-            || "set the container up".to_owned(),
-            |step| step.words().to_owned(),
-        )
     }
 }
 

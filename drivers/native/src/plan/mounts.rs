@@ -152,7 +152,7 @@ fn of_namespace(
     fstype: &str,
     kind: Kind,
 ) -> Result<(), PlanError> {
-    let ours = !builder.namespaces.is_host(kind) || !builder.namespaces.is_confined();
+    let ours = builder.namespaces.may_mount(kind);
     if ours {
         let real = match fstype {
             "mqueue" => 0,

@@ -33,6 +33,8 @@ pub(super) struct Namespaces {
     time_offsets: String,
     /// The network namespace is there already.
     pub(super) ready_network: bool,
+    /// The new user namespace is entered after the others were joined, which are the host's to give.
+    user_after_joins: bool,
 }
 
 /// What clone never makes: the cgroup namespace's root would be the parent's cgroup, and a time
@@ -79,6 +81,7 @@ impl Namespaces {
             outer: host.outer.clone(),
             time_offsets: String::new(),
             ready_network: false,
+            user_after_joins: false,
         };
         namespaces.time_offsets = time::check(spec, &namespaces, host)?;
         namespaces.check(spec)?;
@@ -89,6 +92,20 @@ impl Namespaces {
     /// Whether the container makes this kind for itself.
     pub(super) fn creates(&self, kind: Kind) -> bool {
         self.created & flag(kind) != 0
+    }
+
+    /// Whether what is set in it is the container's own affair: it is new, or somebody made it for this container.
+    pub(super) fn is_own(&self, kind: Kind) -> bool {
+        let made = |(joined, from): &(Kind, JoinFrom)| {
+            *joined == kind && matches!(from, JoinFrom::Path(_))
+        };
+        self.creates(kind) || self.joined.iter().any(made)
+    }
+
+    /// Whether it belongs to the user namespace that mounts are made in, so that its file systems can be mounted.
+    pub(super) fn may_mount(&self, kind: Kind) -> bool {
+        let joined = self.joins(kind) && !self.user_after_joins;
+        self.creates(kind) || joined || !self.is_confined()
     }
 
     /// Whether it stays in the host's.
@@ -159,7 +176,7 @@ impl Namespaces {
     /// the process is placed in its own only later. Nothing at all when the user namespace is
     /// joined: only then are there capabilities to make the others.
     pub(super) fn clone_flags(&self) -> u64 {
-        if self.joins(Kind::User) {
+        if self.joins(Kind::User) || self.user_after_joins {
             return 0;
         }
         let given = match self.ready_network {
@@ -190,6 +207,11 @@ impl Namespaces {
         Ok(())
     }
 
+    /// Whether the report that they exist comes after some were joined.
+    pub(super) fn report_late(&self) -> bool {
+        self.user_after_joins
+    }
+
     /// Whether entering them takes nothing of the parent: no maps, and no second process that it has to learn of.
     pub(super) fn need_no_parent(&self) -> bool {
         self.maps.is_none() && !self.joins(Kind::User) && !self.joins(Kind::Pid)
@@ -202,7 +224,7 @@ impl Namespaces {
         steps: &mut Steps,
         fds: &mut Vec<FdSlot>,
     ) -> Result<(), PlanError> {
-        if self.creates(Kind::User) {
+        if self.creates(Kind::User) && !self.user_after_joins {
             self.take_root(steps);
         }
         // Before the first descriptor of another container is in reach (CVE-2016-9962), and not
@@ -229,22 +251,28 @@ impl Namespaces {
             steps.push(&Op::Join { slot, flags }, words);
             if *kind == Kind::User {
                 self.take_root(steps);
-                let flags = self.created & !BY_UNSHARE;
-                let flags = u32::try_from(flags).unwrap_or_default();
-                steps.push(&Op::Unshare { flags }, "create the namespaces");
+                unshare(self.created & !BY_UNSHARE, "create the namespaces", steps);
             }
+        }
+        if self.user_after_joins {
+            // Nobody but root of the host comes here, who writes maps of a process that is not dumpable, too.
+            unshare(flag(Kind::User), "create the user namespace", steps);
+            steps.push(&Op::ReportNs {}, "wait for the id maps");
+            self.take_root(steps);
+            let others = self.created & !BY_UNSHARE & !flag(Kind::User);
+            unshare(others, "create the namespaces", steps);
         }
         if self.creates(Kind::Time) {
             time::enter(&self.time_offsets, steps);
         }
         // A process never changes its own pid namespace, only that of its children.
-        let made_by_unshare = self.joins(Kind::User) && self.creates(Kind::Pid);
+        let late = self.joins(Kind::User) || self.user_after_joins;
+        let made_by_unshare = late && self.creates(Kind::Pid);
         if self.joins(Kind::Pid) || made_by_unshare {
             steps.push(&Op::Fork {}, "enter the pid namespace");
         }
         if self.creates(Kind::Cgroup) {
-            let flags = u32::try_from(flag(Kind::Cgroup)).unwrap_or_default();
-            steps.push(&Op::Unshare { flags }, "create the cgroup namespace");
+            unshare(flag(Kind::Cgroup), "create the cgroup namespace", steps);
         }
         Ok(())
     }
@@ -306,6 +334,10 @@ impl Namespaces {
             }
         }
         if self.creates(Kind::User) && host.is_root() && !self.joined.is_empty() {
+            if spec.is_document() {
+                self.user_after_joins = true;
+                return Ok(());
+            }
             return Err(PlanError::unsupported(
                 "joining namespaces from within a new user namespace (remap_root)",
             ));
@@ -328,6 +360,14 @@ impl Namespaces {
 /// Whether a network namespace made ahead is of use to this container.
 pub(crate) fn makes_network(spec: &Spec, host: &Host) -> bool {
     Namespaces::decide(spec, host).is_ok_and(|namespaces| namespaces.may_take_network())
+}
+
+fn unshare(flags: u64, words: &str, steps: &mut Steps) {
+    if let Ok(flags) = u32::try_from(flags)
+        && flags != 0
+    {
+        steps.push(&Op::Unshare { flags }, words);
+    }
 }
 
 /// The namespaces of the document; those with a path are joined.

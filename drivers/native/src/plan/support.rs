@@ -79,11 +79,6 @@ fn has_hooks(hooks: &Hooks) -> bool {
 }
 
 fn linux_part(linux: &Linux, refused: &mut Refused) {
-    let devices = linux.net_devices().as_ref();
-    refused.refuse(
-        devices.is_some_and(|all| !all.is_empty()),
-        "linux.netDevices",
-    );
     refused.refuse(linux.intel_rdt().is_some(), "linux.intelRdt");
 }
 

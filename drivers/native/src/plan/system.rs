@@ -69,7 +69,7 @@ fn uts_name<'a>(
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    if !namespaces.creates(Kind::Uts) {
+    if !namespaces.is_own(Kind::Uts) {
         let reason = format!("got {text:?}, but the container has no uts namespace of its own");
         return Err(PlanError::invalid(field, reason));
     }
@@ -108,7 +108,7 @@ fn sysctl(
         let reason = "it is not of a namespace of the container, but of the whole machine";
         return Err(PlanError::invalid(field, reason));
     };
-    if !namespaces.creates(kind) {
+    if !namespaces.is_own(kind) {
         let reason = format!("the container has no {} namespace of its own", name(kind));
         return Err(PlanError::invalid(field, reason));
     }

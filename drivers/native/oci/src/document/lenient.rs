@@ -19,6 +19,17 @@ const SPELLINGS: [(&str, &str); 2] = [
 
 /// Of a whole document.
 pub(super) fn config(value: &mut Value) -> Vec<String> {
+    let namespaces = value.pointer_mut("/linux/namespaces");
+    for namespace in namespaces
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        // As Go programs write what they have not.
+        if namespace.get("path").and_then(Value::as_str) == Some("") {
+            namespace["path"] = Value::Null;
+        }
+    }
     match value.get_mut("process") {
         Some(inner) => process(inner, "process"),
         None => Vec::new(),

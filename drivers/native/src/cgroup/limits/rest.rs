@@ -62,8 +62,17 @@ fn huge_pages(resources: &LinuxResources, list: &mut List<'_>) -> Result<(), Lim
             Version::V2 => ("max", or_max(limit.limit())),
         };
         let version = list.place(&field, "hugetlb", "hugetlb")?;
-        let setting = list.whole(version, &format!("hugetlb.{size}.{file}"), value, &field);
-        setting.absent = "the machine has no huge pages of this size: see /sys/kernel/mm/hugepages";
+        let used = format!("hugetlb.{size}.{file}");
+        // What is reserved is judged when it is mapped, where a program can still do without (Linux 5.7).
+        let reserved = (format!("hugetlb.{size}.rsvd.{file}"), value.clone());
+        for files in [
+            vec![(used.clone(), value.clone())],
+            vec![reserved, (used, value)],
+        ] {
+            let setting = list.add(version, files, &field);
+            setting.absent =
+                "the machine has no huge pages of this size: see /sys/kernel/mm/hugepages";
+        }
     }
     Ok(())
 }

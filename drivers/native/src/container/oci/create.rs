@@ -9,6 +9,7 @@ use crate::container::run::plan_host;
 use crate::container::{error, starved, traced};
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
+use crate::netdev;
 use crate::plan::{Plan, RunInput, Sources};
 use crate::state::{BundleRecord, Record, Status, Store, TerminalRecord};
 use crate::stdio;
@@ -16,7 +17,7 @@ use execdriver_core::{Error, Pipes, Result, Spec};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::{SFlag, fstat};
 use oci_spec::runtime;
-use oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::{LinuxNamespaceType, LinuxSeccomp};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -221,6 +222,7 @@ impl Creation<'_> {
             self.record(process.pid(), plan)?;
             Ok(())
         };
+        let mut namespaced = |process: &Arc<Process>| Ok(self.hand_interfaces(plan, process)?);
         let mut mounted = |_: &Arc<Process>| Ok(self.before_pivot()?);
         let mut listener = |process: &Arc<Process>, listener| {
             let record = made.entry().read()?;
@@ -238,8 +240,7 @@ impl Creation<'_> {
             id_maps: plan.id_maps.as_ref(),
             place: Some(&mut place),
             oom_score_adj: plan.oom_score_adj,
-            // Without it the launch would not wait for the record.
-            pre_start: Some(&mut |_| Ok(())),
+            pre_start: Some(&mut namespaced),
             mounted: Some(&mut mounted),
             hold: self.hold,
             init_stays: false,
@@ -289,6 +290,29 @@ impl Creation<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// The interfaces of `linux.netDevices`: into the namespace that was just made, or into the one at a path.
+    fn hand_interfaces(&self, plan: &Plan, process: &Process) -> OciResult<()> {
+        if plan.net_devices.is_empty() {
+            return Ok(());
+        }
+        let failed = error::setup("move the network interfaces into the container");
+        let linux = self.spec.oci.linux().as_ref();
+        let listed = linux.and_then(|linux| linux.namespaces().as_deref());
+        let joined = listed.unwrap_or_default().iter().find_map(|namespace| {
+            let network = namespace.typ() == LinuxNamespaceType::Network;
+            namespace.path().as_ref().filter(|_| network)
+        });
+        let moved = match joined {
+            Some(path) => {
+                let file = std::fs::File::open(path)
+                    .map_err(error::setup("open the network namespace"))?;
+                netdev::hand_over(&plan.net_devices, file.as_fd())
+            }
+            None => netdev::hand_over(&plan.net_devices, process.as_fd()),
+        };
+        Ok(moved.map_err(failed)?)
     }
 
     fn seccomp(&self) -> Option<&LinuxSeccomp> {

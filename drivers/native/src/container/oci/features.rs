@@ -95,7 +95,7 @@ fn of(facts: &HostFacts) -> Value {
             "intelRdt": {"enabled": false, "schemata": false, "monitoring": false},
             "memoryPolicy": {"modes": MODES, "flags": MODE_FLAGS},
             "mountExtensions": {"idmap": {"enabled": facts.is_root() && facts.calls.mount_setattr}},
-            "netDevices": {"enabled": false},
+            "netDevices": {"enabled": facts.is_root() && facts.user_namespaces.outer.is_none()},
         },
         "annotations": {"execdriver.version": env!("CARGO_PKG_VERSION")},
         "potentiallyUnsafeConfigAnnotations": [],

@@ -99,6 +99,15 @@ fn field(name: &str) -> String {
             return format!("{document}{rest}");
         }
     }
+    // A command has each kind of namespace by itself.
+    if let Some(kind) = name.strip_suffix(".path")
+        && [
+            "network", "ipc", "uts", "pid", "user", "cgroup", "time", "mount",
+        ]
+        .contains(&kind)
+    {
+        return format!("linux.namespaces.path of type {kind}");
+    }
     text(name)
 }
 
