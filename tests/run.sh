@@ -5,8 +5,9 @@
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
 #   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows wine features root user floor examples, v2 (the contract in
 #                                machines with cgroup v2); or one that is not part of everything: vm (whatever touches a
-#                                kernel, in such machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux,
-#                                in an initramfs, of cgroup v1)
+#                                kernel, in such machines, and aarch64), hosts (machines with systemd, AppArmor, SELinux,
+#                                in an initramfs, of cgroup v1), or clients (containerd, Docker and Podman on the OCI
+#                                runtime)
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
@@ -302,6 +303,20 @@ stage_vm() {
         skip_stage "no qemu-system-aarch64, or rustc has no target aarch64-unknown-linux-musl: nothing ran on aarch64"
     fi
     return $bad
+}
+
+# containerd, Docker and Podman on the OCI runtime, each started by its test under a directory of its own.
+stage_clients() {
+    is_root || { skip_stage "not root: no daemon of a client was started"; return; }
+    local packages=()
+    command -v ctr >/dev/null || packages+=(containerd)
+    command -v dockerd >/dev/null || packages+=(docker.io)
+    command -v podman >/dev/null || packages+=(podman conmon)
+    command -v runc >/dev/null || packages+=(runc)
+    command -v script >/dev/null || packages+=(bsdutils)
+    [ -x /bin/busybox ] || packages+=(busybox-static)
+    install_packages "${packages[@]}"
+    cargo test -p execdriver-oci --test clients -- --ignored --test-threads 1
 }
 
 # Once more on machines of other kinds, each with the tests that concern what is special in it.
