@@ -28,7 +28,9 @@ pub(super) fn nodes(asked: &[Device], dev_is_callers: bool) -> Result<Vec<LinuxD
 
 /// The rules, the first of which denies everything. A privileged container may use all.
 pub(super) fn rules(asked: &[Device], privileged: bool) -> Vec<LinuxDeviceCgroup> {
-    let mut rules = vec![everything(privileged)];
+    // More than a thread's own store of freed blocks takes.
+    let mut rules = Vec::with_capacity(32);
+    rules.push(everything(privileged));
     if !privileged {
         rules.extend(template::device_rules().iter().map(rule));
         // The original's daemon sends the template's rules along with the command.
@@ -44,6 +46,9 @@ pub(super) fn rules(asked: &[Device], privileged: bool) -> Vec<LinuxDeviceCgroup
 /// Whether the command's own rules ask for a restriction. One that gives every use of its devices is
 /// kept also where nothing is enforced; one that gives a part is not.
 pub(super) fn restricts(asked: &[Device]) -> bool {
+    if asked.is_empty() {
+        return false;
+    }
     let template = template::device_rules();
     let partly = |rule: &&Device| {
         ["r", "w", "m"]

@@ -5,10 +5,46 @@ use crate::{
 };
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Box as ConsoleSize, BoxBuilder, IOPriorityClass, LinuxIOPriority, LinuxIOPriorityBuilder,
-    LinuxIdMapping, LinuxIdMappingBuilder, LinuxThrottleDevice, LinuxThrottleDeviceBuilder,
-    LinuxWeightDevice, LinuxWeightDeviceBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
+    self, Box as ConsoleSize, BoxBuilder, IOPriorityClass, Linux, LinuxIOPriority,
+    LinuxIOPriorityBuilder, LinuxIdMapping, LinuxIdMappingBuilder, LinuxThrottleDevice,
+    LinuxThrottleDeviceBuilder, LinuxWeightDevice, LinuxWeightDeviceBuilder, PosixRlimit,
+    PosixRlimitBuilder, PosixRlimitType,
 };
+use std::sync::LazyLock;
+
+/// OCI's default document is that of a whole container; this one has nothing in it.
+static DOCUMENT: LazyLock<runtime::Spec> = LazyLock::new(|| {
+    let mut document = runtime::Spec::default();
+    document
+        .set_root(None)
+        .set_mounts(None)
+        .set_process(None)
+        .set_hostname(None)
+        .set_annotations(None)
+        .set_linux(None);
+    document
+});
+
+/// Of the parts that every container of a command has, none.
+static LINUX: LazyLock<Linux> = LazyLock::new(|| {
+    let mut linux = Linux::default();
+    linux
+        .set_namespaces(None)
+        .set_resources(None)
+        .set_masked_paths(None)
+        .set_readonly_paths(None);
+    linux
+});
+
+/// A document without parts.
+pub(super) fn document() -> runtime::Spec {
+    DOCUMENT.clone()
+}
+
+/// A Linux part without what the template has.
+pub(super) fn linux() -> Linux {
+    LINUX.clone()
+}
 
 pub(super) fn id_mapping(range: &IdMap) -> Result<LinuxIdMapping> {
     let builder = LinuxIdMappingBuilder::default();

@@ -4,6 +4,7 @@ use super::{attributes, capabilities, environment, oci};
 use crate::{Command, LinuxCommand, LinuxResources, ProcessConfig, Profile, Result};
 use oci_spec::runtime::{self, Capabilities, PosixRlimit, PosixRlimitType, Process};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use PosixRlimitType as R;
 
@@ -95,13 +96,20 @@ pub(super) fn unless_empty(text: &str) -> Option<String> {
 
 /// OCI's default process has an environment, capabilities and limits; this one has nothing.
 fn blank() -> Process {
-    let mut process = Process::default();
-    process
-        .set_user(runtime::User::default())
-        .set_command_line(None)
-        .set_io_priority(None)
-        .set_scheduler(None);
-    process
+    static BLANK: LazyLock<Process> = LazyLock::new(|| {
+        let mut process = Process::default();
+        process
+            .set_user(runtime::User::default())
+            .set_args(None)
+            .set_env(None)
+            .set_capabilities(None)
+            .set_rlimits(None)
+            .set_command_line(None)
+            .set_io_priority(None)
+            .set_scheduler(None);
+        process
+    });
+    BLANK.clone()
 }
 
 /// OCI's names for the limits; what has none was refused before.

@@ -4,11 +4,11 @@ use super::mounts::{self, Mounts};
 use super::template::{Facts, Shm, TTY_GROUP};
 use super::{
     SeccompChoice, Spec, TemplateDefault, attributes, capabilities, devices, environment, idmap,
-    masks, namespaces, process, resources, user,
+    masks, namespaces, oci, process, resources, user,
 };
 use crate::mount::clean_path;
 use crate::{Command, Error, LinuxCommand, NamespaceMode, Profile, Result};
-use oci_spec::runtime::{self, Linux, LinuxIdMapping, LinuxNamespaceType};
+use oci_spec::runtime::{self, Linux, LinuxIdMapping, LinuxNamespace, LinuxNamespaceType};
 use std::path::PathBuf;
 
 /// The version of the runtime specification that the documents follow.
@@ -30,61 +30,81 @@ impl Spec {
     /// # Errors
     /// [`Error::WrongPlatform`] for another command, [`Error::InvalidCommand`] naming the field.
     pub fn from_command(command: &Command, driver: &str) -> Result<Self> {
+        Self::boxed_from_command(command, driver).map(|spec| *spec)
+    }
+
+    /// As [`Spec::from_command`], made on the heap: a thread that waits for a container keeps the
+    /// pages that its stack once took, as long as the container lives.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn boxed_from_command(command: &Command, driver: &str) -> Result<Box<Self>> {
         let linux = command.as_linux().ok_or_else(|| Error::WrongPlatform {
             driver: driver.to_owned(),
             found: command.platform.name().to_owned(),
         })?;
         check(command, linux)?;
-        let maps = idmap::translate(linux)?;
-        let mounts = mounts::translate(&command.mounts, facts(command, linux, &maps.1))?;
-        let (set, named) = capability_sets(command, linux)?;
-        let (namespaces, joins) = namespaces::translate(command, linux);
-
-        let mut root = runtime::Root::default();
-        root.set_path(command.rootfs.clone())
-            .set_readonly(Some(linux.readonly_rootfs));
-        let mut document = runtime::Spec::default();
-        document
-            .set_version(OCI_VERSION.to_owned())
-            .set_root(Some(root))
-            .set_process(Some(process::translate(command, linux, &set)?))
-            .set_hostname(environment::hostname(command, linux)?)
-            .set_domainname(process::unless_empty(&linux.domainname))
-            .set_annotations(None);
-        let mut part = linux_part(command, linux, &mounts, maps)?;
-        part.set_namespaces(Some(namespaces));
-        let shm_of = joins
-            .iter()
-            .find(|join| join.kind == LinuxNamespaceType::Ipc)
-            .filter(|_| !mounts.dev_is_callers() && !mounts.taken.contains("/dev/shm"))
-            .map(|join| join.container.clone());
-        let fill_dev = !mounts.dev_is_callers();
-        document.set_linux(Some(part)).set_mounts(Some(mounts.list));
-
-        let mut spec = Self::from_oci(&command.id, document);
-        spec.user = user::names(&command.process.user, &linux.group_add)?;
-        spec.joins = joins;
-        spec.init = linux.init;
-        spec.ephemeral = linux.ephemeral;
-        spec.defaults = defaults(command, linux);
-        spec.named_capabilities = named;
-        spec.fill_dev = fill_dev;
-        spec.host_devices = command.process.privileged && fill_dev;
-        spec.shm_of = shm_of;
-        spec.demands = mounts.demands;
-        spec.cgroup_parent.clone_from(&linux.cgroup_parent);
-        spec.seccomp = seccomp(command, linux);
-        spec.landlock.clone_from(&linux.landlock);
-        spec.user_namespace = linux.user_namespace;
-        spec.idmap_rootfs = linux.idmap_rootfs;
-        spec.cpus.clone_from(&linux.attributes.cpus);
-        spec.core_scheduling = linux.attributes.core_scheduling;
-        spec.securebits.clone_from(&linux.attributes.securebits);
+        let mut spec = blank(&command.id);
+        fill(&mut spec, command, linux)?;
         Ok(spec)
     }
 }
 
+// For the same reason these are functions that must not become one frame.
+
+#[inline(never)]
+fn blank(id: &str) -> Box<Spec> {
+    Box::new(Spec::from_oci(id, oci::document()))
+}
+
+#[inline(never)]
+fn fill(spec: &mut Spec, command: &Command, linux: &LinuxCommand) -> Result<()> {
+    let maps = idmap::translate(linux)?;
+    let mounts = mounts::translate(&command.mounts, facts(command, linux, &maps.1))?;
+    let (set, named) = capability_sets(command, linux)?;
+    let (namespaces, joins) = namespaces::translate(command, linux);
+
+    let mut root = runtime::Root::default();
+    root.set_path(command.rootfs.clone())
+        .set_readonly(Some(linux.readonly_rootfs));
+    fill_process(&mut spec.oci, command, linux, &set)?;
+    spec.oci
+        .set_version(OCI_VERSION.to_owned())
+        .set_root(Some(root))
+        .set_hostname(environment::hostname(command, linux)?)
+        .set_domainname(process::unless_empty(&linux.domainname))
+        .set_annotations(None);
+    fill_linux(&mut spec.oci, command, linux, &mounts, (maps, namespaces))?;
+    let shm_of = joins
+        .iter()
+        .find(|join| join.kind == LinuxNamespaceType::Ipc)
+        .filter(|_| !mounts.dev_is_callers() && !mounts.taken.contains("/dev/shm"))
+        .map(|join| join.container.clone());
+    let fill_dev = !mounts.dev_is_callers();
+    spec.oci.set_mounts(Some(mounts.list));
+    spec.user = user::names(&command.process.user, &linux.group_add)?;
+    spec.joins = joins;
+    spec.init = linux.init;
+    spec.ephemeral = linux.ephemeral;
+    spec.defaults = defaults(command, linux);
+    spec.named_capabilities = named;
+    spec.fill_dev = fill_dev;
+    spec.host_devices = command.process.privileged && fill_dev;
+    spec.shm_of = shm_of;
+    spec.demands = mounts.demands;
+    spec.cgroup_parent.clone_from(&linux.cgroup_parent);
+    spec.seccomp = seccomp(command, linux);
+    spec.landlock.clone_from(&linux.landlock);
+    spec.user_namespace = linux.user_namespace;
+    spec.idmap_rootfs = linux.idmap_rootfs;
+    spec.cpus.clone_from(&linux.attributes.cpus);
+    spec.core_scheduling = linux.attributes.core_scheduling;
+    spec.securebits.clone_from(&linux.attributes.securebits);
+    Ok(())
+}
+
 /// What can be said against a Linux command beyond [`Command::validate`] and the parts' rules.
+#[inline(never)]
 fn check(command: &Command, linux: &LinuxCommand) -> Result<()> {
     command.validate()?;
     if let Some((field, reason)) = command.foreign_field() {
@@ -126,19 +146,49 @@ fn capability_sets(
     Ok((set, named))
 }
 
+#[inline(never)]
+fn fill_process(
+    document: &mut runtime::Spec,
+    command: &Command,
+    linux: &LinuxCommand,
+    set: &runtime::Capabilities,
+) -> Result<()> {
+    document.set_process(Some(process::translate(command, linux, set)?));
+    Ok(())
+}
+
+type IdMaps = (Vec<LinuxIdMapping>, Vec<LinuxIdMapping>);
+
+#[inline(never)]
+fn fill_linux(
+    document: &mut runtime::Spec,
+    command: &Command,
+    linux: &LinuxCommand,
+    mounts: &Mounts,
+    (maps, namespaces): (IdMaps, Vec<LinuxNamespace>),
+) -> Result<()> {
+    // What goes deepest comes before what is large.
+    let nodes = devices::nodes(&linux.autocreated_devices, mounts.dev_is_callers())?;
+    let resources = Box::new(resources::translate(command, linux)?);
+    let mut part = linux_part(command, linux, mounts, maps);
+    part.set_namespaces(Some(namespaces))
+        .set_devices(Some(nodes))
+        .set_resources(Some(*resources));
+    document.set_linux(Some(part));
+    Ok(())
+}
+
+#[inline(never)]
 fn linux_part(
     command: &Command,
     linux: &LinuxCommand,
     mounts: &Mounts,
-    (uids, gids): (Vec<LinuxIdMapping>, Vec<LinuxIdMapping>),
-) -> Result<Linux> {
+    (uids, gids): IdMaps,
+) -> Linux {
     let privileged = command.process.privileged;
-    let nodes = devices::nodes(&linux.autocreated_devices, mounts.dev_is_callers())?;
-    let mut part = Linux::default();
+    let mut part = oci::linux();
     part.set_uid_mappings(Some(uids).filter(|map| !map.is_empty()))
         .set_gid_mappings(Some(gids).filter(|map| !map.is_empty()))
-        .set_devices(Some(nodes))
-        .set_resources(Some(resources::translate(command, linux)?))
         .set_cgroups_path(cgroups_path(&linux.cgroup_parent, &command.id))
         .set_rootfs_propagation(Some(mounts.root_propagation.to_owned()))
         .set_masked_paths(Some(masks::masked(privileged)))
@@ -156,7 +206,7 @@ fn linux_part(
         .set_sysctl(
             Some(linux.sysctl.clone().into_iter().collect()).filter(|_| !linux.sysctl.is_empty()),
         );
-    Ok(part)
+    part
 }
 
 /// `<parent>/<id>`, cleaned, so that `..` never leaves the hierarchy. A relative parent stays so.

@@ -7,7 +7,7 @@ use std::io;
 
 /// Writes `value` compactly with Go's escapes.
 pub(super) fn to_string(value: &impl Serialize) -> Result<String> {
-    let mut bytes = Vec::with_capacity(1024);
+    let mut bytes = Vec::with_capacity(2048);
     value
         .serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter))
         .map_err(|error| Error::invalid("command", error.to_string()))?;

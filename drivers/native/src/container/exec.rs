@@ -100,7 +100,7 @@ const ATTEMPTS: usize = 8;
 /// An exec under way.
 struct Exec<'a> {
     containers: &'a Containers,
-    facts: HostFacts,
+    facts: Arc<HostFacts>,
     filter: Option<Arc<Filter>>,
     record: &'a Record,
     entry: &'a Entry,

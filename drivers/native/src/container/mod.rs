@@ -35,13 +35,13 @@ mod watch;
 
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
-use crate::facts::HostFacts;
+use crate::facts::{HostFacts, Known};
 use crate::netpool::NetPool;
 use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use terminals::Terminals;
 
 /// The containers below one driver root.
@@ -53,7 +53,7 @@ pub(crate) struct Containers {
     device_programs: DevicePrograms,
     filters: Filters,
     /// Read by the first start: the other verbs need none.
-    facts: OnceLock<HostFacts>,
+    facts: OnceLock<Known>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
     networks: NetPool,
@@ -80,11 +80,8 @@ impl Containers {
     }
 
     /// The facts of the host, as a start needs them.
-    fn facts(&self) -> HostFacts {
-        match self.facts.get() {
-            Some(facts) => facts.refreshed(),
-            None => self.facts.get_or_init(HostFacts::read).clone(),
-        }
+    fn facts(&self) -> Arc<HostFacts> {
+        self.facts.get_or_init(Known::read).now()
     }
 
     /// The record of a container that lives.

@@ -58,18 +58,21 @@ impl Containers {
     }
 
     /// What can be known of a start before anything is made.
-    #[inline(never)]
-    fn prepare(&self, command: &Command) -> Result<Box<Start>> {
-        command.validate()?;
+    fn prepare(&self, command: &Command) -> Result<Start> {
+        let spec = Spec::boxed_from_command(command, NativeDriver::NAME)?;
         refuse_unsupported(command)?;
-        let spec = Spec::from_command(command, NativeDriver::NAME)?;
         let facts = self.facts();
-        let filter = self.filter(&spec.exec_defaults(), &facts)?;
-        Ok(Box::new(Start {
+        let filter = self.filter_of(&spec, &facts)?;
+        Ok(Start {
             spec,
             facts,
             filter,
-        }))
+        })
+    }
+
+    #[inline(never)]
+    fn filter_of(&self, spec: &Spec, facts: &HostFacts) -> Result<Option<Arc<Filter>>> {
+        self.filter(&spec.exec_defaults(), facts)
     }
 }
 
@@ -111,8 +114,8 @@ struct Run<'a> {
 /// once had on its stack stays in memory as long, so nothing large is passed by value, and the
 /// parts of a start are functions that the compiler must not put into one frame.
 struct Start {
-    spec: Spec,
-    facts: HostFacts,
+    spec: Box<Spec>,
+    facts: Arc<HostFacts>,
     filter: Option<Arc<Filter>>,
 }
 
@@ -127,7 +130,7 @@ struct Running {
 }
 
 impl Run<'_> {
-    fn whole(&self, start: Box<Start>, pipes: Pipes) -> Result<ExitStatus> {
+    fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let made = Made::begin((store, manager), &start.spec, &start.facts)?;
         let lived = self.live(start, &made, pipes);
@@ -136,7 +139,7 @@ impl Run<'_> {
     }
 
     /// From the plan to the end of the process and of its output.
-    fn live(&self, start: Box<Start>, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
+    fn live(&self, start: Start, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
         let Running {
             started,
             streams,

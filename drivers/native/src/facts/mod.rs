@@ -7,6 +7,7 @@
 mod confine;
 pub(crate) mod doctor;
 mod kernel;
+mod known;
 pub(crate) mod limits;
 mod read;
 mod rights;
@@ -16,6 +17,7 @@ mod subids;
 mod users;
 
 pub(crate) use kernel::{Calls, KernelVersion};
+pub(crate) use known::Known;
 pub(crate) use security::Security;
 pub(crate) use subids::{SubIds, SubRange};
 pub(crate) use users::{CapabilitySets, UserNamespaces};

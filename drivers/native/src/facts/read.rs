@@ -42,7 +42,7 @@ struct Constant {
 
 impl HostFacts {
     /// Reads the facts of this moment, for the opening of a driver and for `doctor`; it costs
-    /// 0.2 ms, most of it for the table of mounts. A start takes them [`HostFacts::refreshed`].
+    /// 0.2 ms, most of it for the table of mounts. Starts share those that are [`Known`](super::Known).
     ///
     /// They are those of the calling thread, whose namespaces and capabilities a container is
     /// launched from: a host may have unshared what the rest of its threads still share.
@@ -80,23 +80,6 @@ impl HostFacts {
             seccomp_notify: actions.split_whitespace().any(|name| name == "user_notif"),
             under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),
         }
-    }
-
-    /// The same facts with what the host program itself may have changed since: its user, its
-    /// capabilities and its cgroup; all of them when cgroups were unmounted meanwhile. A tenth of
-    /// the cost of [`HostFacts::read`].
-    pub(crate) fn refreshed(&self) -> Self {
-        if !self.cgroups.are_mounted() {
-            return Self::read();
-        }
-        let last = self.capabilities.last.to_string();
-        let mut facts = self.clone();
-        facts.euid = geteuid().as_raw();
-        facts.egid = getegid().as_raw();
-        facts.capabilities = CapabilitySets::parse(&record("/proc/thread-self/status"), &last);
-        facts.user_namespaces.outer = outer();
-        facts.cgroups.refresh(&record("/proc/thread-self/cgroup"));
-        facts
     }
 }
 
@@ -189,7 +172,7 @@ fn user_namespaces() -> UserNamespaces {
 /// another one may map every id too.
 const FIRST_USER_NAMESPACE: u64 = 0xeffffffd;
 
-fn outer() -> Option<IdMaps> {
+pub(super) fn outer() -> Option<IdMaps> {
     let (uids, all) = users::map(&text("/proc/thread-self/uid_map"));
     let first = || {
         std::fs::metadata("/proc/thread-self/ns/user")
@@ -251,7 +234,7 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
 }
 
 /// Of a file that the kernel makes as one record.
-fn record(path: &str) -> String {
+pub(super) fn record(path: &str) -> String {
     let read = File::open(path).map_err(at::errno);
     let read = read.and_then(|file| at::record_of(&file.into(), LONGEST));
     read.ok()
@@ -280,13 +263,6 @@ mod tests {
         assert!(facts.capabilities.last >= 40);
         assert_eq!(facts.euid, geteuid().as_raw());
         assert_eq!(facts.calls, HostFacts::read().calls);
-        assert_eq!(facts.refreshed(), facts);
-        // Cgroups that are no longer where they were: everything is read anew.
-        let mut moved = facts.clone();
-        for hierarchy in &mut moved.cgroups.list {
-            hierarchy.mount = PathBuf::from("/proc");
-        }
-        assert_eq!(moved.refreshed(), facts);
     }
 
     #[test]

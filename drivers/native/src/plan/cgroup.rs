@@ -8,6 +8,7 @@ use crate::wire::Op;
 use execdriver_core::Spec;
 use execdriver_core::spec::TemplateDefault;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
+use std::borrow::Cow;
 
 /// What to do in the container's cgroup.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,7 +73,7 @@ fn limits(
     unenforced: &mut Vec<String>,
 ) -> Result<(), PlanError> {
     let nothing = LinuxResources::default();
-    let mut asked = spec.limits().unwrap_or(&nothing).clone();
+    let mut asked = Cow::Borrowed(spec.limits().unwrap_or(&nothing));
     let have = match &host.cgroup.own {
         OwnCgroup::Made { available, .. } => available.clone(),
         OwnCgroup::None { reason } => Available {
@@ -84,7 +85,7 @@ fn limits(
     let mut default = LinuxResources::default();
     if spec.defaults.contains(&TemplateDefault::PidsLimit) {
         default.set_pids(*asked.pids());
-        asked.set_pids(None);
+        asked.to_mut().set_pids(None);
     }
     plan.limits = settings(&asked)?;
     match settings(&default) {
@@ -109,8 +110,10 @@ pub(super) fn enter(
 }
 
 fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
-    let rules = spec
-        .limits()
-        .and_then(|resources| resources.devices().as_ref());
-    rules.cloned().unwrap_or_default()
+    let limits = spec.limits();
+    let given = limits.and_then(|resources| resources.devices().as_deref());
+    // More than a thread's own store of freed blocks takes.
+    let mut rules = Vec::with_capacity(32);
+    rules.extend_from_slice(given.unwrap_or_default());
+    rules
 }

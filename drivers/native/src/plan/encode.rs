@@ -15,9 +15,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// An empty message.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Writer {
-            body: Vec::new(),
+            // Large enough for most, and too large for a thread's own store of freed blocks.
+            body: Vec::with_capacity(8 << 10),
             ops: 0,
         }
     }

@@ -351,6 +351,7 @@ fn shm_of(id: &str) -> FdSlot {
 /// The slot of a descriptor, which is wanted once.
 fn slot(fds: &mut Vec<FdSlot>, fd: FdSlot) -> Result<u16, PlanError> {
     let slot = u16::try_from(fds.len()).map_err(|_| too_large("linux.namespaces"))?;
+    fds.reserve(16);
     fds.push(fd);
     Ok(slot)
 }

@@ -38,6 +38,10 @@ pub(super) struct Steps(Vec<Step>);
 impl Steps {
     /// Appends a step.
     pub(super) fn push(&mut self, op: &Op<'_>, words: impl Into<String>) {
+        if self.0.capacity() == 0 {
+            // At once what most need, and too large for a thread's own store of freed blocks.
+            self.0.reserve(32);
+        }
         let mut encoded = Vec::new();
         op.encode(&mut encoded);
         self.0.push(Step {

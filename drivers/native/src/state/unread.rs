@@ -22,7 +22,10 @@ pub(crate) struct Unread<T> {
 impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// Writes the value down.
     pub(crate) fn of(value: &T) -> serde_json::Result<Self> {
-        let text = serde_json::value::to_raw_value(value)?;
+        // Large enough for most, and too large for a thread's own store of freed blocks.
+        let mut text = Vec::with_capacity(4 << 10);
+        serde_json::to_writer(&mut text, value)?;
+        let text = serde_json::from_slice(&text)?;
         let what = PhantomData;
         Ok(Self { text, what })
     }

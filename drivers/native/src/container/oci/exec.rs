@@ -111,7 +111,7 @@ impl Runtime {
 /// An exec under way.
 struct Execution<'a> {
     runtime: &'a Runtime,
-    facts: HostFacts,
+    facts: Arc<HostFacts>,
     entry: &'a Entry,
     record: &'a Record,
     container: &'a Arc<LiveProcess>,

@@ -1,0 +1,96 @@
+//! The facts as a driver keeps them: read once, and looked after by every start.
+
+use super::read::{outer, record};
+use super::{CapabilitySets, HostFacts};
+use nix::unistd::{getegid, geteuid};
+use std::sync::Arc;
+
+/// The facts of when they were first needed.
+#[derive(Debug)]
+pub(crate) struct Known {
+    facts: Arc<HostFacts>,
+    /// The text of `/proc/thread-self/cgroup` that they agree with.
+    own_cgroups: String,
+}
+
+impl Known {
+    /// Reads them.
+    pub(crate) fn read() -> Self {
+        let own_cgroups = own_cgroups();
+        let mut facts = HostFacts::read();
+        // It may have been moved in between: then the next start sees that they differ.
+        facts.cgroups.refresh(&own_cgroups);
+        Self {
+            facts: Arc::new(facts),
+            own_cgroups,
+        }
+    }
+
+    /// The same facts with what the host program itself may have changed since: its user, its
+    /// capabilities and its cgroup; all of them when cgroups were unmounted meanwhile. A tenth of
+    /// the cost of [`HostFacts::read`]. Mostly nothing has changed, and all starts share them.
+    pub(crate) fn now(&self) -> Arc<HostFacts> {
+        if !self.facts.cgroups.are_mounted() {
+            return Arc::new(HostFacts::read());
+        }
+        let (euid, egid) = (geteuid().as_raw(), getegid().as_raw());
+        let last = self.facts.capabilities.last.to_string();
+        let capabilities = CapabilitySets::parse(&record("/proc/thread-self/status"), &last);
+        let outer = outer();
+        let own_cgroups = own_cgroups();
+        let known = &self.facts;
+        if (euid, egid) == (known.euid, known.egid)
+            && capabilities == known.capabilities
+            && outer == known.user_namespaces.outer
+            && own_cgroups == self.own_cgroups
+        {
+            return Arc::clone(known);
+        }
+        let mut facts = HostFacts::clone(known);
+        facts.euid = euid;
+        facts.egid = egid;
+        facts.capabilities = capabilities;
+        facts.user_namespaces.outer = outer;
+        facts.cgroups.refresh(&own_cgroups);
+        Arc::new(facts)
+    }
+}
+
+fn own_cgroups() -> String {
+    record("/proc/thread-self/cgroup")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn starts_share_the_facts_until_one_changes() {
+        let known = Known::read();
+        assert_eq!(*known.facts, HostFacts::read());
+        assert!(Arc::ptr_eq(&known.now(), &known.facts));
+        let mut other = HostFacts::clone(&known.facts);
+        other.euid = 1;
+        other.cgroups.refresh("");
+        let other = Known {
+            facts: Arc::new(other),
+            own_cgroups: String::new(),
+        };
+        assert_eq!(other.now(), known.facts);
+    }
+
+    #[test]
+    fn cgroups_that_are_no_longer_where_they_were_are_looked_for_anew() {
+        let known = Known::read();
+        let mut moved = HostFacts::clone(&known.facts);
+        for hierarchy in &mut moved.cgroups.list {
+            hierarchy.mount = PathBuf::from("/proc");
+        }
+        let moved = Known {
+            facts: Arc::new(moved),
+            own_cgroups: known.own_cgroups.clone(),
+        };
+        assert_eq!(moved.now(), known.facts);
+    }
+}
