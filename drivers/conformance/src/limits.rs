@@ -11,8 +11,10 @@ const MIB: i64 = 1 << 20;
 
 /// Limits for the platform of the subject's commands.
 fn resources(subject: &dyn Subject, change: impl FnOnce(&mut Resources)) -> Resources {
-    let mut resources = Resources::default();
-    resources.linux = is_linux(subject).then(LinuxResources::default);
+    let mut resources = Resources {
+        linux: is_linux(subject).then(LinuxResources::default),
+        ..Resources::default()
+    };
     change(&mut resources);
     resources
 }

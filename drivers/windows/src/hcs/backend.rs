@@ -87,6 +87,48 @@ impl HcsBackend {
     }
 }
 
+fn controls(hyperv: bool) -> Vec<Control> {
+    let operations = [
+        "run",
+        "exec",
+        "kill",
+        "resize",
+        "pids",
+        "terminate",
+        "clean",
+        "stats",
+        "update",
+        "hooks",
+    ];
+    let isolation = [
+        "files",
+        "network",
+        "registry",
+        "processes",
+        "nothing outlives the container or its host",
+    ];
+    let enforced = |group| move |name: &str| Control::enforced(group, name);
+    let mut controls: Vec<Control> = operations.map(enforced("operations")).into();
+    controls.extend(["pause", "unpause"].map(|name| match hyperv {
+        true => Control::enforced("operations", name),
+        false => Control::unavailable(
+            "operations",
+            name,
+            "the compute service pauses virtual machines alone",
+            "run with isolation=hyperv",
+        ),
+    }));
+    controls.push(Control::unavailable(
+        "hooks",
+        "pid before the start",
+        "the compute service makes no process that does not run yet",
+        "use the Start hook for what needs the pid",
+    ));
+    controls.extend(["limits of memory", "shares of processors"].map(enforced("cgroups")));
+    controls.extend(isolation.map(enforced("isolation")));
+    controls
+}
+
 fn object(id: &str) -> String {
     format!("container {id:?}")
 }
@@ -97,21 +139,7 @@ impl Backend for HcsBackend {
     }
 
     fn controls(&self) -> Vec<Control> {
-        let mut controls: Vec<Control> = ["exec", "kill", "resize", "pids", "stats", "update"]
-            .map(|name| Control::enforced("operations", name))
-            .into();
-        let freezes = self.settings.isolation == Isolation::HyperV;
-        controls.extend(["pause", "unpause"].map(|name| match freezes {
-            true => Control::enforced("operations", name),
-            false => Control::unavailable(
-                "operations",
-                name,
-                "the compute service pauses virtual machines alone",
-                "run with isolation=hyperv",
-            ),
-        }));
-        controls.push(Control::enforced("cgroups", "limits of memory"));
-        controls
+        controls(self.settings.isolation == Isolation::HyperV)
     }
 
     fn machine_memory(&self) -> u64 {

@@ -1,7 +1,16 @@
 //! What the tests of the Windows driver share: its roots, and the multi-tool that containers run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 #![allow(dead_code, reason = "not every test program uses all of it")]
 
-use execdriver_core::{Command, Driver, Options, ProcessConfig};
+pub(crate) mod hcs;
+
+use execdriver_conformance::Act;
+use execdriver_core::{Command, Driver, Options, ProcessConfig, Signal};
 use execdriver_windows::WindowsDriver;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,5 +50,36 @@ pub(crate) fn payload_path() -> PathBuf {
         own.parent().unwrap().parent().unwrap().join("payload.exe")
     });
     assert!(path.is_file(), "{path:?}: cargo build -p payload first");
+    path
+}
+
+/// A process that does what the suite asks for; `folder` is for a file that it may need.
+pub(crate) fn act(folder: &Path, act: &Act) -> ProcessConfig {
+    let code;
+    let arguments = match act {
+        Act::Exit(number) => {
+            code = number.to_string();
+            vec!["exit", &code]
+        }
+        Act::Die(signal) => {
+            // Windows has no signals: a process that the driver, or anybody in its way, ended has this code.
+            assert_eq!(*signal, Signal::KILL);
+            vec!["exit", "137"]
+        }
+        Act::Print { stdout, stderr } => vec!["print", stdout, stderr],
+        Act::Cat => vec!["cat"],
+        Act::Sleep => vec!["sleep"],
+        Act::SleepIgnoringTerm => vec!["sleep-ignoring"],
+        Act::Missing => return ProcessConfig::new("C:\\no\\such\\program.exe"),
+        Act::NotExecutable => return ProcessConfig::new(text_file(folder).to_str().unwrap()),
+        _ => unreachable!("the suite knows no more"),
+    };
+    payload(&arguments)
+}
+
+/// A file that is no program.
+fn text_file(folder: &Path) -> PathBuf {
+    let path = folder.join("text.exe");
+    std::fs::write(&path, "no program").unwrap();
     path
 }
