@@ -155,6 +155,18 @@ impl Locked {
         self.replace(STATE, record)
     }
 
+    /// Writes the record of a new container.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when there is one.
+    pub(super) fn write_first(&self, record: &Record) -> Result<(), StateError> {
+        match at::stat(self.lock.as_fd(), OsStr::new(STATE)) {
+            Err(Errno::ENOENT) => self.write(record),
+            Err(errno) => Err(StateError::io("find", self.path().join(STATE))(errno)),
+            Ok(_) => Err(StateError::AlreadyExists { path: self.path() }),
+        }
+    }
+
     /// Reads the record, changes it and replaces it: what others wrote meanwhile is kept.
     pub(crate) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record, StateError> {
         let mut record = self.read()?;

@@ -50,12 +50,14 @@ impl Store {
             }
             let made = self.entry(id).and_then(|entry| {
                 let locked = entry.lock(LOCK_PATIENCE)?;
-                locked.write(record)?;
+                // After a `clean` of ours this may be the directory of another start, which was faster.
+                locked.write_first(record)?;
                 Ok((entry, locked))
             });
             match made {
                 // A `clean` took the lock before us, and the directory for what a crash left.
                 Err(StateError::NotFound { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(error @ StateError::AlreadyExists { .. }) => return Err(error),
                 Err(error) => {
                     // Fails on a directory that somebody has put something into meanwhile: theirs.
                     let _ = at::remove_dir(root.as_fd(), id.as_ref());

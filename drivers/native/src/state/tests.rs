@@ -224,25 +224,52 @@ fn the_lock_excludes_threads_and_its_waiting_is_bounded() {
 }
 
 #[test]
+fn a_start_that_locks_the_directory_of_another_start_does_not_take_it() {
+    let tree = tree();
+    let (entry, locked) = tree.store.create(&starting("c1")).unwrap();
+    let error = locked.write_first(&starting("c1")).unwrap_err();
+    assert!(matches!(error, StateError::AlreadyExists { .. }), "{error}");
+    assert!(entry.read().is_ok());
+}
+
+#[test]
 fn a_start_is_not_kept_from_its_directory_by_those_who_clean_meanwhile() {
     let tree = tree();
     let done = std::sync::atomic::AtomicBool::new(false);
+    // One at a time has the id, whoever removes whose directory.
+    let holders = std::sync::atomic::AtomicU32::new(0);
+    let (tree, holders) = (&tree, &holders);
     std::thread::scope(|scope| {
         let cleaner = scope.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 tree.store.remove_unrecorded("c1").unwrap();
             }
         });
-        for _ in 0..500 {
-            let made = tree.store.create(&starting("c1"));
-            let removed = made.map(|(_, locked)| locked.remove().unwrap());
-            if let Err(error) = removed {
-                done.store(true, std::sync::atomic::Ordering::Relaxed);
-                panic!("{error}");
+        let start = move || {
+            for _ in 0..400 {
+                match tree.store.create(&starting("c1")) {
+                    Ok((entry, locked)) => {
+                        let before = holders.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(locked);
+                        std::thread::yield_now();
+                        holders.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        entry
+                            .lock(Duration::from_secs(10))
+                            .unwrap()
+                            .remove()
+                            .unwrap();
+                        assert_eq!(before, 0, "two have it");
+                    }
+                    Err(StateError::AlreadyExists { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
             }
-        }
+        };
+        let starters = [scope.spawn(start), scope.spawn(start), scope.spawn(start)];
+        let ended = starters.map(|starter| starter.join().is_ok());
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         cleaner.join().unwrap();
+        assert_eq!(ended, [true; 3]);
     });
 }
 
