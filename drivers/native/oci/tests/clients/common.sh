@@ -4,6 +4,8 @@ set -uo pipefail
 export HOME=$PLACE LANG=C.UTF-8
 unset XDG_RUNTIME_DIR
 PIDS=()
+# Some clients leave files where they were started.
+cd "$PLACE" || exit
 
 # step NAME COMMAND...: its output on one line and its exit code.
 step() {
