@@ -39,11 +39,11 @@ PIDS+=($!)
 step run run --rm "$PLACE/rootfs" r1 /bin/sh -c 'echo hello; exit 5'
 step missing eval 'run --rm "$PLACE/rootfs" r2 /nope 2>&1 | grep -o "no such file or directory"'
 step terminal tty ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" run --rm --tty \
-    --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME" --rootfs "$PLACE/rootfs" r3 /bin/sh -c 'test -t 0 && echo terminal; exit 3'
+    --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME" --rootfs "$PLACE/rootfs" r3 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 3'
 quiet detach run --detach "$PLACE/rootfs" d1 /bin/sleep 300
 step running status d1
 step exec c task exec --exec-id e1 d1 /bin/sh -c 'echo inside; exit 4'
-step exec-terminal tty ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" task exec --tty --exec-id e2 d1 /bin/sh -c 'test -t 0 && echo terminal; exit 6'
+step exec-terminal tty ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" task exec --tty --exec-id e2 d1 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 6'
 step processes eval 'c task ps d1 | wc -l'
 step metrics eval 'c task metrics d1 | grep -c -E "^(memory.usage_in_bytes|pids.current)"'
 quiet pause c task pause d1
