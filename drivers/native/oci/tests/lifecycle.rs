@@ -371,3 +371,38 @@ fn descriptors_are_handed_over_in_their_order() {
         .collect();
     assert_eq!(numbers, ["0", "1", "2", "3"], "{said:?}");
 }
+
+#[test]
+fn an_exec_can_be_put_into_a_cgroup_that_the_container_has_below_its_own() {
+    if skip_unless(&[Need::Root, Need::CgroupV1("pids")]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    bundle.edit(|config| {
+        let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|one| one["type"] != "cgroup");
+    });
+    bundle.run_detached();
+    let own = format!("/sys/fs/cgroup/pids/execdriver/{}", bundle.id);
+    fs::create_dir(format!("{own}/below")).unwrap();
+    let args = [
+        "exec",
+        "--cgroup",
+        "pids:/below",
+        &bundle.id,
+        "/bin/cat",
+        "/proc/self/cgroup",
+    ];
+    let said = bundle.done(&args);
+    let line = |name: &str| said.lines().find(|line| line.contains(name)).unwrap();
+    assert!(
+        line(":pids:").ends_with(&format!("{}/below", bundle.id)),
+        "{said}"
+    );
+    assert!(line(":freezer:").ends_with(&bundle.id), "{said}");
+    for wrong in ["pids:/none", "../..", "nothing:/below"] {
+        let said = bundle.say(&["exec", "--cgroup", wrong, &bundle.id, "/bin/true"]);
+        assert_eq!(said.code(), 255);
+        assert!(said.stderr.contains("--cgroup"), "{said:?}");
+    }
+}

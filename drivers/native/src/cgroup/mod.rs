@@ -22,6 +22,7 @@ mod freeze;
 mod kill;
 pub(crate) mod limits;
 mod manager;
+mod named;
 mod oom;
 mod path;
 pub(crate) mod pidns;

@@ -64,6 +64,9 @@ pub(super) struct Args {
     /// Descriptors from 3 on that the program gets, beside those that LISTEN_FDS names.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     preserve_fds: u16,
+    /// A cgroup below the container's for it, PATH or CONTROLLER[,CONTROLLER]:PATH; may be given again.
+    #[arg(long, value_name = "CGROUP")]
+    cgroup: Vec<String>,
     /// In a paused container, wait until it goes on.
     #[arg(long)]
     ignore_paused: bool,
@@ -96,6 +99,7 @@ fn start(global: &Global, args: &Args) -> Answer {
     };
     let preserved = preserved::take(args.preserve_fds, &mut process)?;
     let mut exec = Exec::new(&args.id, process);
+    exec.cgroups.clone_from(&args.cgroup);
     exec.ignore_paused = args.ignore_paused;
     exec.preserved = preserved;
     let mut launched = runtime.exec(exec)?;

@@ -2,7 +2,7 @@
 
 use super::create::pipes_among;
 use super::{Launched, OciError, OciResult, Runtime, Status, listener, lock, state};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CgroupError};
 use crate::container::descriptors::{Slots, first_process};
 use crate::container::mapped::IdNamespaces;
 use crate::container::{error, host, traced, unless_ended};
@@ -37,6 +37,8 @@ pub struct Exec<'a> {
     pub ignore_paused: bool,
     /// What the program gets as descriptors 3 and so on.
     pub preserved: Vec<OwnedFd>,
+    /// A cgroup below the container's, `path` or `controller,controller:path`; each narrows the one before.
+    pub cgroups: Vec<String>,
 }
 
 impl<'a> Exec<'a> {
@@ -47,6 +49,7 @@ impl<'a> Exec<'a> {
             process,
             ignore_paused: false,
             preserved: Vec::new(),
+            cgroups: Vec::new(),
         }
     }
 }
@@ -88,6 +91,7 @@ impl Runtime {
         let defaults = entry.part(defaults).map_err(Error::from)?;
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
+        let below = below(cgroup.as_ref(), &exec.cgroups)?;
         let spec = defaults.exec_process(exec.process);
         traced::note_exec(&entry, &record, &spec.process)?;
         let execution = Execution {
@@ -97,6 +101,7 @@ impl Runtime {
             record: &record,
             container: &container,
             cgroup: cgroup.as_ref(),
+            below: below.as_ref(),
             preserved: &exec.preserved,
         };
         let (started, warnings) = execution.start(&spec, &defaults)?;
@@ -116,6 +121,8 @@ struct Execution<'a> {
     record: &'a Record,
     container: &'a Arc<LiveProcess>,
     cgroup: Option<&'a Cgroup>,
+    /// Where the process belongs, if that is below the container's.
+    below: Option<&'a Cgroup>,
     preserved: &'a [OwnedFd],
 }
 
@@ -133,7 +140,8 @@ impl Execution<'_> {
             may_trace: traced::is_traced(self.record),
         };
         let entries = self
-            .cgroup
+            .below
+            .or(self.cgroup)
             .map_or_else(|| Ok(Vec::new()), Cgroup::entry_files);
         let entries = entries.map_err(|error| unless_ended(self.record, error.into()))?;
         let input = RunInput {
@@ -187,6 +195,7 @@ impl Execution<'_> {
         let joined = self
             .cgroup
             .and_then(|all| all.unified_dir_of(self.container.pid(), &self.facts.cgroups));
+        let below = self.below.and_then(Cgroup::unified_dir);
         // A pause waits for this lock: what is born into a frozen cgroup never runs, and its parent waits for it.
         let mut locked = Some(lock(self.entry).map_err(refused)?);
         if self.cgroup.is_some_and(Cgroup::is_frozen) {
@@ -204,7 +213,7 @@ impl Execution<'_> {
             listener: Some(&mut listener),
             go_ahead: false,
             namespaces: plan.clone_flags,
-            cgroup: joined.as_ref().map(AsFd::as_fd),
+            cgroup: below.or(joined.as_ref().map(AsFd::as_fd)),
             message: &message,
             fds,
             describe: &|index| plan.describe(index),
@@ -220,6 +229,32 @@ impl Execution<'_> {
             limits: Limits::default(),
         })
         .map_err(Launching::Failed)
+    }
+}
+
+/// The cgroup that the caller names.
+fn below(cgroup: Option<&Cgroup>, asked: &[String]) -> OciResult<Option<Cgroup>> {
+    let mut found: Option<Cgroup> = None;
+    for text in asked {
+        let (controllers, path) = text.split_once(':').unwrap_or(("", text));
+        let controllers: Vec<&str> = controllers
+            .split(',')
+            .filter(|one| !one.is_empty())
+            .collect();
+        let Some(from) = found.as_ref().or(cgroup) else {
+            let reason = "the container has no cgroup";
+            return Err(Error::invalid("--cgroup", reason).into());
+        };
+        let named = from.named_below(&controllers, path);
+        found = Some(named.map_err(|error| Error::invalid("--cgroup", told(&error)))?);
+    }
+    Ok(found)
+}
+
+fn told(error: &CgroupError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
