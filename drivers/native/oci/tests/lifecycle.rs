@@ -406,3 +406,41 @@ fn an_exec_can_be_put_into_a_cgroup_that_the_container_has_below_its_own() {
         assert!(said.stderr.contains("--cgroup"), "{said:?}");
     }
 }
+
+#[test]
+fn the_programs_word_that_it_is_ready_is_handed_on_to_whoever_waits_for_ours() {
+    use std::os::unix::net::UnixDatagram;
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let host = bundle.dir().join("host.sock");
+    let waits = UnixDatagram::bind(&host).unwrap();
+    waits
+        .set_read_timeout(Some(std::time::Duration::from_secs(30)))
+        .unwrap();
+    let call = |args: &[&str]| {
+        let mut command = bundle.command(args);
+        command.env("NOTIFY_SOCKET", &host);
+        command
+    };
+    assert_eq!(bundle.say_with(call(&["create", &bundle.id])).code(), 0);
+    let mut start = call(&["start", &bundle.id]).spawn().unwrap();
+    let inside = bundle.state_dir().join("notify/notify.sock");
+    eventually("a socket for the program", || inside.exists());
+    bundle.await_status("running");
+    let env = bundle.done(&["exec", &bundle.id, "/bin/stat", "/run/notify/notify.sock"]);
+    assert!(!env.is_empty());
+    let program = UnixDatagram::unbound().unwrap();
+    program.send_to(b"STATUS=half way", &inside).unwrap();
+    assert!(start.try_wait().unwrap().is_none());
+    program.send_to(b"READY=1\nSTATUS=done", &inside).unwrap();
+    let mut buffer = [0; 100];
+    let got = waits.recv(&mut buffer).unwrap();
+    let pid = bundle.state()["pid"].to_string();
+    assert_eq!(
+        std::str::from_utf8(&buffer[..got]).unwrap(),
+        format!("READY=1\nMAINPID={pid}\n")
+    );
+    assert!(start.wait().unwrap().success());
+}

@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 
 const STATE: &str = "state.json";
 const START: &str = "start.sock";
+/// A directory of the state directory.
+pub(crate) const NOTIFY: &str = "notify";
+/// The name of the socket in it.
+pub(crate) const NOTIFY_SOCKET: &str = "notify.sock";
 const EXEC_PREFIX: &str = "exec-";
 const SUFFIX: &str = ".json";
 
@@ -75,6 +79,23 @@ impl Entry {
     pub(crate) fn start_address(&self) -> nix::Result<UnixAddr> {
         let dir = self.dir.as_raw_fd();
         UnixAddr::new(format!("/proc/self/fd/{dir}/{START}").as_str())
+    }
+
+    /// Makes the directory that the container sees, in which its word that it is ready arrives.
+    pub(crate) fn make_notify_dir(&self) -> nix::Result<()> {
+        at::make_dir(self.dir.as_fd(), OsStr::new(NOTIFY), 0o755)
+    }
+
+    /// The address of the socket in it, anew; `None` when the container has no such directory.
+    pub(crate) fn notify_address(&self) -> nix::Result<Option<PathBuf>> {
+        let notify = match at::open_dir(self.dir.as_fd(), OsStr::new(NOTIFY)) {
+            Err(Errno::ENOENT) => return Ok(None),
+            opened => opened?,
+        };
+        dir::remove_if_there(notify.as_fd(), OsStr::new(NOTIFY_SOCKET))?;
+        let dir = self.dir.as_raw_fd();
+        let path = format!("/proc/self/fd/{dir}/{NOTIFY}/{NOTIFY_SOCKET}");
+        Ok(Some(PathBuf::from(path)))
     }
 
     /// Nobody starts it any more. What cannot be removed now goes with the directory.

@@ -19,7 +19,7 @@ mod terminal;
 mod tests;
 mod unread;
 
-pub(crate) use entry::{Entry, Locked};
+pub(crate) use entry::{Entry, Locked, NOTIFY, NOTIFY_SOCKET};
 pub(crate) use error::StateError;
 pub(crate) use process::{Liveness, ProcessId};
 pub(crate) use record::{

@@ -76,6 +76,11 @@ impl Store {
         checked(id).map(drop)
     }
 
+    /// Where the directory of `id` is, or would be.
+    pub(crate) fn path(&self, id: &str) -> PathBuf {
+        self.root.join(id)
+    }
+
     /// Opens the directory of `id`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::console;
 use super::failure::Failure;
 use super::global::Global;
 use super::log;
+use super::notify;
 use super::pid_file;
 use super::preserved;
 use clap::Args;
@@ -67,6 +68,7 @@ impl Making {
         create.hold = hold;
         create.preserved = preserved;
         create.keep_keyring = self.no_new_keyring;
+        create.notify = notify::is_wanted();
         let launched = runtime.create(create)?;
         log::warnings(global, launched.warnings());
         let mut made = Made { runtime, launched };

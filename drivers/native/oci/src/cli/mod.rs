@@ -15,6 +15,7 @@ mod kill;
 mod list;
 mod log;
 mod making;
+mod notify;
 mod pause;
 mod pid_file;
 mod preserved;

@@ -2,6 +2,7 @@
 
 use super::failure::Answer;
 use super::global::Global;
+use super::notify;
 
 /// Arguments of `start`.
 #[derive(Debug, clap::Args)]
@@ -11,6 +12,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
-    global.open()?.start(&args.id)?;
+    let runtime = global.open()?;
+    let notices = notify::Notices::open(&runtime, &args.id)?;
+    runtime.start(&args.id)?;
+    if let Some(notices) = notices {
+        notices.hand_on();
+    }
     Ok(0)
 }

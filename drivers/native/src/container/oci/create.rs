@@ -1,6 +1,8 @@
 //! `create`: everything up to the program, which waits for `start`.
 
-use super::{Launched, OciError, OciResult, Runtime, document, hooks, listener, named, state};
+use super::{
+    Launched, OciError, OciResult, Runtime, document, hooks, listener, named, notify, state,
+};
 use crate::cgroup::{Cgroup, CgroupPath, Place};
 use crate::container::descriptors::{Held, Slots};
 use crate::container::made::Made;
@@ -38,6 +40,8 @@ pub struct Create<'a> {
     pub preserved: Vec<OwnedFd>,
     /// Leave the caller's session keyring to the program.
     pub keep_keyring: bool,
+    /// Give the program a socket for its word that it is ready (sd_notify(3)): [`Runtime::notices`].
+    pub notify: bool,
 }
 
 impl<'a> Create<'a> {
@@ -50,6 +54,7 @@ impl<'a> Create<'a> {
             hold: true,
             preserved: Vec::new(),
             keep_keyring: false,
+            notify: false,
         }
     }
 }
@@ -65,6 +70,11 @@ impl Runtime {
         let (hold, keep_keyring) = (create.hold, create.keep_keyring);
         let mut create = create;
         let preserved = std::mem::take(&mut create.preserved);
+        let notify = create.notify;
+        if notify {
+            let state = self.containers.store.path(create.id);
+            notify::announce(&mut create.document, &state);
+        }
         let bundle = BundleRecord::of(&create);
         let spec = document::specification(create)?;
         let place = self.place(&spec, &facts)?;
@@ -75,6 +85,11 @@ impl Runtime {
             Error::AlreadyExists { id } => OciError::Exists { id },
             other => other.into(),
         })?;
+        if notify {
+            let step = "make the directory of the socket for notices";
+            let dir = made.entry().make_notify_dir();
+            dir.map_err(error::setup(step))?;
+        }
         let creation = Creation {
             runtime: self,
             spec: &spec,

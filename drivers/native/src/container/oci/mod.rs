@@ -18,6 +18,7 @@ mod hooks;
 mod launched;
 mod limits;
 mod listener;
+mod notify;
 mod signal;
 mod start;
 mod state;
