@@ -1,5 +1,11 @@
 //! The hooks of config.md and the lifecycle of runtime.md, through the program.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects"
+)]
 
 mod spec;
 #[path = "../../../../tests/support/mod.rs"]

@@ -328,9 +328,8 @@ mod tests {
 
     #[test]
     fn options_that_would_be_ignored_are_refused() {
-        for word in ["copy-symlink"] {
-            let error = MountOptions::parse("mounts", &[word.to_owned()]).unwrap_err();
-            assert!(error.to_string().contains(word), "{error}");
-        }
+        let word = "copy-symlink";
+        let error = MountOptions::parse("mounts", &[word.to_owned()]).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
     }
 }

@@ -1,5 +1,11 @@
 //! Bundles for the tests of the runtime specification, and the program that is tested.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects"
+)]
 
 use crate::support::{Rootfs, unique_id};
 use serde_json::{Value, json};
