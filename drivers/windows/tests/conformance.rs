@@ -8,6 +8,7 @@ use execdriver_core::{Command, Driver, ProcessConfig};
 use std::sync::{Arc, LazyLock};
 
 /// One root for the whole program, opened anew by every handle.
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 static ROOT: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 struct Job;

@@ -14,8 +14,8 @@ use execdriver_core::{
     RunOptions, Signal, Stdio, Target, WindowSize,
 };
 use execdriver_windows::WindowsDriver;
-use std::time::{Duration, Instant};
-use support::hcs::{Folders, TIMEOUT, Trouble, eventually, while_running};
+use std::time::Duration;
+use support::hcs::{Folders, eventually, while_running};
 use support::payload;
 
 fn run(driver: &WindowsDriver, command: &execdriver_core::Command) -> (ExitStatus, String, String) {

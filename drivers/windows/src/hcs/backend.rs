@@ -87,48 +87,6 @@ impl HcsBackend {
     }
 }
 
-fn controls(hyperv: bool) -> Vec<Control> {
-    let operations = [
-        "run",
-        "exec",
-        "kill",
-        "resize",
-        "pids",
-        "terminate",
-        "clean",
-        "stats",
-        "update",
-        "hooks",
-    ];
-    let isolation = [
-        "files",
-        "network",
-        "registry",
-        "processes",
-        "nothing outlives the container or its host",
-    ];
-    let enforced = |group| move |name: &str| Control::enforced(group, name);
-    let mut controls: Vec<Control> = operations.map(enforced("operations")).into();
-    controls.extend(["pause", "unpause"].map(|name| match hyperv {
-        true => Control::enforced("operations", name),
-        false => Control::unavailable(
-            "operations",
-            name,
-            "the compute service pauses virtual machines alone",
-            "run with isolation=hyperv",
-        ),
-    }));
-    controls.push(Control::unavailable(
-        "hooks",
-        "pid before the start",
-        "the compute service makes no process that does not run yet",
-        "use the Start hook for what needs the pid",
-    ));
-    controls.extend(["limits of memory", "shares of processors"].map(enforced("cgroups")));
-    controls.extend(isolation.map(enforced("isolation")));
-    controls
-}
-
 fn object(id: &str) -> String {
     format!("container {id:?}")
 }
@@ -139,7 +97,7 @@ impl Backend for HcsBackend {
     }
 
     fn controls(&self) -> Vec<Control> {
-        controls(self.settings.isolation == Isolation::HyperV)
+        super::controls::controls(self.settings.isolation == Isolation::HyperV)
     }
 
     fn machine_memory(&self) -> u64 {
@@ -238,6 +196,16 @@ impl HcsSystem {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The counters are gone with the container, so they are read before its end.
+    fn keep_counters(&self) {
+        let query = document::properties("Statistics");
+        if let Ok(document) = self.system.last_properties(&query)
+            && let Ok(stats) = properties::statistics(&document, SystemTime::now().into())
+        {
+            *self.last() = Some(stats);
+        }
+    }
+
     fn ask(&self, kind: &str) -> Result<String, HcsError> {
         self.system.properties(&document::properties(kind))
     }
@@ -319,18 +287,15 @@ impl ComputeSystem for HcsSystem {
     }
 
     fn shutdown(&self, limit: Duration) -> Result<bool> {
+        self.keep_counters();
         Ok(self.system.shut_down(limit.min(self.system.host().bound))?)
     }
 
-    /// The counters are gone with the container, so they are read before.
     fn terminate(&self, code: u32) -> Result<()> {
-        if let Ok(document) = self
-            .system
-            .last_properties(&document::properties("Statistics"))
-            && let Ok(stats) = properties::statistics(&document, SystemTime::now().into())
-        {
-            *self.last() = Some(stats);
+        if self.system.board().has_ended() {
+            return Ok(());
         }
+        self.keep_counters();
         Ok(self.system.terminate(code)?)
     }
 

@@ -15,6 +15,7 @@ mod backend;
 pub(crate) mod board;
 mod bounded;
 mod code;
+mod controls;
 pub(crate) mod document;
 mod error;
 mod folders;

@@ -216,10 +216,11 @@ impl Process for HcsProcess {
     /// By handles of its own, as the service answers the calls of one handle one after another, and one that waits for
     /// the process would keep this one waiting.
     fn terminate(&self, code: u32) -> Result<()> {
-        if !self.board.has_ended() {
-            // Whoever came first has ended it.
-            let _ = self.killed.set(code);
+        if self.board.has_ended() {
+            return Ok(());
         }
+        // Whoever came first has ended it.
+        let _ = self.killed.set(code);
         let (id, pid, own) = (self.system.id().to_owned(), self.pid, self.handle);
         let asked = self
             .host()
@@ -242,7 +243,9 @@ impl Process for HcsProcess {
             });
         // What has ended cannot be accessed (5) any more.
         let ended = |error: &HcsError| {
-            error.is_gone() || error.meaning() == Some(Meaning::Win32(5)) && self.board.has_ended()
+            error.is_gone()
+                || error.meaning() == Some(Meaning::Win32(5))
+                    && matches!(self.exit_code(), Ok(Some(_)))
         };
         match asked {
             Err(error) if !ended(&error) => Err(error.into()),

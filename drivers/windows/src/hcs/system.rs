@@ -137,6 +137,9 @@ impl System {
     /// # Errors
     /// What the service said; `Timeout` when it is still there.
     pub(crate) fn terminate(&self, code: u32) -> Result<(), HcsError> {
+        if self.board.has_ended() {
+            return Ok(());
+        }
         // Whoever came first has ended it.
         let _ = self.killed.set(code);
         match self.begin(Operation::Terminate) {

@@ -1,6 +1,7 @@
 //! The back-end over a compute service in memory: its ways, and what it does when the service misbehaves.
 
 mod defects;
+mod traces;
 mod trouble;
 
 use super::memory::{Memory, Trouble};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 struct Bench {
     memory: Memory,
     backend: HcsBackend,
+    settings: HcsSettings,
     folders: TempDir,
 }
 
@@ -47,7 +49,8 @@ impl Bench {
             std::fs::create_dir_all(folders.path().join(folder)).unwrap();
         }
         Self {
-            backend: HcsBackend::new(Arc::new(memory.clone()), settings),
+            backend: HcsBackend::new(Arc::new(memory.clone()), settings.clone()),
+            settings,
             memory,
             folders,
         }

@@ -199,9 +199,17 @@ impl Service for Memory {
         reply(Code::OK)
     }
 
-    fn signal_process(&self, _process: Handle, options: &str) -> Reply<()> {
-        let (_state, trouble) = self.enter("HcsSignalProcess", options);
-        failure(trouble.as_ref()).unwrap_or_else(|| reply(Code::OK))
+    /// Every program ends of a console event.
+    fn signal_process(&self, process: Handle, options: &str) -> Reply<()> {
+        let (mut state, trouble) = self.enter("HcsSignalProcess", options);
+        if let Some(failed) = failure(trouble.as_ref()) {
+            return failed;
+        }
+        if let Some(found) = state.process(process) {
+            found.exit = Some(0xC000_013A);
+            found.notices.post(Kind::ProcessExited, Code::OK);
+        }
+        reply(Code::OK)
     }
 
     fn modify_process(&self, _process: Handle, settings: &str) -> Reply<()> {

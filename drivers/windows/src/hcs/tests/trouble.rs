@@ -52,7 +52,12 @@ fn calls_about_what_runs_time_out_too_and_the_container_can_still_be_terminated(
     ] {
         let bench = Bench::hasty(Memory::new());
         let system = bench.started();
-        let created = process(&system, &program("exit", "3")).unwrap();
+        // One that has ended is waited for, the others are of one that runs.
+        let name = match call {
+            "HcsGetProcessProperties" => "exit",
+            _ => "cmd",
+        };
+        let created = process(&system, &program(name, "3")).unwrap();
         let _ = bench.memory.clone().trouble(call, Trouble::Hangs);
         let asked = match call {
             "HcsCreateProcess" => process(&system, &program("cmd", "")).map(drop),
