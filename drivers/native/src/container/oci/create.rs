@@ -3,7 +3,7 @@
 use super::{
     Launched, OciError, OciResult, Runtime, document, hooks, listener, named, notify, state,
 };
-use crate::cgroup::{Cgroup, CgroupPath, Place};
+use crate::cgroup::Cgroup;
 use crate::container::descriptors::{Held, Slots};
 use crate::container::made::Made;
 use crate::container::mapped::IdNamespaces;
@@ -117,28 +117,6 @@ impl Runtime {
             terminal: started.terminal,
             warnings,
         })
-    }
-
-    /// Where the document wants its cgroup.
-    fn place(&self, spec: &Spec, facts: &HostFacts) -> Result<Place> {
-        let manager = self.containers.manager();
-        let linux = spec.oci.linux().as_ref();
-        let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
-        let path = path.map(Path::to_string_lossy).unwrap_or_default();
-        if path.contains(':') || path.is_empty() {
-            let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
-            return Ok(manager.place(&path, &spec.id, ordinary)?);
-        }
-        let (parent, leaf) = path
-            .trim_end_matches('/')
-            .rsplit_once('/')
-            .unwrap_or(("", &path));
-        let parent = if path.starts_with('/') && parent.is_empty() {
-            "/"
-        } else {
-            parent
-        };
-        Ok(Place::Directory(CgroupPath::new(parent, leaf)?))
     }
 }
 

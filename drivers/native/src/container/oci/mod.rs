@@ -19,6 +19,7 @@ mod launched;
 mod limits;
 mod listener;
 mod notify;
+mod place;
 mod signal;
 mod start;
 mod state;
