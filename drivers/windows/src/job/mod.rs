@@ -5,6 +5,8 @@ mod program;
 mod refuse;
 mod stats;
 mod system;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use refuse::check;
 

@@ -22,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) pid: u32,
     /// Threads.
     pub(crate) threads: u32,
+    /// Open handles.
+    pub(crate) handles: u32,
     /// When it was made, 100 ns since 1601.
     pub(crate) created: u64,
     /// 100 ns.
@@ -87,6 +89,7 @@ fn usage(one: &SYSTEM_PROCESS_INFORMATION) -> Usage {
     Usage {
         pid: u32::try_from(one.UniqueProcessId as usize).unwrap_or(0),
         threads: one.NumberOfThreads,
+        handles: one.HandleCount,
         created: time(24),
         user: time(32),
         kernel: time(40),
