@@ -127,6 +127,9 @@ stage_wine() {
     export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
     trap 'wineserver -k || true; rm -rf "$SCRATCH"' EXIT
     wine_prefix "$dir"
+    # One that stays between the programs; the one that made the prefix does not.
+    wineserver -k || true
+    wineserver -w
     wineserver -p120
     # Programs and libraries that tests look for beside themselves.
     cargo build --target "$WINDOWS" -p payload

@@ -123,7 +123,9 @@ impl LimitArgs {
             cpu_shares: self.cpu_shares.unwrap_or(0),
             blkio_weight: self.blkio_weight.unwrap_or(0),
             linux: Some(linux).filter(|linux| *linux != default),
+            windows: None,
         };
+        let resources = crate::platform::limits(resources)?;
         Ok(Some(resources).filter(|resources| *resources != Resources::default()))
     }
 

@@ -1,13 +1,60 @@
 //! A command in the flavour of the system that it is run on.
 
 use crate::failure::Failure;
-use execdriver::Command;
+use execdriver::{Command, Resources};
 
 /// The command as it is: the flags are those of Linux containers.
 #[cfg(not(windows))]
 #[allow(clippy::unnecessary_wraps, reason = "it can fail on Windows")]
 pub(crate) fn of_this_system(command: Command) -> Result<Command, Failure> {
     Ok(command)
+}
+
+/// Limits as they are.
+#[cfg(not(windows))]
+#[allow(clippy::unnecessary_wraps, reason = "it can fail on Windows")]
+pub(crate) fn limits(limits: Resources) -> Result<Resources, Failure> {
+    Ok(limits)
+}
+
+/// The same limits for Windows: `--cpus`, `--cpuset-cpus` and `--pids-limit` have counterparts.
+///
+/// # Errors
+/// A flag asks for what only Linux has.
+#[cfg(windows)]
+pub(crate) fn limits(limits: Resources) -> Result<Resources, Failure> {
+    use execdriver::{Error, LinuxResources, WindowsResources};
+
+    let linux = limits.linux.clone().unwrap_or_default();
+    let rest = LinuxResources {
+        cpu_quota: 0,
+        cpu_period: 0,
+        cpuset_cpus: String::new(),
+        pids_limit: 0,
+        ..linux.clone()
+    };
+    if rest != LinuxResources::default() {
+        let reason = "only memory, processors and the number of processes have limits on Windows";
+        return Err(Failure::not_run(Error::invalid("resources", reason)));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as i64);
+    let windows = WindowsResources {
+        cpu_maximum: match linux.cpu_quota {
+            0 => 0,
+            quota if quota < 0 => -1,
+            quota => {
+                let period = linux.cpu_period.max(1).saturating_mul(processors);
+                (quota.saturating_mul(10_000) / period).clamp(1, 10_000)
+            }
+        },
+        cpu_affinity: linux.cpuset_cpus,
+        processes: linux.pids_limit,
+    };
+    Ok(Resources {
+        linux: None,
+        windows: Some(windows).filter(|windows| *windows != WindowsResources::default()),
+        ..limits
+    })
 }
 
 /// The same container for Windows.

@@ -65,6 +65,7 @@ pub use pressure::{Percent, Pressure, PressureData};
 pub use process::ProcessConfig;
 pub use resources::{
     HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+    WindowsResources,
 };
 pub use signal::Signal;
 pub use spec::Spec;

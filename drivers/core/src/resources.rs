@@ -26,6 +26,27 @@ pub struct Resources {
     pub blkio_weight: u16,
     /// What only Linux knows. `None` on a Linux command means the default and is read back as it.
     pub linux: Option<LinuxResources>,
+    /// What only Windows knows. Not in the original; in the JSON unless default.
+    pub windows: Option<WindowsResources>,
+}
+
+/// Limits that only Windows has.
+///
+/// ```
+/// use execdriver_core::{Resources, WindowsResources};
+/// let windows = WindowsResources { cpu_maximum: 5_000, processes: 20, ..Default::default() };
+/// let half = Resources { windows: Some(windows), ..Resources::default() };
+/// assert!(half.validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct WindowsResources {
+    /// The most processor time, in ten-thousandths of all processors': 1 to 10000; -1: unlimited. Not together with a
+    /// weight (`cpu_shares`).
+    pub cpu_maximum: i64,
+    /// The processors, `0-2,4`: of the first 64.
+    pub cpu_affinity: String,
+    /// The most processes at once; -1: unlimited.
+    pub processes: i64,
 }
 
 /// Limits that only Linux has.

@@ -40,6 +40,11 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// `Unsupported`, `InvalidCommand`.
     fn check_limits(&self, limits: &Limits) -> Result<()>;
 
+    /// Whether it sets a cap of processor time, an affinity and a number of processes.
+    fn limits_as_jobs(&self) -> bool {
+        false
+    }
+
     /// Makes a container, with its limits in force and nothing in it. It ends with the last handle: with this process at
     /// the latest.
     ///

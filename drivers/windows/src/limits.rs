@@ -1,7 +1,7 @@
 //! Limits of a container as both back-ends set them, from the contract's `Resources`.
 
 use crate::NAME;
-use execdriver_core::{Error, Platform, Resources, Result, WindowsCommand};
+use execdriver_core::{Error, LinuxResources, Platform, Resources, Result, WindowsCommand};
 use serde::{Deserialize, Serialize};
 
 /// What to do with one limit.
@@ -21,8 +21,17 @@ pub(crate) enum Change<T> {
 pub(crate) struct Limits {
     /// Bytes.
     pub(crate) memory: Change<u64>,
-    /// Share of the processors: a weight against others', a part, or a number of them.
+    /// Share of the processors: a weight against others'.
     pub(crate) cpu: Change<Cpu>,
+    /// The most processor time, 1 to 10000 ten-thousandths of all processors'. It excludes a weight.
+    #[serde(default)]
+    pub(crate) cpu_maximum: Change<u16>,
+    /// The processors, a bit each.
+    #[serde(default)]
+    pub(crate) affinity: Change<u64>,
+    /// Processes at once.
+    #[serde(default)]
+    pub(crate) processes: Change<u32>,
 }
 
 /// The three ways to share processors exclude each other in HCS and in jobs alike.
@@ -45,22 +54,41 @@ impl Limits {
                 format!("{what}: Windows has none"),
             ))
         };
+        if resources
+            .linux
+            .as_ref()
+            .is_some_and(|linux| *linux != LinuxResources::default())
+        {
+            let reason = "it is for Linux alone, the limits are for Windows";
+            return Err(Error::invalid("resources.linux", reason));
+        }
         if resources.memory_reservation > 0 {
             return lacks("a memory reservation");
         }
         if resources.blkio_weight != 0 {
             return lacks("a weight of block I/O");
         }
+        let windows = resources.windows.clone().unwrap_or_default();
         Ok(Self {
-            memory: match resources.memory {
+            memory: change(resources.memory),
+            cpu_maximum: change(windows.cpu_maximum),
+            affinity: match mask(&windows.cpu_affinity) {
                 0 => Change::Keep,
-                bytes => u64::try_from(bytes).map_or(Change::Remove, Change::Set),
+                mask => Change::Set(mask),
             },
+            processes: change(windows.processes),
             cpu: match u16::try_from(resources.cpu_shares) {
                 Ok(0) | Err(_) => Change::Keep,
                 Ok(weight) => Change::Set(Cpu::Weight(weight)),
             },
         })
+    }
+
+    /// Whether it is about what only jobs limit.
+    pub(crate) fn wants_job(&self) -> bool {
+        self.cpu_maximum != Change::Keep
+            || self.affinity != Change::Keep
+            || self.processes != Change::Keep
     }
 
     /// Whether it changes anything.
@@ -76,11 +104,42 @@ impl Limits {
                 new => new,
             }
         }
-        Self {
+        let mut all = Self {
             memory: pick(self.memory, later.memory),
             cpu: pick(self.cpu, later.cpu),
+            cpu_maximum: pick(self.cpu_maximum, later.cpu_maximum),
+            affinity: pick(self.affinity, later.affinity),
+            processes: pick(self.processes, later.processes),
+        };
+        // The two exclude each other: the later one holds.
+        if matches!(later.cpu_maximum, Change::Set(_)) {
+            all.cpu = Change::Keep;
+        } else if matches!(later.cpu, Change::Set(_)) {
+            all.cpu_maximum = Change::Keep;
         }
+        all
     }
+}
+
+/// 0 keeps a limit, less takes it away.
+fn change<T: TryFrom<i64>>(asked: i64) -> Change<T> {
+    match asked {
+        0 => Change::Keep,
+        asked => T::try_from(asked).map_or(Change::Remove, Change::Set),
+    }
+}
+
+/// The bits of a list like `0-2,4`, which was judged before.
+fn mask(list: &str) -> u64 {
+    let number = |text: &str| text.parse::<u32>().ok();
+    let bits = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (Some(first), Some(last)) = (number(first), number(last)) else {
+            return 0;
+        };
+        (first..=last.min(63)).fold(0, |mask, bit| mask | 1_u64 << bit)
+    };
+    list.split(',').map(bits).fold(0, |all, bits| all | bits)
 }
 
 #[cfg(test)]
@@ -103,6 +162,24 @@ mod tests {
         assert_eq!(of(0, 10_000).cpu, Change::Set(Cpu::Weight(10_000)));
         assert_eq!(of(7, 0).then(of(0, 1)).memory, Change::Set(7));
         assert_eq!(of(7, 0).then(of(-1, 0)).memory, Change::Remove);
+    }
+
+    #[test]
+    fn lists_of_processors_are_bits_and_a_cap_and_a_weight_exclude_each_other() {
+        assert_eq!(mask("0-2,4"), 0b1_0111);
+        assert_eq!(mask("63"), 1 << 63);
+        assert_eq!(mask(""), 0);
+        let weight = Limits {
+            cpu: Change::Set(Cpu::Weight(7)),
+            ..Limits::default()
+        };
+        let cap = Limits {
+            cpu_maximum: Change::Set(5_000),
+            ..Limits::default()
+        };
+        assert_eq!(weight.then(cap), cap);
+        assert_eq!(cap.then(weight), weight);
+        assert!(cap.wants_job() && !weight.wants_job());
     }
 
     #[test]

@@ -68,6 +68,13 @@ impl Command {
     }
 
     fn windows_field(&self) -> Option<String> {
+        if self
+            .resources
+            .as_ref()
+            .is_some_and(|all| all.windows.is_some())
+        {
+            return Some("resources.windows".to_owned());
+        }
         let interface = self.network.as_ref()?.interface.as_ref();
         interface.map(|_| "network.interface".to_owned())
     }
@@ -165,6 +172,10 @@ impl Resources {
     }
 
     pub(crate) fn validate_for_linux(&self) -> Result<()> {
+        if self.windows.is_some() {
+            let reason = "it is for Windows alone, the limits are for Linux";
+            return Err(Error::invalid("resources.windows", reason));
+        }
         resources::check(self, resources::LINUX_CPU_SHARES)
     }
 }

@@ -1,6 +1,6 @@
 //! Limits.
 
-use crate::{Error, LinuxResources, Resources, Result, ThrottleDevice};
+use crate::{Error, LinuxResources, Resources, Result, ThrottleDevice, WindowsResources};
 
 /// The kernel's bounds of a cgroup's weight of processor time (`MIN_SHARES`, `MAX_SHARES`).
 pub(super) const LINUX_CPU_SHARES: (i64, i64) = (2, 262_144);
@@ -28,9 +28,42 @@ pub(super) fn check(resources: &Resources, shares: (i64, i64)) -> Result<()> {
         resources.blkio_weight.into(),
         BLKIO_WEIGHT,
     )?;
+    if let Some(windows) = &resources.windows {
+        check_windows(windows, resources.cpu_shares)?;
+    }
     match &resources.linux {
         Some(linux) => check_linux(linux, resources.memory),
         None => Ok(()),
+    }
+}
+
+fn check_windows(windows: &WindowsResources, weight: i64) -> Result<()> {
+    if windows.cpu_maximum != -1 {
+        unless_zero("resources.cpu_maximum", windows.cpu_maximum, (1, 10_000))?;
+    }
+    if windows.cpu_maximum > 0 && weight != 0 {
+        let reason = "it excludes cpu_shares, and both are given";
+        return Err(Error::invalid("resources.cpu_maximum", reason));
+    }
+    let processes = (-1, i64::from(u32::MAX));
+    in_range(
+        "resources.processes",
+        windows.processes,
+        processes.0,
+        processes.1,
+    )?;
+    let list = &windows.cpu_affinity;
+    cpuset("resources.cpu_affinity", list)?;
+    // A group of Windows has 64 processors at most.
+    let numbers = list
+        .split([',', '-'])
+        .filter_map(|text| text.parse::<u32>().ok());
+    match numbers.max() {
+        Some(64..) => {
+            let reason = format!("got {list:?}, expected processors 0 to 63");
+            Err(Error::invalid("resources.cpu_affinity", reason))
+        }
+        _ => Ok(()),
     }
 }
 

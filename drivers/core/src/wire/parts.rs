@@ -5,6 +5,7 @@ use super::path_text;
 use crate::{
     HugepageLimit, LinuxResources, Mount, MountIdMap, Network, NetworkInterface, ProcessConfig,
     Propagation, Resources, Result, Rlimit, ThrottleDevice, WeightDevice, WindowSize,
+    WindowsResources,
 };
 
 mirror! {
@@ -50,6 +51,9 @@ mirror! {
         Both memory_reservation: i64,
         Both cpu_shares: i64,
         Both blkio_weight: u16,
+        Windows cpu_maximum: i64,
+        Windows cpu_affinity: String,
+        Windows processes: i64,
         Linux blkio_weight_device: Objects<WeightDevice>,
         Linux blkio_throttle_read_bps_device: Objects<ThrottleDevice>,
         Linux blkio_throttle_write_bps_device: Objects<ThrottleDevice>,
@@ -166,7 +170,13 @@ impl ResourcesKeys {
             ..Self::default()
         };
         if !linux {
-            return common;
+            let windows = resources.windows.clone().unwrap_or_default();
+            return Self {
+                cpu_maximum: on(windows.cpu_maximum != 0, windows.cpu_maximum),
+                cpu_affinity: on(!windows.cpu_affinity.is_empty(), windows.cpu_affinity),
+                processes: on(windows.processes != 0, windows.processes),
+                ..common
+            };
         }
         let default = LinuxResources::default();
         let linux = resources.linux.as_ref().unwrap_or(&default);
@@ -201,8 +211,18 @@ impl ResourcesKeys {
             memory_reservation: self.memory_reservation.unwrap_or_default(),
             cpu_shares: self.cpu_shares.unwrap_or_default(),
             blkio_weight: self.blkio_weight.unwrap_or_default(),
+            windows: self.decode_windows(),
             linux: linux.then(|| self.decode_linux()),
         }
+    }
+
+    fn decode_windows(&self) -> Option<WindowsResources> {
+        let windows = WindowsResources {
+            cpu_maximum: self.cpu_maximum.unwrap_or_default(),
+            cpu_affinity: self.cpu_affinity.clone().unwrap_or_default(),
+            processes: self.processes.unwrap_or_default(),
+        };
+        (windows != WindowsResources::default()).then_some(windows)
     }
 
     fn decode_linux(self) -> LinuxResources {

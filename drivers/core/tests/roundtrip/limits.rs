@@ -3,18 +3,27 @@
 use super::text;
 use execdriver_core::{
     HugepageLimit, LinuxResources, Resources, Rlimit, ThrottleDevice, WeightDevice,
+    WindowsResources,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 pub(super) fn resources(linux: bool) -> impl Strategy<Value = Resources> {
     let common = (any::<i64>(), any::<i64>(), any::<i64>(), any::<u16>());
-    (common, linux_resources()).prop_map(move |(common, limits)| Resources {
+    let windows = (any::<i64>(), "[0-9,-]{0,5}", any::<i64>());
+    let windows = windows.prop_map(|(cpu_maximum, cpu_affinity, processes)| WindowsResources {
+        cpu_maximum,
+        cpu_affinity,
+        processes,
+    });
+    let all = (common, linux_resources(), windows);
+    all.prop_map(move |(common, limits, windows)| Resources {
         memory: common.0,
         memory_reservation: common.1,
         cpu_shares: common.2,
         blkio_weight: common.3,
         linux: linux.then_some(limits),
+        windows: (!linux && windows != WindowsResources::default()).then_some(windows),
     })
 }
 

@@ -264,15 +264,8 @@ impl Shared {
     }
 
     pub(super) fn update(&self, id: &str, resources: &Resources) -> Result<()> {
-        if resources.linux.is_some() {
-            resources.validate()?;
-        }
-        let common = Resources {
-            linux: None,
-            ..resources.clone()
-        };
-        let changes = Limits::of(&common)?;
-        self.backend.check_limits(&changes)?;
+        let changes = Limits::of(resources)?;
+        self.check_limits(&changes)?;
         let (entry, mut record, system) = self.running(id)?;
         if changes.is_empty() {
             return Ok(());

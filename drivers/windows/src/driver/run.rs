@@ -73,8 +73,17 @@ impl Shared {
             None => Limits::default(),
         };
         self.backend.check(command)?;
-        self.backend.check_limits(&limits)?;
+        self.check_limits(&limits)?;
         Ok(limits)
+    }
+
+    /// Refuses limits that the back-end does not have.
+    pub(super) fn check_limits(&self, limits: &Limits) -> Result<()> {
+        if limits.wants_job() && !self.backend.limits_as_jobs() {
+            let what = "a cap of processor time, an affinity or a number of processes (windows.backend=job has them)";
+            return Err(Error::unsupported(NAME, what));
+        }
+        self.backend.check_limits(limits)
     }
 
     fn record(&self, command: &Command, limits: Limits, run: u64) -> Record {

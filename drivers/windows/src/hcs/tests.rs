@@ -202,6 +202,7 @@ fn limits_are_changed_or_put_back() {
     let limits = |memory, weight| Limits {
         memory: Change::Set(memory),
         cpu: Change::Set(Cpu::Weight(weight)),
+        ..Limits::default()
     };
     let before = limits(300 << 20, 500);
     system.modify(&Limits::default(), &before).unwrap();

@@ -60,6 +60,10 @@ impl Backend for JobBackend {
         check(command)
     }
 
+    fn limits_as_jobs(&self) -> bool {
+        true
+    }
+
     fn check_limits(&self, _: &Limits) -> Result<()> {
         Ok(())
     }

@@ -73,7 +73,12 @@ pub(crate) fn controls() -> Vec<Control> {
     let operations = operations
         .iter()
         .map(|name| Control::enforced("operations", name));
-    let limits = ["limits of memory", "shares of processors"];
+    let limits = [
+        "limits of memory",
+        "shares of processors",
+        "caps of processor time",
+        "affinity",
+    ];
     let limits = limits.iter().map(|name| Control::enforced("cgroups", name));
     let lacks = |(name, reason): (&str, &str)| {
         let mend = "use windows.backend=hcs on a host with the containers feature";

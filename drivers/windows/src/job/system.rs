@@ -89,45 +89,52 @@ impl JobSystem {
                 return Err(Error::invalid("resources.memory", reason));
             }
         }
-        if changes.memory != Change::Keep {
-            self.limit_memory(&all)?;
+        if let Change::Set(limit) = changes.processes {
+            let active = self.processes()?.len();
+            if active > usize::try_from(limit).unwrap_or(usize::MAX) {
+                let reason = format!("got {limit}, and {active} processes run");
+                return Err(Error::invalid("resources.processes", reason));
+            }
         }
-        if changes.cpu != Change::Keep
+        self.limit_basic(&all)?;
+        if (changes.cpu != Change::Keep || changes.cpu_maximum != Change::Keep)
             && let Err(error) = self.limit_cpu(&all)
         {
             // What held before holds again; it held already, so the system takes it.
-            let _ = self.limit_memory(before);
+            let _ = self.limit_basic(before);
             return Err(error);
         }
         Ok(())
     }
 
-    fn limit_memory(&self, limits: &Limits) -> Result<()> {
-        let memory = match limits.memory {
-            Change::Set(bytes) => Some(bytes),
-            Change::Keep | Change::Remove => None,
-        };
+    /// The limits that a job has in one structure: all that hold are set each time.
+    fn limit_basic(&self, limits: &Limits) -> Result<()> {
+        fn set<T>(change: Change<T>) -> Option<T> {
+            match change {
+                Change::Set(value) => Some(value),
+                Change::Keep | Change::Remove => None,
+            }
+        }
         let basic = Basic {
-            memory,
-            ..Basic::default()
+            memory: set(limits.memory),
+            processes: set(limits.processes),
+            affinity: set(limits.affinity).and_then(|mask| usize::try_from(mask).ok()),
         };
         let set = self.job.limit(&basic);
-        set.map_err(|error| {
-            failed(
-                format!("limit the memory of job {}", self.name.object),
-                error,
-            )
-        })
+        set.map_err(|error| failed(format!("limit job {}", self.name.object), error))
     }
 
     fn limit_cpu(&self, limits: &Limits) -> Result<()> {
-        let rate = match limits.cpu {
+        let rate = match (limits.cpu_maximum, limits.cpu) {
+            (Change::Set(cap), _) => Rate::Cap(cap.into()),
             // Ten thousand weights of the contract on the nine of a job.
-            Change::Set(Cpu::Weight(weight)) => Rate::Weight(1 + 8 * u32::from(weight) / 10_000),
-            Change::Keep | Change::Remove => Rate::Free,
+            (_, Change::Set(Cpu::Weight(weight))) => {
+                Rate::Weight(1 + 8 * u32::from(weight) / 10_000)
+            }
+            _ => Rate::Free,
         };
         self.job.rate(rate).map_err(|error| {
-            let what = format!("resources.cpu_shares on this host: {error}");
+            let what = format!("shares of processor time on this host: {error}");
             Error::unsupported(NAME, what)
         })
     }
