@@ -1,5 +1,6 @@
 //! The job back-end keeps the contract.
 #![cfg(windows)]
+#![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 
 mod support;
 

@@ -5,7 +5,7 @@
 use super::{Spec, devices, template};
 use crate::mount::clean_path;
 use oci_spec::runtime::{self, LinuxDeviceCgroup, Mount};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Spec {
     /// A container from the document of the bundle at `bundle`, an absolute path.
@@ -22,7 +22,7 @@ impl Spec {
     /// ```
     pub fn from_bundle(id: impl Into<String>, bundle: &Path, mut oci: runtime::Spec) -> Self {
         if let Some(mut root) = oci.root().clone() {
-            root.set_path(bundle.join(root.path()));
+            root.set_path(below(bundle, root.path()));
             oci.set_root(Some(root));
         }
         let mounts = oci.mounts().clone().map(|mounts| {
@@ -57,12 +57,25 @@ pub(super) fn brings_dev(oci: &runtime::Spec) -> bool {
     mounts.any(|mount| is_bind(mount) && is_dev(mount))
 }
 
+/// `path` from `dir` on in the sense of Linux, whatever the system we run on.
+fn below(dir: &Path, path: &Path) -> PathBuf {
+    if path.to_string_lossy().starts_with('/') {
+        return path.to_owned();
+    }
+    let mut joined = dir.as_os_str().to_owned();
+    if !dir.to_string_lossy().ends_with('/') {
+        joined.push("/");
+    }
+    joined.push(path);
+    joined.into()
+}
+
 fn placed(mut mount: Mount, bundle: &Path) -> Mount {
-    let target = Path::new("/").join(mount.destination());
+    let target = below(Path::new("/"), mount.destination());
     mount.set_destination(target);
     let source = mount.source().clone().filter(|_| is_bind(&mount));
     if let Some(source) = source.filter(|source| !source.as_os_str().is_empty()) {
-        mount.set_source(Some(bundle.join(source)));
+        mount.set_source(Some(below(bundle, &source)));
     }
     mount
 }
