@@ -14,18 +14,29 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Need, skip_unless};
+use support::{Need, USER, skip_unless};
+use tempfile::TempDir;
 
 const RUNTIME: &str = env!("CARGO_BIN_EXE_execdriver-oci");
 
-/// Runs a client's script with a runtime; its lines, and those that are expected.
+/// Runs a client's script with a runtime.
 fn compare(client: &str, runtime: &str) {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let place = tempfile::Builder::new().prefix("oci-").tempdir().unwrap();
-    let output = Command::new("bash")
-        .arg(scripts.join(format!("{client}.sh")))
+    let mut shell = Command::new("bash");
+    shell.arg(scripts().join(format!("{client}.sh")));
+    compare_by(shell, client, Path::new(runtime), &place);
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// The same by this shell in this place; every line that is expected has to be there.
+fn compare_by(mut shell: Command, client: &str, runtime: &Path, place: &TempDir) {
+    let output = shell
         .env("RUNTIME", runtime)
         .env("PLACE", place.path())
         .env("BUSYBOX", "/bin/busybox")
@@ -33,7 +44,7 @@ fn compare(client: &str, runtime: &str) {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    let expected = fs::read_to_string(scripts.join(format!("{client}.expected"))).unwrap();
+    let expected = fs::read_to_string(scripts().join(format!("{client}.expected"))).unwrap();
     let mut wrong = Vec::new();
     for line in expected
         .lines()
@@ -46,7 +57,7 @@ fn compare(client: &str, runtime: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
         wrong.is_empty(),
-        "{client} on {runtime}:\n{}\n{errors}",
+        "{client} on {runtime:?}:\n{}\n{errors}",
         wrong.join("\n")
     );
 }
@@ -83,4 +94,39 @@ fn the_clients_say_the_same_with_runc() {
             compare(client, "/usr/sbin/runc");
         }
     }
+}
+
+#[test]
+#[ignore = "needs the clients: tests/run.sh --only clients"]
+fn podman_of_an_ordinary_user_runs_its_containers_on_this_runtime() {
+    let program = Need::Program;
+    if skip_unless(&[
+        Need::Root,
+        Need::Busybox,
+        program("podman"),
+        program("setpriv"),
+    ]) {
+        return;
+    }
+    // With copies, for the user may not be let into where the project is.
+    let all = tempfile::Builder::new()
+        .prefix("oci-")
+        .tempdir_in("/tmp")
+        .unwrap();
+    fs::set_permissions(all.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let runtime = all.path().join("execdriver-oci");
+    fs::copy(RUNTIME, &runtime).unwrap();
+    for script in ["common.sh", "podman.sh"] {
+        fs::copy(scripts().join(script), all.path().join(script)).unwrap();
+    }
+    let place = tempfile::Builder::new()
+        .prefix("place-")
+        .tempdir_in(all.path())
+        .unwrap();
+    chown(place.path(), Some(USER), Some(USER)).unwrap();
+    let mut shell = Command::new("setpriv");
+    shell.args([&format!("--reuid={USER}"), &format!("--regid={USER}")]);
+    shell.args(["--clear-groups", "--inh-caps=-all", "bash"]);
+    shell.arg(all.path().join("podman.sh"));
+    compare_by(shell, "podman-rootless", &runtime, &place);
 }

@@ -34,7 +34,7 @@ fn a_create_that_is_killed_at_any_moment_can_be_deleted_and_leaves_nothing() {
     let times = rounds(60);
     for moment in 0..times {
         let mut create = bundle.begin(&["create", &bundle.id]);
-        std::thread::sleep(whole * moment / (times - 10).max(1));
+        std::thread::sleep(whole * moment * 6 / (times * 5));
         let _ = create.kill();
         create.wait().unwrap();
         let status = bundle.status();
@@ -67,7 +67,7 @@ fn a_start_that_is_killed_at_any_moment_leaves_a_container_that_can_be_deleted()
     for moment in 0..times {
         bundle.create();
         let mut start = bundle.begin(&["start", &bundle.id]);
-        std::thread::sleep(whole * moment / (times - 8).max(1));
+        std::thread::sleep(whole * moment * 6 / (times * 5));
         let _ = start.kill();
         start.wait().unwrap();
         let status = bundle.status();

@@ -103,7 +103,7 @@ fn start(global: &Global, args: &Args) -> Answer {
     exec.ignore_paused = args.ignore_paused;
     exec.preserved = preserved;
     let mut launched = runtime.exec(exec)?;
-    log::warnings(global, launched.warnings());
+    log::shortcomings(global, launched.warnings());
     let handed = args.hand_over(&mut launched);
     if let Err(failure) = handed {
         launched.signal(libc::SIGKILL);

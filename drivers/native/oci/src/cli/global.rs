@@ -56,7 +56,7 @@ impl Global {
 }
 
 fn default_root() -> Result<PathBuf, Failure> {
-    if nix::unistd::geteuid().is_root() {
+    if !is_ordinary() {
         return Ok(PathBuf::from("/run/execdriver-oci"));
     }
     match std::env::var_os("XDG_RUNTIME_DIR") {
@@ -67,4 +67,14 @@ fn default_root() -> Result<PathBuf, Failure> {
             "where is the state to be kept? XDG_RUNTIME_DIR is not set: give --root",
         )),
     }
+}
+
+/// Whether we are no root, or one that is somebody else outside: rootless clients start us so, and /run is not theirs.
+pub(super) fn is_ordinary() -> bool {
+    if !nix::unistd::geteuid().is_root() {
+        return true;
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let words: Vec<&str> = map.split_whitespace().collect();
+    words != ["0", "0", "4294967295"]
 }

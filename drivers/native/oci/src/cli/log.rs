@@ -1,6 +1,6 @@
 //! Where errors go: one line to stderr, and one to the log as its readers parse it.
 
-use super::global::{Global, LogFormat};
+use super::global::{self, Global, LogFormat};
 use execdriver_core::Timestamp;
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -24,6 +24,14 @@ pub(super) fn error(global: &Global, message: &str) {
 pub(super) fn warnings(global: &Global, sentences: &[String]) {
     for sentence in sentences {
         tell(global, "warning", sentence);
+    }
+}
+
+/// Tells what of a launch is not as it could be. An ordinary user's containers lack a cgroup as a rule, and clients show what
+/// is on stderr to whoever runs one: there it is told to a log alone.
+pub(super) fn shortcomings(global: &Global, sentences: &[String]) {
+    if global.log.is_some() || global.debug || !global::is_ordinary() {
+        warnings(global, sentences);
     }
 }
 

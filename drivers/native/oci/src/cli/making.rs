@@ -70,7 +70,7 @@ impl Making {
         create.keep_keyring = self.no_new_keyring;
         create.notify = notify::is_wanted();
         let launched = runtime.create(create)?;
-        log::warnings(global, launched.warnings());
+        log::shortcomings(global, launched.warnings());
         let mut made = Made { runtime, launched };
         match self.hand_over(&mut made) {
             Ok(()) => Ok(made),

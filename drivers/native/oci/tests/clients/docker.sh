@@ -14,7 +14,7 @@ d() { timeout 60 docker "$@"; }
 run() { d run --network none "$@"; }
 is() { [ "$(d inspect -f "$2" "$1")" = "$3" ]; }
 until_so d version || { cat "$PLACE/log"; exit 1; }
-tar -C "$PLACE/rootfs" -c . | d import - bb >/dev/null || exit 1
+tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | d import - bb >/dev/null || exit 1
 
 step run run --rm bb sh -c 'echo hello; exit 5'
 quiet missing run --rm bb /nope

@@ -20,7 +20,7 @@ POD=(podman --root "$PLACE/root" --runroot "$PLACE/run" --tmpdir "$PLACE/tmp" --
 p() { timeout 60 "${POD[@]}" "$@"; }
 run() { p run --network none "$@"; }
 rooted() { [ "$(id -u)" = 0 ]; }
-tar -C "$PLACE/rootfs" -c . | p import --signature-policy "$PLACE/.config/containers/policy.json" - bb >"$PLACE/said" 2>&1 ||
+tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | p import --signature-policy "$PLACE/.config/containers/policy.json" - bb >"$PLACE/said" 2>&1 ||
     { cat "$PLACE/said"; exit 1; }
 
 step run run --rm bb sh -c 'echo hello; exit 5'
