@@ -9,7 +9,13 @@
 //!
 //! Everything but `job` and `sys` is data and decisions: it compiles and is tested on every system.
 #![deny(unsafe_code)]
-#![allow(dead_code, reason = "what uses the decisions is about to come")]
+#![cfg_attr(
+    not(windows),
+    allow(
+        dead_code,
+        reason = "what uses the decisions is built for Windows alone"
+    )
+)]
 
 mod backend;
 mod command_line;

@@ -140,24 +140,27 @@ impl Shared {
         let id = target.container();
         let entry = self.root.lock(id)?;
         let record = entry.read()?;
-        self.alive(&entry.name, &record)?;
-        let (tty, exec) = match target {
-            Target::Container(_) => (record.tty, None),
+        let (system, init) = self.alive(&entry.name, &record)?;
+        let (tty, exec, process) = match target {
+            Target::Container(_) => (record.tty, None, Some(init)),
             Target::Exec { exec, .. } => {
                 let parsed = ContainerId::parse(exec)?;
-                (entry.read_exec(&parsed)?.tty, Some(exec.as_str()))
+                let record = entry.read_exec(&parsed)?;
+                let process = self.exec_process(&*system, record.process, &parsed)?;
+                (record.tty, Some(exec.as_str()), process)
             }
         };
         drop(entry);
         if !tty {
             return Ok(());
         }
-        let terminal = self.terminals().get(&key(id, exec)).cloned();
-        let terminal = terminal.ok_or_else(|| {
-            let what = "the size of a terminal that another program, or another handle, has made";
-            Error::unsupported(NAME, what)
-        })?;
-        terminal.resize(size)
+        let own = self.terminals().get(&key(id, exec)).cloned();
+        match (own, process) {
+            (Some(terminal), _) => terminal.resize(size),
+            // Another program's, or another handle's.
+            (None, Some(process)) => process.resize(size),
+            (None, None) => Err(Error::NotRunning { id: id.to_owned() }),
+        }
     }
 
     pub(super) fn pause(&self, id: &str) -> Result<()> {

@@ -123,6 +123,7 @@ const OWN_MASK: u32 = 0x3FFF_0000;
 
 impl Code {
     /// Success.
+    #[cfg(test)]
     pub(crate) const OK: Self = Self(0);
 
     /// The code of these bits.

@@ -150,7 +150,11 @@ impl Process for JobProcess {
     fn resize(&self, size: WindowSize) -> Result<()> {
         match &self.terminal {
             Some(terminal) => terminal.resize(size),
-            None => Ok(()),
+            None => {
+                let what =
+                    "the size of a terminal that another program, or another handle, has made";
+                Err(Error::unsupported(NAME, what))
+            }
         }
     }
 
