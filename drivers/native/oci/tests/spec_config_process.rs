@@ -193,3 +193,35 @@ fn config_annotations_are_in_the_state_and_never_without_a_key() {
         .refused();
     assert!(error.contains("annotations"), "{error}");
 }
+
+#[test]
+fn config_process_terminal_is_on_the_streams_and_on_dev_console() {
+    if skip_unless(NEEDS) {
+        return;
+    }
+    let script = "test -t 0 && test -t 1 && test -t 2 && echo terminals; \
+                  test $(stat -c %t:%T /dev/console) = $(stat -L -c %t:%T /proc/self/fd/0) && echo console";
+    let bundle = Bundle::shell(script).with("/process/terminal", json!(true));
+    bundle.write();
+    let (own, state) = (
+        env!("CARGO_BIN_EXE_execdriver-oci"),
+        bundle.rootfs.state().join("oci"),
+    );
+    let (state, path) = (state.display(), bundle.path());
+    let line = format!(
+        "{own} --root {state} run --bundle {} {}",
+        path.display(),
+        bundle.id
+    );
+    // A terminal of ours for it to be shown on.
+    let mut command = std::process::Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(std::process::Stdio::null());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("terminals") && said.contains("console"),
+        "{said}"
+    );
+}
