@@ -52,10 +52,12 @@ impl Endpoints {
         self.given.iter().chain(&self.made).cloned().collect()
     }
 
-    /// Removes what a host program that was killed has left under this name.
+    /// Removes what a host program that was killed has left of an earlier run of this container, whose id is this one's
+    /// now.
     fn remove_stale(&self, name: &str) -> Result<(), HcsError> {
         let known: Vec<Item> = self.ask("GET", "/endpoints/", "")?;
-        for stale in known.iter().filter(|item| item.name == name) {
+        let stale = |item: &&Item| of_one_container(&item.name, name);
+        for stale in known.iter().filter(stale) {
             self.ask::<Option<Item>>("DELETE", &format!("/endpoints/{}", stale.id), "")?;
         }
         Ok(())
@@ -101,6 +103,14 @@ impl Drop for Endpoints {
             };
             self.host.release("HNSCall", remove);
         }
+    }
+}
+
+/// Whether two names of runs differ in the number of the run alone, which comes last.
+fn of_one_container(one: &str, other: &str) -> bool {
+    match (one.rsplit_once('-'), other.rsplit_once('-')) {
+        (Some((one, _)), Some((other, _))) => one == other && one.starts_with("execdriver-"),
+        _ => false,
     }
 }
 
@@ -192,6 +202,21 @@ struct Item {
 mod tests {
     use super::*;
     use execdriver_core::{Network, NetworkInterface, PortBinding};
+
+    #[test]
+    fn an_earlier_run_of_the_container_is_told_from_other_containers() {
+        let own = "execdriver-00-web-1f";
+        assert!(of_one_container("execdriver-00-web-2a", own));
+        for other in [
+            "execdriver-00-web-1f-2a",
+            "execdriver-01-web-2a",
+            "web-1f",
+            "x",
+            "",
+        ] {
+            assert!(!of_one_container(other, own), "{other}");
+        }
+    }
 
     #[test]
     fn an_endpoint_is_asked_for_with_its_ports_as_translations() {
