@@ -22,6 +22,8 @@ mod folders;
 mod guid;
 mod hns;
 mod host;
+#[cfg(all(test, windows))]
+mod leaks;
 #[cfg(test)]
 mod memory;
 mod network;
