@@ -22,7 +22,8 @@ mod folders;
 mod guid;
 mod hns;
 mod host;
-#[cfg(all(test, windows))]
+#[cfg(test)]
+#[cfg(windows)]
 mod leaks;
 #[cfg(test)]
 mod memory;
