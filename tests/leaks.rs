@@ -51,6 +51,43 @@ const CASES: [(&str, Case); 22] = [
     ("an exec that cannot be executed", failing_exec),
 ];
 
+/// One of its process, one of its state's directory, and the ends of its two outputs.
+const FEW: usize = 4;
+
+#[test]
+fn a_container_that_runs_on_keeps_few_descriptors_of_its_host() {
+    let _alone = alone();
+    let bench = Bench::new();
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    // What the first container of a process opens for all of them.
+    ends_well(&bench, "first");
+    let (before, id) = (open(), "rests");
+    let command = command(&bench, id, &["pause"]);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| bench.run(&command).status);
+        let target = Target::from(id);
+        let runs = || bench.driver.kill(&target, Signal::new(0).unwrap()).is_ok();
+        wait_for("it to run", runs);
+        wait_for("its descriptors to go", || open() <= before + FEW);
+        // What was let go of is there again when it ends.
+        bench.driver.pause(id).unwrap();
+        bench.driver.terminate(id).unwrap();
+        let status = run.join().unwrap();
+        assert_eq!(status.reason, ExitReason::KilledByCaller);
+        assert!(status.cpu_user.is_some() && status.cleanup_error.is_none());
+    });
+    wait_for("everything to be closed", || open() <= before);
+    assert!(bench.driver.list().unwrap().is_empty());
+}
+
+fn wait_for(what: &str, done: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn two_hundred_runs_that_succeed_and_fail_leave_nothing_behind() {
     let _alone = alone();

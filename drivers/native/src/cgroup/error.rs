@@ -117,6 +117,12 @@ pub(crate) enum CgroupError {
 }
 
 impl CgroupError {
+    /// Whether it is for want of descriptors, which others may give back.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let wanting = [Errno::EMFILE, Errno::ENFILE];
+        matches!(self, Self::Io { source, .. } if wanting.contains(source))
+    }
+
     /// A `DeviceProgram` with the mend for this errno.
     pub(super) fn device_program(action: &'static str, source: Errno, log: String) -> Self {
         CgroupError::DeviceProgram {

@@ -116,6 +116,11 @@ impl Cgroup {
         }
     }
 
+    /// The record alone, for a wait in which its descriptors are closed; `None` where they hold more than themselves.
+    pub(crate) fn rest(&self) -> Option<CgroupRecord> {
+        (self.placeholder.is_none() && self.unit.is_none()).then(|| self.record())
+    }
+
     /// Whether the container has a cgroup of its own with this controller.
     pub(crate) fn has(&self, controller: &str) -> bool {
         self.controller(controller).is_some()

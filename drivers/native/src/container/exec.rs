@@ -126,7 +126,9 @@ impl Exec<'_> {
         let pid = started.process.pid();
         let unfreeze = || self.release_killed(Killed::Process(pid));
         let record = |pid, terminal| entered.record_process(pid, terminal);
-        let attended = self.life.attend(started, streams, &unfreeze, record);
+        let attended = self
+            .life
+            .attend(started, streams, (&unfreeze, &|| ()), record);
         let (ended, console) = attended?;
         // What it left would hold its output open.
         let mut counters = entered.settle()?;

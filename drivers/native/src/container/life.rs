@@ -57,12 +57,13 @@ impl<'a> Life<'a> {
     }
 
     /// The program runs: it is recorded, the Start hook is called, its output copied until it ends.
-    /// An error, or a hook's panic, ends it; `unfreeze` lets it die in a frozen cgroup.
+    /// An error, or a hook's panic, ends it; `unfreeze` lets it die in a frozen cgroup, and `rest` is
+    /// called when the wait proves to be a long one.
     pub(super) fn attend(
         &self,
         started: Started,
         streams: HostStdio,
-        unfreeze: &dyn Fn(),
+        (unfreeze, rest): (&dyn Fn(), &dyn Fn()),
         record: impl FnOnce(u32, Option<TerminalRecord>) -> Result<()>,
     ) -> Result<(Ended, Console)> {
         let alive = Alive {
@@ -91,6 +92,7 @@ impl<'a> Life<'a> {
             deadline: self.deadline(),
             oom: self.oom.take(),
             unfreeze,
+            rest,
         };
         let ended = watch.await_end()?;
         alive.ended();

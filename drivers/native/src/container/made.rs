@@ -8,11 +8,13 @@ use crate::cgroup::{Cgroup, CgroupError, Counters, Manager, Place};
 use crate::facts::HostFacts;
 use crate::plan::{CgroupPlan, Plan};
 use crate::state::{
-    Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store, TerminalRecord, Unread,
+    CgroupRecord, Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store,
+    TerminalRecord, Unread,
 };
 use execdriver_core::spec::ExecDefaults;
 use execdriver_core::{Error, Result, Spec};
-use std::time::Duration;
+use std::cell::{Ref, RefCell};
+use std::time::{Duration, Instant};
 
 /// How long processes that were killed may take to be gone.
 pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,10 +24,18 @@ const WRITE_DOWN: &str = "write down what execs take over";
 /// A container's traces on the host. Dropped, it kills what runs and removes them.
 pub(super) struct Made {
     entry: Entry,
-    cgroup: Option<Cgroup>,
+    cgroup: RefCell<Own>,
     /// Why there is no cgroup.
     pub(super) no_cgroup: String,
     cleaned: bool,
+}
+
+/// The container's own cgroup.
+enum Own {
+    None,
+    Open(Cgroup),
+    /// For a long wait: it holds no descriptor.
+    Resting(CgroupRecord),
 }
 
 impl Made {
@@ -57,7 +67,7 @@ impl Made {
         let (entry, locked) = store.create(&record)?;
         let mut made = Self {
             entry,
-            cgroup: None,
+            cgroup: RefCell::new(Own::None),
             no_cgroup: String::new(),
             cleaned: false,
         };
@@ -65,7 +75,7 @@ impl Made {
             Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 record.planned_cgroups.clear();
-                made.cgroup = Some(cgroup);
+                made.cgroup = RefCell::new(Own::Open(cgroup));
                 locked.write(&record).map_err(Error::from)
             }
             Err(unavailable @ CgroupError::Unavailable { .. }) => {
@@ -79,14 +89,52 @@ impl Made {
         taken.map(|()| made)
     }
 
-    /// The cgroup, or why there is none.
-    pub(super) fn cgroup(&self) -> Result<&Cgroup, &str> {
-        self.cgroup.as_ref().ok_or(&self.no_cgroup)
+    /// The cgroup, or why there is none; until it rests.
+    pub(super) fn cgroup(&self) -> Result<Ref<'_, Cgroup>, &str> {
+        let open = Ref::filter_map(self.cgroup.borrow(), |own| match own {
+            Own::Open(cgroup) => Some(cgroup),
+            Own::None | Own::Resting(_) => None,
+        });
+        open.map_err(|_| self.no_cgroup.as_str())
+    }
+
+    /// Lets go of the cgroup's descriptors, ten of them on a host with version 1: the wait may take
+    /// years, a host program has a thousand containers and a bound on descriptors, and each start
+    /// copies its table of them (clone(2) without CLONE_FILES).
+    pub(super) fn rest(&self) {
+        let mut own = self.cgroup.borrow_mut();
+        let record = match &*own {
+            Own::Open(cgroup) => cgroup.rest(),
+            Own::None | Own::Resting(_) => None,
+        };
+        if let Some(record) = record {
+            *own = Own::Resting(record);
+        }
+    }
+
+    /// Opens it again. Where the host has no descriptors left it waits for some, as what is left
+    /// behind would be for good.
+    fn wake(&self) -> Result<(), CgroupError> {
+        let deadline = Instant::now() + KILL_PATIENCE;
+        let mut own = self.cgroup.borrow_mut();
+        let Own::Resting(record) = &*own else {
+            return Ok(());
+        };
+        let cgroup = loop {
+            match Cgroup::open(record) {
+                Err(error) if error.is_exhausted() && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                other => break other?,
+            }
+        };
+        *own = Own::Open(cgroup);
+        Ok(())
     }
 
     /// Puts the plan's controls in force.
     pub(super) fn restrict(&self, plan: &CgroupPlan, programs: &DevicePrograms) -> Result<()> {
-        let Some(cgroup) = &self.cgroup else {
+        let Ok(cgroup) = self.cgroup() else {
             return Ok(());
         };
         cgroup.limit(&plan.limits)?;
@@ -199,25 +247,29 @@ impl Made {
 
     /// Kills whatever is in the cgroup.
     pub(super) fn kill_all(&self) -> Result<()> {
-        match &self.cgroup {
-            Some(cgroup) => Ok(cgroup.kill_all(KILL_PATIENCE)?),
-            None => Ok(()),
+        self.wake()?;
+        match self.cgroup() {
+            Ok(cgroup) => Ok(cgroup.kill_all(KILL_PATIENCE)?),
+            Err(_) => Ok(()),
         }
     }
 
     /// Ends a container whose first process was killed and cannot die, because it is frozen.
     pub(super) fn kill_frozen(&self) {
-        if let Some(cgroup) = &self.cgroup
+        // Whoever waits for the process goes on to wait, and `terminate` tries again.
+        if self.wake().is_ok()
+            && let Ok(cgroup) = self.cgroup()
             && cgroup.is_frozen_anywhere()
         {
-            // Whoever waits for the process goes on to wait, and `terminate` tries again.
             let _ = cgroup.kill_all(KILL_PATIENCE);
         }
     }
 
     /// What the kernel counted, in the cgroups of execs that are gone too.
     pub(super) fn counters(&self) -> Counters {
-        let Some(cgroup) = &self.cgroup else {
+        // What cannot be opened is told by `clean`.
+        let woken = self.wake().is_ok();
+        let Some(cgroup) = self.cgroup().ok().filter(|_| woken) else {
             return Counters::default();
         };
         let mut counters = cgroup.counters();
@@ -237,8 +289,12 @@ impl Made {
         if std::mem::replace(&mut self.cleaned, true) {
             return Ok(());
         }
-        let cgroup = self.cgroup.take();
-        let removed = cgroup.map_or(Ok(()), |cgroup| cgroup.destroy(KILL_PATIENCE));
+        let removed = self
+            .wake()
+            .and_then(|()| match self.cgroup.replace(Own::None) {
+                Own::Open(cgroup) => cgroup.destroy(KILL_PATIENCE),
+                Own::None | Own::Resting(_) => Ok(()),
+            });
         // The id becomes free only after the cgroup of its name is gone.
         let freed = match self.entry.lock(LOCK_PATIENCE) {
             Ok(locked) => locked.remove(),

@@ -152,7 +152,9 @@ impl Run<'_> {
         drop(start);
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
-        let attended = self.life.attend(started, streams, &unfreeze, record);
+        let rest = || made.rest();
+        let meanwhile = (&unfreeze as &dyn Fn(), &rest as &dyn Fn());
+        let attended = self.life.attend(started, streams, meanwhile, record);
         let (ended, console) = attended?;
         if !own_pid_namespace {
             // Nothing else ends what the program leaves behind in a shared pid namespace.
@@ -174,7 +176,7 @@ impl Run<'_> {
         let sources = Sources::resolve(spec, &host);
         let entries = made
             .cgroup()
-            .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files)?;
+            .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files())?;
         let network = makes_network(spec, &host).then(|| self.containers.networks.take());
         let network = network.flatten();
         let input = RunInput {
@@ -222,7 +224,7 @@ impl Run<'_> {
             // Nobody else can be told.
             self.life
                 .oom
-                .replace(OomNotifier::begin(made.cgroup().ok()));
+                .replace(OomNotifier::begin(made.cgroup().ok().as_deref()));
         }
         // What is held and the child's ends go with this call, so that their ends are seen.
         Ok(Running {
@@ -239,7 +241,7 @@ impl Run<'_> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let cgroup = made.cgroup().ok();
-        let unified = cgroup.and_then(|cgroup| cgroup.unified_dir());
+        let unified = cgroup.as_deref().and_then(Cgroup::unified_dir);
         let mut place = |process: &Arc<Process>| {
             made.record_init(process.pid(), plan)?;
             Ok(())
@@ -288,7 +290,7 @@ impl Run<'_> {
             let id = self.life.id.to_owned();
             return Error::Aborted { id };
         }
-        if starved::is(&error, made.cgroup().ok(), 0) {
+        if starved::is(&error, made.cgroup().ok().as_deref(), 0) {
             return starved::error(error, self.command.resources.as_ref());
         }
         error::launch(error, plan, &self.command.process.entrypoint)
@@ -298,7 +300,9 @@ impl Run<'_> {
 /// The facts of the host that a plan is made with.
 pub(super) fn plan_host(spec: &Spec, facts: &HostFacts, made: &Made) -> Host {
     let limited = spec.limits().is_some_and(limits::asks);
-    let mut host = host::host(facts, made.cgroup(), limited);
+    let cgroup = made.cgroup();
+    let cgroup = cgroup.as_deref().map_err(|why| *why);
+    let mut host = host::host(facts, cgroup, limited);
     if asks_sub_ids(spec, &host) {
         host.sub_ids = Some(SubIds::read(facts.euid));
     }

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A process under watch.
 pub(super) struct Watch<'a> {
@@ -21,7 +21,12 @@ pub(super) struct Watch<'a> {
     pub(super) oom: Option<OomNotifier>,
     /// Lets it die where a frozen cgroup keeps it from that.
     pub(super) unfreeze: &'a dyn Fn(),
+    /// Gives back what only its end needs again.
+    pub(super) rest: &'a dyn Fn(),
 }
+
+/// A process that runs for so long may run for ever.
+const LONG: Duration = Duration::from_millis(100);
 
 /// How a process ended, and whether its time was up.
 pub(super) struct Ended {
@@ -33,7 +38,15 @@ impl Watch<'_> {
     /// Waits for the end. When the time is up it sends TERM, and KILL after the grace.
     pub(super) fn await_end(&mut self) -> Result<Ended> {
         let mut timed_out = false;
-        if !self.wait(self.deadline)? {
+        let long = Instant::now() + LONG;
+        let mut ended = false;
+        if self.deadline.is_none_or(|deadline| long < deadline) {
+            ended = self.wait(Some(long))?;
+            if !ended {
+                (self.rest)();
+            }
+        }
+        if !ended && !self.wait(self.deadline)? {
             timed_out = true;
             self.end()?;
         }

@@ -156,7 +156,7 @@ impl Creation<'_> {
         let sources = Sources::resolve(spec, &host);
         let entries = made
             .cgroup()
-            .map_or_else(|_| Ok(Vec::new()), Cgroup::entry_files);
+            .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files());
         let entries = entries.map_err(Error::from)?;
         let input = RunInput {
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
@@ -226,7 +226,7 @@ impl Creation<'_> {
             listener: Some(&mut listener),
             go_ahead: false,
             namespaces: plan.clone_flags,
-            cgroup: cgroup.and_then(|cgroup| cgroup.unified_dir()),
+            cgroup: cgroup.as_deref().and_then(Cgroup::unified_dir),
             message: &message,
             fds: &fds,
             describe: &|index| plan.describe(index),
@@ -256,7 +256,7 @@ impl Creation<'_> {
             let id = self.spec.id.clone();
             return Error::Aborted { id }.into();
         }
-        if starved::is(&error, self.made.cgroup().ok(), 0) {
+        if starved::is(&error, self.made.cgroup().ok().as_deref(), 0) {
             return starved::error(error, None).into();
         }
         let args = self
