@@ -146,9 +146,7 @@ impl Plan {
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")
             })?;
-        let mut namespaces = Namespaces::decide(spec, host)?;
-        namespaces.ready_network = input.ready_network && namespaces.may_take_network();
-        let namespaces = namespaces;
+        let namespaces = Namespaces::decide(spec, host)?.with_network(input.ready_network);
         let confinement = Confinement::of_run(spec, process, host, &mut unenforced)?;
         if input.strict && !unenforced.is_empty() {
             return Err(PlanError::Unenforced(unenforced));

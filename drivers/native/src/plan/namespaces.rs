@@ -192,6 +192,12 @@ impl Namespaces {
         self.creates(Kind::Network) && !self.in_user_namespace()
     }
 
+    /// With one that is ready, if it is of use here.
+    pub(super) fn with_network(mut self, ready: bool) -> Self {
+        self.ready_network = ready && self.may_take_network();
+        self
+    }
+
     /// Enters the network namespace that was made ahead: before the parent is told that all exist, and so before the hooks.
     pub(super) fn take_network(
         &self,
