@@ -180,7 +180,8 @@ impl Child {
     }
 
     fn masks(&self) {
-        let null = self.open_tree(AT_FDCWD, c"/dev/null", OPEN_TREE_CLONE | O_CLOEXEC);
+        // What is masked with is never held detached: the close of a detached mount waits for an RCU grace period.
+        let null = self.open_tree(AT_FDCWD, c"/dev/null", O_CLOEXEC);
         let fs = self.fsopen(c"tmpfs");
         self.config(fs, SET_STRING, c"size".as_ptr() as usize, c"4k".as_ptr() as usize);
         let empty = self.fsmount(fs, RESTRICTED | RDONLY);
@@ -188,8 +189,15 @@ impl Child {
         for path in files {
             self.cover(path, null);
         }
+        let mut attached = false;
         for path in [c"proc/acpi", c"proc/scsi", c"sys/devices/virtual/powercap", c"sys/firmware"] {
-            self.cover(path, empty);
+            if attached {
+                self.cover(path, empty);
+            } else if let Some(target) = self.find(path) {
+                self.attach(empty, target);
+                self.close(target);
+                attached = true;
+            }
         }
         for path in [c"proc/asound", c"proc/bus", c"proc/fs", c"proc/irq", c"proc/sys", c"proc/sysrq-trigger"] {
             let Some(target) = self.find(path) else { continue };
