@@ -65,7 +65,7 @@ impl NetPool {
     }
 
     /// One that nobody else has or had, its loopback interface up; `None` when none is ready, and the container makes its
-    /// own. The first call begins to make them, so a driver that starts nothing, or one container only, keeps none longer.
+    /// own. The first call begins to make them.
     pub(crate) fn take(&self) -> Option<OwnedFd> {
         if self.size == 0 || !self.begin() {
             return None;

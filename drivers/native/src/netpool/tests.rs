@@ -43,7 +43,7 @@ fn every_namespace_is_given_once_with_its_loopback_up_and_is_not_the_hosts() {
     }
     let host = own().unwrap();
     let pool = NetPool::new(2);
-    assert!(pool.take().is_none(), "the first call only begins");
+    drop(pool.take());
     let taken: Vec<OwnedFd> = (0..5).map(|_| await_some(|| pool.take())).collect();
     let mut seen: Vec<u64> = taken.iter().chain([&host]).map(identity).collect();
     seen.sort_unstable();

@@ -1,8 +1,7 @@
 //! What the launch and the record take from a plan.
 
-use super::encode::Writer;
 use super::steps::Step;
-use super::{Plan, PlanError, too_large};
+use super::{Plan, PlanError, encode, too_large};
 use crate::launch::outside;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
@@ -13,12 +12,9 @@ impl Plan {
     /// # Errors
     /// It is larger than init accepts: far above what the kernel executes.
     pub(crate) fn message(&self) -> Result<Vec<u8>, PlanError> {
-        let mut writer = Writer::new();
-        for op in self.steps.iter().filter_map(Step::op) {
-            writer.push(&op);
-        }
+        let (operations, count) = self.steps.encoded();
         let fds = u16::try_from(self.fds.len()).ok();
-        let message = fds.and_then(|fds| writer.finish(fds, self.slots));
+        let message = fds.and_then(|fds| encode::message(operations, count, fds, self.slots));
         message.ok_or_else(|| too_large("process"))
     }
 
@@ -40,7 +36,7 @@ impl Plan {
 
     /// The number of the first step after the wait for a start, and the words from there on.
     pub(crate) fn after_hold(&self) -> Option<(u32, Vec<String>)> {
-        let holds = |step: &Step| matches!(step.op(), Some(Op::Hold { .. }));
+        let holds = |step: Step<'_>| matches!(step.op(), Some(Op::Hold { .. }));
         let next = self.steps.iter().position(holds)? + 1;
         let words = self.steps.iter().skip(next);
         let words = words.map(|step| step.words().to_owned()).collect();

@@ -2,25 +2,44 @@
 
 use std::ffi::CStr;
 
-use crate::wire::{BODY_MAX, Header, Numbers, Op, Params, Sink, Strings, TERMINAL_SLOT};
+#[cfg(test)]
+use crate::wire::Op;
+use crate::wire::{BODY_MAX, Header, Numbers, Params, Sink, Strings, TERMINAL_SLOT};
 
-/// A message in the making.
+/// The message of `ops` operations: header and body; `fds` descriptors come along as slots `0..fds`, and `slots` counts
+/// those and the ones of `Source`.
 ///
-/// Operations are appended one by one; the index that [`Writer::push`] returns is the one that reports name.
+/// `None` when the body or a count is larger than init accepts.
+pub(crate) fn message(body: &[u8], ops: usize, fds: u16, slots: u16) -> Option<Vec<u8>> {
+    let body_len = u32::try_from(body.len())
+        .ok()
+        .filter(|len| *len <= BODY_MAX)?;
+    let ops = u32::try_from(ops).ok().filter(|ops| *ops < u32::MAX)?;
+    if fds > slots || slots >= TERMINAL_SLOT {
+        return None;
+    }
+    let header = Header {
+        body_len,
+        ops,
+        fds,
+        slots,
+    };
+    Some([&header.encode()[..], body].concat())
+}
+
+/// A message in the making, for tests: a plan has its operations in the form of the message already.
+#[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     body: Vec<u8>,
     ops: u32,
 }
 
+#[cfg(test)]
 impl Writer {
     /// An empty message.
     pub(crate) fn new() -> Self {
-        Writer {
-            // Large enough for most, and too large for a thread's own store of freed blocks.
-            body: Vec::with_capacity(8 << 10),
-            ops: 0,
-        }
+        Self::default()
     }
 
     /// Appends an operation and returns its index.
@@ -31,26 +50,9 @@ impl Writer {
         index
     }
 
-    /// Header and body; `fds` descriptors come along as slots `0..fds`, and `slots` counts those and the ones of `Source`.
-    ///
-    /// `None` when the body or a count is larger than init accepts.
+    /// As [`message`].
     pub(crate) fn finish(self, fds: u16, slots: u16) -> Option<Vec<u8>> {
-        let body_len = u32::try_from(self.body.len())
-            .ok()
-            .filter(|len| *len <= BODY_MAX)?;
-        if fds > slots || slots >= TERMINAL_SLOT || self.ops == u32::MAX {
-            return None;
-        }
-        let mut message = Header {
-            body_len,
-            ops: self.ops,
-            fds,
-            slots,
-        }
-        .encode()
-        .to_vec();
-        message.extend_from_slice(&self.body);
-        Some(message)
+        message(&self.body, usize::try_from(self.ops).ok()?, fds, slots)
     }
 }
 

@@ -87,7 +87,7 @@ impl Plan {
         let slots = u16::try_from(fds.len()).unwrap_or(u16::MAX);
         Ok(Self {
             clone_flags: 0,
-            steps: steps.into_vec(),
+            steps,
             fds,
             slots,
             id_maps: None,

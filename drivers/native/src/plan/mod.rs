@@ -49,7 +49,6 @@ pub(crate) use mapped::{MappedTree, chown as chown_mend};
 pub(crate) use namespaces::{JoinFrom, makes_network};
 pub(crate) use options::mount_words;
 pub(crate) use sources::{Source, Sources, file_system};
-pub(crate) use steps::Step;
 
 use crate::launch::IdMaps;
 use crate::netdev::NetDevice;
@@ -68,7 +67,7 @@ pub(crate) struct Plan {
     /// `CLONE_NEW*` bits for clone.
     pub(crate) clone_flags: u64,
     /// What init does, in order.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Steps,
     /// The descriptors that init gets, in the order of their slots.
     pub(crate) fds: Vec<FdSlot>,
     /// How many slots there are, those that init fills itself included.
@@ -208,13 +207,13 @@ impl Plan {
         let mut steps = builder.file_systems(&wanted, hooks::output(&fds))?;
         system::plan(spec, &namespaces, &mut steps.after)?;
         let slots = builder.next_slot;
-        let mut all = entering;
-        for part in [steps.before, steps.after, running] {
-            all.append(part);
+        let mut all = Steps::with_room();
+        for part in [entering, steps.before, steps.after, running] {
+            all.append(&part);
         }
         Ok(Self {
             clone_flags: namespaces.clone_flags(),
-            steps: all.into_vec(),
+            steps: all,
             fds,
             slots,
             id_maps: namespaces.maps.clone(),
@@ -297,8 +296,8 @@ impl<'a> Builder<'a> {
         masks::plan(self)?;
         hooks::mounted(self, hook_output)?;
         let mut before = std::mem::take(&mut self.opened);
-        before.append(root);
-        before.append(std::mem::take(&mut self.mounted));
+        before.append(&root);
+        before.append(&std::mem::take(&mut self.mounted));
         before.push(&Op::Pivot {}, "enter the root file system");
         Ok(FileSystems {
             before,

@@ -9,7 +9,7 @@ use execdriver_core::{Ephemeral, ExecRequest, IdMap, Mount, ProcessConfig};
 
 /// Compares with `fixtures/plans/<name>.txt`.
 pub(super) fn check(name: &str, plan: &Plan) {
-    let lines: Vec<&str> = plan.steps.iter().map(Step::words).collect();
+    let lines: Vec<&str> = plan.steps.iter().map(|step| step.words()).collect();
     let mut text = lines.join("\n");
     for sentence in &plan.unenforced {
         text.push_str("\nnot in force: ");
