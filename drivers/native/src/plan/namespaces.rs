@@ -186,8 +186,7 @@ impl Namespaces {
         self.created & !BY_UNSHARE & !given
     }
 
-    /// Whether its network namespace may be one that was made ahead: nothing but a private one, and owned by the user
-    /// namespace that the host program is in.
+    /// Whether one made ahead will do for its network: a private one, of the user namespace that the host program is in.
     pub(super) fn may_take_network(&self) -> bool {
         self.creates(Kind::Network) && !self.in_user_namespace()
     }
