@@ -129,11 +129,16 @@ impl ExecDefaults {
         if process.oom_score_adj().is_none() {
             process.set_oom_score_adj(self.process.oom_score_adj());
         }
+        let mut controls = self.controls.clone();
+        // Its own stands for the whole of the container's, also where it says less.
+        if let Some(affinity) = process.exec_cpu_affinity() {
+            controls.cpus = affinity.cpu_affinity_final().clone().unwrap_or_default();
+        }
         ExecSpec {
             process,
             user: User::Ids,
             named_capabilities: Capabilities::new(),
-            controls: self.controls.clone(),
+            controls,
         }
     }
 

@@ -225,3 +225,48 @@ fn config_process_terminal_is_on_the_streams_and_on_dev_console() {
         "{said}"
     );
 }
+
+#[test]
+fn config_linux_process_exec_cpu_affinity_is_that_of_execs_alone() {
+    if skip_unless(NEEDS) {
+        return;
+    }
+    // Of the first process it is nobody's business.
+    let affinity = json!({"initial": "0", "final": "0"});
+    let bundle = Bundle::shell("sleep 100").with("/process/execCPUAffinity", affinity);
+    bundle.create();
+    let exec = |affinity: serde_json::Value| {
+        let mut process = bundle.json["process"].clone();
+        process["args"] = json!([
+            "/bin/busybox",
+            "grep",
+            "Cpus_allowed_list",
+            "/proc/self/status"
+        ]);
+        process["execCPUAffinity"] = affinity;
+        let file = bundle.outside.join("process.json");
+        std::fs::write(&file, process.to_string()).unwrap();
+        bundle.act(&["exec", "--process", file.to_str().unwrap(), &bundle.id])
+    };
+    let whole = std::fs::read_to_string("/proc/self/status").unwrap();
+    let whole = whole
+        .lines()
+        .find(|line| line.starts_with("Cpus_allowed_list"))
+        .unwrap();
+    assert_eq!(exec(json!({"initial": "0"})).out.trim_end(), whole);
+    assert_eq!(
+        exec(json!({"initial": "0", "final": "0"})).out,
+        "Cpus_allowed_list:\t0\n"
+    );
+    for (affinity, field) in [
+        (
+            json!({"initial": "1000"}),
+            "process.execCPUAffinity.initial",
+        ),
+        (json!({"final": "1000"}), "process.execCPUAffinity.final"),
+        (json!({"initial": "a-b"}), "execCPUAffinity"),
+    ] {
+        let ran = exec(affinity);
+        assert!(ran.code == 255 && ran.err.contains(field), "{ran:?}");
+    }
+}

@@ -85,9 +85,5 @@ fn linux_part(linux: &Linux, refused: &mut Refused) {
 fn process_part(process: &Process, refused: &mut Refused) {
     let some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     refused.refuse(some(process.command_line()), "process.commandLine");
-    // Processes are born in their cgroup: there is no time before it to run elsewhere.
-    let affinity = process.exec_cpu_affinity().as_ref();
-    let initial = affinity.is_some_and(|affinity| some(affinity.initial()));
-    refused.refuse(initial, "process.execCPUAffinity.initial");
     refused.refuse(some(process.user().username()), "process.user.username");
 }

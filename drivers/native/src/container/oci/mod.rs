@@ -8,6 +8,7 @@
 //!
 //! What the record says is where the container got; whether it lives is asked of the kernel each time.
 
+mod affinity;
 mod create;
 mod delete;
 mod document;
