@@ -16,8 +16,9 @@ use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
-    ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE,
+    ERROR_BROKEN_PIPE, ERROR_INVALID_FUNCTION, ERROR_IO_PENDING, ERROR_NO_DATA,
+    ERROR_OPERATION_ABORTED, ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE,
+    INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES,
@@ -148,12 +149,13 @@ impl PipeEnd {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Whether bytes have arrived; an error when the other end is closed and none are left.
+    /// Whether bytes have arrived; an error when the other end is closed and none are left. What is no pipe but takes
+    /// overlapped calls, as another's end may be, cannot tell: nothing has.
     fn arrived(&self) -> io::Result<bool> {
         let mut available = 0;
         let null = std::ptr::null_mut();
         // SAFETY: only the one count is asked for, and lives while the call lasts.
-        check(unsafe {
+        let peeked = check(unsafe {
             PeekNamedPipe(
                 raw(self.0.handle.as_handle()),
                 null,
@@ -162,8 +164,11 @@ impl PipeEnd {
                 &raw mut available,
                 std::ptr::null_mut(),
             )
-        })?;
-        Ok(available > 0)
+        });
+        match peeked {
+            Err(error) if super::is(&error, ERROR_INVALID_FUNCTION) => Ok(false),
+            peeked => peeked.map(|()| available > 0),
+        }
     }
 
     /// Starts a call by `start` and waits for its end, or for the cancellation if that may end it.

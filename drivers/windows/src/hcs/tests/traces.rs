@@ -48,7 +48,6 @@ fn told(bench: &Bench) -> String {
         ];
         !racing.iter().any(|call| line.starts_with(call))
     });
-    let folders = bench.folders.path().to_string_lossy().into_owned();
     let created = trace
         .iter()
         .find_map(|line| line.strip_prefix("HcsCreateComputeSystem "));
@@ -56,8 +55,23 @@ fn told(bench: &Bench) -> String {
         .and_then(|rest| rest.split(' ').next())
         .unwrap_or("?")
         .to_owned();
-    let line = |line: &String| line.replace(&folders, "FOLDERS").replace(&name, "NAME") + "\n";
+    let line = |line: &String| anywhere(bench, line).replace(&name, "NAME") + "\n";
     trace.iter().map(line).collect()
+}
+
+/// A document without the place of the folders, whose parts are told apart by another sign on Windows.
+fn anywhere(bench: &Bench, line: &str) -> String {
+    let folders = bench.folders.path().to_string_lossy();
+    let folders = folders.replace('\\', r"\\");
+    let mut parts = line.split(&folders);
+    let mut told = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (path, rest) = part.split_at(part.find('"').unwrap_or(0));
+        told.push_str("FOLDERS");
+        told.push_str(&path.replace(r"\\", "/"));
+        told.push_str(rest);
+    }
+    told
 }
 
 fn compare(name: &str, found: &str) {
