@@ -121,6 +121,14 @@ impl Cgroup {
         (self.placeholder.is_none() && self.unit.is_none()).then(|| self.record())
     }
 
+    /// Its directories as the host names them.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.members
+            .iter()
+            .map(|member| member.path.clone())
+            .collect()
+    }
+
     /// Whether the container has a cgroup of its own with this controller.
     pub(crate) fn has(&self, controller: &str) -> bool {
         self.controller(controller).is_some()

@@ -46,6 +46,7 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             v2: version(Version::V2).next().map(|v2| v2.mount.clone()),
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
+                    paths: cgroup.paths(),
                     no_device_rules: match cgroup.has("devices") {
                         true => facts
                             .no_device_lists()

@@ -77,6 +77,8 @@ pub(crate) enum OwnCgroup {
     Made {
         /// Why device rules cannot be enforced in it, and the mend; `None`: they can.
         no_device_rules: Option<String>,
+        /// Its directories, in the order of the hierarchies.
+        paths: Vec<PathBuf>,
         /// What it has for limits; nothing when none were asked for.
         available: Available,
     },

@@ -150,6 +150,7 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
         .collect();
     if !super::namespaces::lists(spec, Kind::Cgroup) {
         paths.push("/sys/fs/cgroup".into());
+        paths.extend(super::cgroupfs::own(spec, host).iter().cloned());
     }
     let confined = !host.is_root() || host.outer.is_some();
     if confined || super::namespaces::lists(spec, Kind::User) {

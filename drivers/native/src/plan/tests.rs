@@ -43,6 +43,7 @@ pub(super) fn root_host() -> Host {
             ],
             v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
             own: OwnCgroup::Made {
+                paths: Vec::new(),
                 no_device_rules: None,
                 available: crate::cgroup::limits::Available {
                     v1: ["cpu", "cpuset", "memory", "pids"]

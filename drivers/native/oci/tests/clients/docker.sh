@@ -39,6 +39,7 @@ quiet restart d restart -t 0 c1
 quiet kill d kill c1
 quiet remove d rm -f c1
 step oom eval 'run --name o1 --memory 20m bb sh -c "a=x; while :; do a=\$a\$a; done" >/dev/null 2>&1; echo $?; d inspect -f "{{.State.OOMKilled}}" o1'
+step limit-inside run --rm --memory 50m bb sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'
 step pids eval 'run --rm --pids-limit 5 bb sh -c "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait" 2>&1 | grep -o "fork"'
 step no-capabilities run --rm --cap-drop ALL bb sh -c 'grep CapEff /proc/self/status | cut -f 2'
 step read-only run --rm --read-only bb sh -c 'touch /x 2>/dev/null; echo $?'
