@@ -2,6 +2,7 @@
 #![cfg(windows)]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 
+use execdriver::{ExitReason, Hooks, Options, Pipes, Registry, RunOptions, Signal, Target};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -159,4 +160,49 @@ fn doctor_says_what_a_job_does_not_isolate() {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert!(cli.says(&["drivers"]).contains("windows"));
+}
+
+#[test]
+fn ctrl_c_is_handed_on_and_a_second_one_that_is_not_heard_kills() {
+    // A console event reaches a program through the driver that runs it: the command line runs in a container itself.
+    let (outer, inner) = (tempfile::tempdir().unwrap(), Cli::new());
+    let options = Options::parse(["windows.backend=job"]).unwrap();
+    let driver = Registry::with_builtin()
+        .open("windows", outer.path(), options)
+        .unwrap();
+    let (cli, program) = (env!("CARGO_BIN_EXE_execdriver"), payload());
+    for (applet, events) in [("sleep", 1), ("sleep-ignoring", 2)] {
+        let root = inner.0.path().to_str().unwrap();
+        let inside = [
+            "run",
+            "--id",
+            "inside",
+            "--",
+            program.to_str().unwrap(),
+            applet,
+        ];
+        let arguments = ["--root", root, "--exec-opt", "windows.backend=job"]
+            .into_iter()
+            .chain(inside);
+        let command = execdriver::Command::windows("cli", "", cli).args(arguments);
+        let hooks = Hooks::none().on_start(|context| {
+            while !inner.says(&["list"]).contains("running") {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // The program inside needs a moment to say that it ignores such events.
+            std::thread::sleep(Duration::from_secs(1));
+            for _ in 0..events {
+                driver.kill(&Target::from(context.id), Signal::INT)?;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Ok(())
+        });
+        let options = RunOptions::default().timeout(Duration::from_secs(120));
+        let status = driver
+            .run(&command, &options, Pipes::null(), &hooks)
+            .unwrap();
+        assert_ne!(status.reason, ExitReason::TimedOut, "{applet}");
+        assert!(events == 1 || status.code == 137, "{applet}: {status:?}");
+        assert!(!inner.says(&["list"]).contains("inside"));
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// `Unsupported`, `InvalidCommand`.
     fn check_limits(&self, limits: &Limits) -> Result<()>;
 
-    /// Whether it sets a cap of processor time, an affinity and a number of processes.
+    /// Whether it sets a cap of processor time, an affinity and a number of processes, and limits execs.
     fn limits_as_jobs(&self) -> bool {
         false
     }
@@ -156,6 +156,8 @@ pub(crate) struct ProcessRequest<'a> {
     pub(crate) environment: &'a [String],
     /// The directory in force; empty: the back-end's choice.
     pub(crate) working_dir: &'a str,
+    /// Limits of its own, below the container's. Only where [`Backend::limits_as_jobs`].
+    pub(crate) limits: Option<Limits>,
     /// What its streams are; with a terminal only whether there is an input matters.
     pub(crate) stdin: ChildStream,
     /// See `stdin`.

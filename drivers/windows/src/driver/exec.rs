@@ -6,6 +6,7 @@ use super::streams::Plan;
 use crate::NAME;
 use crate::backend::{Process, ProcessIdentity};
 use crate::exit::{self, KILLED};
+use crate::limits::Limits;
 use crate::names::SystemName;
 use crate::state::{self, ExecRecord, Record, Status, host};
 use execdriver_core::{
@@ -26,6 +27,7 @@ impl Shared {
     ) -> Result<ExitStatus> {
         let began = Instant::now();
         let exec_id = refuse(asked, &pipes)?;
+        let limits = self.exec_limits(asked)?;
         let record = self.enter(id, &exec_id, asked)?;
         let name = self.root.name(id)?.of_run(record.run);
         let entered = Entered {
@@ -49,6 +51,7 @@ impl Shared {
             if asked.process.env.is_empty() {
                 request.environment = &record.environment;
             }
+            request.limits = limits;
             request.working_dir = asked.cwd.as_deref().unwrap_or(&record.working_dir);
             life.live(&*system, request, copied, &entered)
         });
@@ -65,6 +68,20 @@ impl Shared {
         let mut status = outcome?;
         status.post_stop_errors = errors;
         Ok(status)
+    }
+
+    /// Its own limits, judged before anything is made.
+    fn exec_limits(&self, asked: &ExecRequest) -> Result<Option<Limits>> {
+        let Some(resources) = &asked.resources else {
+            return Ok(None);
+        };
+        let limits = Limits::of(resources)?;
+        if !self.backend.limits_as_jobs() {
+            let what = "limits of an exec (windows.backend=job has them)";
+            return Err(Error::unsupported(NAME, what));
+        }
+        self.check_limits(&limits)?;
+        Ok(Some(limits))
     }
 
     /// Takes the exec's id in a container that runs.
@@ -97,10 +114,6 @@ fn refuse(asked: &ExecRequest, pipes: &Pipes) -> Result<ContainerId> {
     }
     if asked.capabilities.is_some() {
         return lacks("capabilities");
-    }
-    if let Some(resources) = &asked.resources {
-        resources.validate()?;
-        return lacks("limits");
     }
     let made_up = || format!("{:016x}", RandomState::new().hash_one(std::process::id()));
     ContainerId::parse(&asked.exec_id.clone().unwrap_or_else(made_up))

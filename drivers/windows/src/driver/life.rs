@@ -190,6 +190,7 @@ pub(super) fn request<'a>(process: &'a ProcessConfig, plan: Plan) -> (ProcessReq
         args_escaped: false,
         environment: &process.env,
         working_dir: "",
+        limits: None,
         stdin: plan.stdin,
         stdout: plan.stdout,
         stderr: plan.stderr,

@@ -90,6 +90,7 @@ impl Bench {
 
 fn process(system: &Arc<dyn ComputeSystem>, config: &ProcessConfig) -> Result<Created> {
     system.create_process(&ProcessRequest {
+        limits: None,
         process: config,
         args_escaped: false,
         environment: &config.env,

@@ -4,6 +4,7 @@ use super::failed;
 use crate::NAME;
 use crate::backend::{Created, Process, ProcessIdentity};
 use crate::sys::conpty::PseudoConsole;
+use crate::sys::job::Job;
 use crate::sys::pipe::{Canceller, PipeEnd};
 use crate::sys::process::ProcessHandle;
 use crate::sys::signal::{self, Event};
@@ -22,7 +23,12 @@ pub(super) struct JobProcess {
     /// Its first thread, until it is let go.
     held: Mutex<Option<FirstThread>>,
     terminal: Option<Arc<ConsoleTerminal>>,
+    /// The job of its own limits; what it leaves ends with this.
+    _own: Option<Job>,
 }
+
+/// A process that has not run, and the job of its own limits.
+pub(super) type Made = (Held, Option<Job>);
 
 /// The host's ends of a process's pipes.
 #[derive(Debug, Default)]
@@ -40,21 +46,23 @@ impl JobProcess {
             handle,
             held: Mutex::new(None),
             terminal: None,
+            _own: None,
         })
     }
 
-    fn made(held: Held, terminal: Option<Arc<ConsoleTerminal>>) -> Arc<Self> {
+    fn made((held, own): Made, terminal: Option<Arc<ConsoleTerminal>>) -> Arc<Self> {
         let (handle, held) = held.split();
         Arc::new(Self {
             identity: handle.identity(),
             handle,
             held: Mutex::new(Some(held)),
             terminal,
+            _own: own,
         })
     }
 
     /// One with three streams.
-    pub(super) fn with_pipes(held: Held, pipes: Pipes) -> Created {
+    pub(super) fn with_pipes(held: Made, pipes: Pipes) -> Created {
         let cancels = Cancels::of(&pipes);
         let reader = |end: PipeEnd| Box::new(end) as Box<dyn Read + Send>;
         let streams = Streams {
@@ -72,7 +80,7 @@ impl JobProcess {
 
     /// One with a terminal.
     pub(super) fn at_terminal(
-        held: Held,
+        held: Made,
         console: PseudoConsole,
         (keyboard, screen): (PipeEnd, PipeEnd),
         has_input: bool,

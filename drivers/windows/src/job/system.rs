@@ -12,7 +12,7 @@ use crate::names::SystemName;
 use crate::sys::conpty::PseudoConsole;
 use crate::sys::job::{Basic, Job, Port, Rate};
 use crate::sys::process::ProcessHandle;
-use crate::sys::spawn::{Spawn, Streams};
+use crate::sys::spawn::{Held, Spawn, Streams};
 use crate::sys::{ntdll, pipe};
 use crate::{NAME, sys};
 use crossbeam_channel::{Receiver, Sender};
@@ -199,10 +199,23 @@ impl ComputeSystem for JobSystem {
                 .map_err(|error| program::refused(name, directory, error))
         };
         let made = |step: &'static str| move |error| setup(step.to_owned(), error);
+        // A job of its own below this one, which it is in before it runs.
+        let below = |held: Held| -> Result<(Held, Option<Job>)> {
+            let Some(limits) = &request.limits else {
+                return Ok((held, None));
+            };
+            match self.below(&held, limits) {
+                Ok(job) => Ok((held, Some(job))),
+                Err(error) => {
+                    held.give_up();
+                    Err(error)
+                }
+            }
+        };
         if request.process.tty {
             let (console, keyboard, screen) = PseudoConsole::new(request.process.console_size)
                 .map_err(made("make a pseudo console"))?;
-            let held = spawn(Streams::Terminal(&console))?;
+            let held = below(spawn(Streams::Terminal(&console))?)?;
             let has_input = !matches!(request.stdin, ChildStream::Null);
             return Ok(JobProcess::at_terminal(
                 held,
@@ -220,7 +233,7 @@ impl ComputeSystem for JobSystem {
         let [stdin, stdout, stderr] = handles;
         let step = made("make the streams of the process");
         let handles = stdin.and_then(|stdin| Ok([stdin, stdout?, stderr?]));
-        let held = spawn(Streams::Handles(handles.map_err(step)?))?;
+        let held = below(spawn(Streams::Handles(handles.map_err(step)?))?)?;
         Ok(JobProcess::with_pipes(held, pipes))
     }
 
@@ -333,6 +346,14 @@ impl ComputeSystem for JobSystem {
 }
 
 impl JobSystem {
+    fn below(&self, held: &Held, limits: &Limits) -> Result<Job> {
+        let step = |error| setup("limit the process".to_owned(), error);
+        let nested = Self::new(Job::nested().map_err(step)?, self.name.clone(), false);
+        nested.set(&Limits::default(), limits)?;
+        nested.job.assign(held.process()).map_err(step)?;
+        Ok(nested.job)
+    }
+
     /// Suspends the processes that are not among `suspended`; whether there were any.
     fn suspend_new(&self, suspended: &mut BTreeMap<u32, ProcessHandle>) -> io::Result<bool> {
         let mut found = false;

@@ -63,6 +63,17 @@ pub(crate) struct Held {
 pub(crate) struct FirstThread(OwnedHandle);
 
 impl Held {
+    /// The process.
+    pub(crate) fn process(&self) -> &ProcessHandle {
+        &self.process
+    }
+
+    /// Ends it before it ran.
+    pub(crate) fn give_up(self) {
+        // It is in a job, which ends it at the latest.
+        let _ = self.process.terminate(crate::exit::KILLED);
+    }
+
     /// The process and its thread.
     pub(crate) fn split(self) -> (ProcessHandle, FirstThread) {
         (self.process, self.thread)

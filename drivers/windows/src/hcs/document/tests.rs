@@ -144,6 +144,7 @@ fn windows_golden_container_of_version_2() {
 
 fn request<'a>(process: &'a ProcessConfig, stdin: ChildStream) -> ProcessRequest<'a> {
     ProcessRequest {
+        limits: None,
         process,
         args_escaped: false,
         environment: &process.env,
