@@ -69,6 +69,39 @@ impl Asked {
 }
 
 #[cfg(target_os = "linux")]
+type Group = fn(&place::Place, &Asked) -> Result<Vec<report::Row>>;
+
+/// The rows by the names that `--row` knows them by, in the table's order.
+#[cfg(target_os = "linux")]
+const GROUPS: [(&str, Group); 9] = [
+    ("cold", |place, asked| {
+        rows::cold::measure(place, asked.pairs())
+    }),
+    ("in-process", |place, asked| {
+        rows::in_process::measure(place, asked.pairs())
+    }),
+    ("seccomp", |_, asked| rows::seccomp::measure(asked.pairs())),
+    ("big-host", |place, asked| {
+        rows::big_host::measure(place, asked.big_host_runs())
+    }),
+    ("exec", |place, asked| {
+        rows::exec::measure(place, asked.pairs())
+    }),
+    ("stats", |place, asked| {
+        rows::stats::measure(place, asked.pairs())
+    }),
+    ("stream", |place, asked| {
+        rows::stream::measure(place, asked.quick)
+    }),
+    ("crowd", |place, asked| {
+        rows::crowd::measure(place, asked.quick)
+    }),
+    ("rate", |place, asked| {
+        rows::rate::measure(place, asked.pairs().min(40))
+    }),
+];
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
@@ -97,7 +130,13 @@ fn parse(args: &[String]) -> Result<Asked> {
             "--pairs" => asked.pairs = Some(args.next().ok_or(USAGE)?.parse()?),
             "--soak" => asked.soak = Some(args.next().ok_or(USAGE)?.parse()?),
             "--seed" => asked.seed = Some(args.next().ok_or(USAGE)?.parse()?),
-            "--row" => asked.rows.push(args.next().ok_or(USAGE)?.clone()),
+            "--row" => {
+                let row = args.next().ok_or(USAGE)?;
+                if !GROUPS.iter().any(|(name, _)| name == row) {
+                    return Err(format!("no row {row:?}\n{USAGE}").into());
+                }
+                asked.rows.push(row.clone());
+            }
             _ => return Err(USAGE.into()),
         }
     }
@@ -117,40 +156,27 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     if !asked.no_install && peers.into_iter().any(|row| asked.wants(row)) {
         peers::install(&place.workspace);
     }
-    let mut found = Vec::new();
-    if asked.wants("cold") {
-        found.extend(rows::cold::measure(&place, asked.pairs())?);
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for (name, rows) in GROUPS {
+        if !asked.wants(name) {
+            continue;
+        }
+        eprintln!("bench: {name}");
+        match rows(&place, asked) {
+            Ok(rows) => found.extend(rows),
+            // The others say what they say without it.
+            Err(error) => failed.push(format!("{name}: {error}")),
+        }
     }
-    if asked.wants("in-process") {
-        found.extend(rows::in_process::measure(&place, asked.pairs())?);
-    }
-    if asked.wants("seccomp") {
-        found.extend(rows::seccomp::measure(asked.pairs())?);
-    }
-    if asked.wants("big-host") {
-        found.extend(rows::big_host::measure(&place, asked.big_host_runs())?);
-    }
-    if asked.wants("exec") {
-        found.extend(rows::exec::measure(&place, asked.pairs())?);
-    }
-    if asked.wants("stats") {
-        found.extend(rows::stats::measure(&place, asked.pairs())?);
-    }
-    if asked.wants("stream") {
-        found.extend(rows::stream::measure(&place, asked.quick)?);
-    }
-    if asked.wants("crowd") {
-        found.extend(rows::crowd::measure(&place, asked.quick)?);
-    }
-    if asked.wants("rate") {
-        found.extend(rows::rate::measure(&place, asked.pairs().min(40))?);
-    }
-    let text = report::text(&found, &machine::describe()?, args);
+    let text = report::text(&found, &failed, &machine::describe()?, args);
     println!("{text}");
     if asked.write {
         report::write(&place.workspace.join("docs/performance.md"), &text)?;
     }
-    Ok(())
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(failed.join("\n").into()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -33,8 +33,8 @@ pub(crate) struct Row {
     pub(crate) did: String,
 }
 
-/// Markdown: the machine, the table, what each row did.
-pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String {
+/// Markdown: the machine, the table, what could not be measured, what each row did.
+pub(crate) fn text(rows: &[Row], failed: &[String], machine: &[String], args: &[String]) -> String {
     let mut text = String::new();
     for line in machine {
         let _ = writeln!(text, "- {line}");
@@ -64,6 +64,9 @@ pub(crate) fn text(rows: &[Row], machine: &[String], args: &[String]) -> String 
             row.unit.text(b),
             row.unit.text(b_tail),
         );
+    }
+    for why in failed {
+        let _ = writeln!(text, "\n**Not measured**: {}", why.trim());
     }
     text += "\nTimes in milliseconds where nothing else is said. A / B is the median of the pairs' ratios. What each row did:\n\n";
     for (number, row) in (1..).zip(rows) {
@@ -117,7 +120,12 @@ mod tests {
             pairs: Pairs::take(3, slow, fast).unwrap(),
             did: "nothing".into(),
         };
-        let text = text(&[row(Some(2.0)), row(Some(3.0)), row(None)], &[], &[]);
+        let text = text(
+            &[row(Some(2.0)), row(Some(3.0)), row(None)],
+            &["big-host: a host died".into()],
+            &[],
+            &[],
+        );
         let lines: Vec<_> = text
             .lines()
             .filter(|line| line.contains("a against b"))
@@ -128,5 +136,9 @@ mod tests {
         );
         assert!(lines[1].ends_with("| **3.00** | 3.0 | met |"), "{text}");
         assert!(lines[2].ends_with("| **3.00** |  |  |"), "{text}");
+        assert!(
+            text.contains("\n**Not measured**: big-host: a host died\n"),
+            "{text}"
+        );
     }
 }

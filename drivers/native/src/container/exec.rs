@@ -84,7 +84,9 @@ impl Containers {
                 oom: RefCell::new(None),
             },
         };
-        exec.whole(&exec_id, &spec, pipes)
+        // A wait may take years.
+        drop(defaults);
+        exec.whole(&exec_id, spec, pipes)
     }
 }
 
@@ -113,15 +115,16 @@ struct Exec<'a> {
 }
 
 impl Exec<'_> {
-    fn whole(&self, exec_id: &str, spec: &ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
+    fn whole(&self, exec_id: &str, spec: ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
         let entered = Entered::enter(self.entry, exec_id, self.request, self.cgroup);
         let entered = entered.map_err(|error| unless_ended(self.record, error))?;
         let lived = self.live(spec, pipes, &entered);
         self.life.close(lived, entered.clean())
     }
 
-    fn live(&self, spec: &ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
-        let started = self.start(spec, pipes, entered);
+    fn live(&self, spec: ExecSpec, pipes: Pipes, entered: &Entered<'_>) -> Result<ExitStatus> {
+        let started = self.start(&spec, pipes, entered);
+        drop(spec);
         let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
         let pid = started.process.pid();
         let unfreeze = || self.release_killed(Killed::Process(pid));

@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// The verb of this program that makes it the crowd's host.
 pub(crate) const VERB: &str = "crowd";
+/// What counts as few.
+const FEW: usize = 10;
 /// Starts that are timed at each size.
 const TIMED: usize = 40;
 /// The most resident memory of the host for a container, bytes.
@@ -43,8 +45,8 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
             pairs: Pairs::of(many, few),
             did: format!(
                 "One host program starts containers of the docker profile that wait for a signal, one after the other, and \
-                 holds them, a thread each. A: the last {TIMED} starts of {size}; B: those after the first ten. A start is \
-                 from the call of `run` to the Start hook."
+                 holds them, a thread each. A: the last {TIMED} starts of {size}; B: those after the first ten, and again \
+                 when all but ten have ended, the mean of both. A start is from the call of `run` to the Start hook."
             ),
         },
         Row {
@@ -52,7 +54,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
             unit: Unit::Micros,
             target: Some(1.15),
             pairs: Pairs::of(stats_many, stats_few),
-            did: "`Driver::stats` of the first of the same containers, when all and when ten are there.".into(),
+            did: "`Driver::stats` of the first of the same containers, when all are there and, before and after, when ten are.".into(),
         },
         Row {
             name: format!("the host's memory for each of {size} containers against 96 KiB"),
@@ -81,25 +83,49 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     drop(Sleeper::start(&driver, rootfs)?);
     let before = resident()?;
     let mut crowd = Vec::with_capacity(size);
-    let mut times = Vec::with_capacity(size);
-    let mut stats_few = Vec::new();
-    for number in 0..size {
-        if number == 10 {
-            stats_few = stats(&driver, &crowd)?;
-        }
-        let start = Instant::now();
-        crowd.push(Sleeper::start(&driver, rootfs)?);
-        times.push(start.elapsed().as_secs_f64());
-    }
-    let each = (resident()? - before) / size as f64;
+    grow(&mut crowd, FEW, &driver, rootfs)?;
+    let stats_first = stats(&driver, &crowd)?;
+    let first = grow(&mut crowd, TIMED, &driver, rootfs)?;
+    let between = size.saturating_sub(crowd.len() + TIMED);
+    grow(&mut crowd, between, &driver, rootfs)?;
+    let many = grow(&mut crowd, TIMED, &driver, rootfs)?;
+    let each = (resident()? - before) / crowd.len() as f64;
     let stats_many = stats(&driver, &crowd)?;
+    // Whatever else the machine does changes meanwhile: the few are asked before and after.
+    let rest = crowd.split_off(FEW);
+    rest.into_iter().try_for_each(Sleeper::end)?;
+    let stats_last = stats(&driver, &crowd)?;
+    let last = grow(&mut crowd, TIMED, &driver, rootfs)?;
     crowd.into_iter().try_for_each(Sleeper::end)?;
-    println!("{}", line(times.get(10..10 + TIMED).unwrap_or_default()));
-    println!("{}", line(times.get(size - TIMED..).unwrap_or_default()));
+    println!("{}", line(&means(&first, &last)));
+    println!("{}", line(&many));
     println!("{each}");
-    println!("{}", line(&stats_few));
+    println!("{}", line(&means(&stats_first, &stats_last)));
     println!("{}", line(&stats_many));
     Ok(())
+}
+
+/// Starts so many more; the seconds of each.
+fn grow(
+    crowd: &mut Vec<Sleeper>,
+    more: usize,
+    driver: &Arc<dyn Driver>,
+    rootfs: &Path,
+) -> Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(more);
+    for _ in 0..more {
+        let start = Instant::now();
+        crowd.push(Sleeper::start(driver, rootfs)?);
+        times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}
+
+fn means(some: &[f64], others: &[f64]) -> Vec<f64> {
+    let pairs = some.iter().zip(others);
+    pairs
+        .map(|(one, other)| f64::midpoint(*one, *other))
+        .collect()
 }
 
 /// Seconds of some readings of the first one.
