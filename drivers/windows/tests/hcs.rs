@@ -10,8 +10,8 @@
 mod support;
 
 use execdriver_core::{
-    Capture, Driver, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Mount, Pipes, Resources,
-    RunOptions, Signal, Stdio, Target, WindowSize,
+    Capture, Driver, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Mount, Network,
+    NetworkInterface, Pipes, PortBinding, Resources, RunOptions, Signal, Stdio, Target, WindowSize,
 };
 use execdriver_windows::WindowsDriver;
 use std::time::Duration;
@@ -272,4 +272,49 @@ fn options_for_a_library_that_is_not_there_are_an_error_and_without_them_there_i
         open(&["windows.backend=hcs", "dummy=1"]),
         Err(Error::InvalidOption { .. })
     ));
+}
+
+#[test]
+fn a_port_is_the_containers_while_it_runs_and_free_again_then() {
+    let folders = Folders::new();
+    let driver = folders.driver(&[]);
+    let with_port = |name: &str, arguments: &[&str], bridge: &str| {
+        let mut command = folders.command(name, arguments);
+        let binding = PortBinding {
+            host_port: "8080".into(),
+            ..PortBinding::default()
+        };
+        command.network = Some(Network {
+            interface: Some(NetworkInterface {
+                bridge: bridge.into(),
+                port_bindings: [("80/tcp".to_owned(), vec![binding])].into(),
+                ..NetworkInterface::default()
+            }),
+            ..Network::default()
+        });
+        command
+    };
+    let run = |command| {
+        driver.run(
+            &command,
+            &RunOptions::default(),
+            Pipes::null(),
+            &Hooks::none(),
+        )
+    };
+    let unknown = run(with_port("b", &["exit", "0"], "no-such")).unwrap_err();
+    assert!(unknown.to_string().contains("known: nat"), "{unknown}");
+    while_running(&driver, &with_port("a", &["sleep"], "nat"), |driver| {
+        let taken = run(with_port("b", &["exit", "0"], "nat")).unwrap_err();
+        let cause = std::error::Error::source(&taken).map(ToString::to_string);
+        assert!(
+            cause.is_some_and(|cause| cause.contains("in use")),
+            "{taken}"
+        );
+        driver.terminate(&folders.id("a")).unwrap();
+    });
+    for _ in 0..2 {
+        let free = run(with_port("b", &["exit", "0"], "nat"));
+        assert_eq!(free.unwrap().code, 0);
+    }
 }
