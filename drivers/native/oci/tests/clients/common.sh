@@ -46,6 +46,17 @@ daemon() {
     PIDS+=($!)
 }
 
+# What clients make outside of their places and leave, when nothing is in it any more.
+sweep() {
+    local name found
+    for name in docker libpod_parent "execdriver-$$"; do
+        for found in /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name"; do
+            [ ! -d "$found" ] || find "$found" -depth -type d -exec rmdir {} \; 2>/dev/null
+        done
+    done
+    rmdir "/run/containerd/runc/execdriver-$$" 2>/dev/null
+}
+
 finish() {
     local pid mount
     for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
@@ -53,6 +64,7 @@ finish() {
     for mount in $(awk -v at="$PLACE/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | sort -r); do
         umount "$mount" 2>/dev/null
     done
+    sweep
 }
 trap finish EXIT
 
