@@ -24,7 +24,7 @@ pub(crate) struct RunInput {
     pub(crate) keep_keyring: bool,
     /// How many descriptors from 3 on the program gets beside its streams.
     pub(crate) preserved: u16,
-    /// Whether there is a network namespace made ahead, for a container that [`makes_network`] says would make one.
+    /// Whether there is a network namespace made ahead, for a container that `makes_network` says would make one.
     pub(crate) ready_network: bool,
     /// Whether the parent has nothing to do that must come before the mounts, as far as it knows without the plan.
     pub(crate) go_ahead: bool,

@@ -64,7 +64,7 @@ pub(super) struct Args {
     /// Descriptors from 3 on that the program gets, beside those that LISTEN_FDS names.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     preserve_fds: u16,
-    /// A cgroup below the container's for it, PATH or CONTROLLER[,CONTROLLER]:PATH; may be given again.
+    /// A cgroup below the container's for it, PATH or CONTROLLER:PATH (controllers apart by commas); may be given again.
     #[arg(long, value_name = "CGROUP")]
     cgroup: Vec<String>,
     /// In a paused container, wait until it goes on.
