@@ -72,6 +72,8 @@ fn config_linux_seccomp_listener_path_gets_the_container_process_state() {
         (serde_json::from_slice::<Value>(&text).unwrap(), owned)
     });
     let ran = bundle.run();
+    // An agent whom nobody asked waits no longer.
+    let _ = std::os::unix::net::UnixStream::connect(bundle.outside.join("agent"));
     let (state, fds) = told.join().unwrap();
     assert_eq!((fds, &state["fds"]), (1, &json!(["seccompFd"])));
     assert_eq!(
