@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often a directory is made again that a `clean` removed before we had its lock.
-const ATTEMPTS: u32 = 16;
+const ATTEMPTS: u32 = 1000;
 
 /// How long a transition waits for another process's transition of the same id.
 pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
