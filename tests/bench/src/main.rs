@@ -156,6 +156,8 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     if !asked.no_install && peers.into_iter().any(|row| asked.wants(row)) {
         peers::install(&place.workspace);
     }
+    // The load is that of before the rows, which make their own.
+    let machine = machine::describe()?;
     let (mut found, mut failed) = (Vec::new(), Vec::new());
     for (name, rows) in GROUPS {
         if !asked.wants(name) {
@@ -168,7 +170,7 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    let text = report::text(&found, &failed, &machine::describe()?, args);
+    let text = report::text(&found, &failed, &machine, args);
     println!("{text}");
     if asked.write {
         report::write(&place.workspace.join("docs/performance.md"), &text)?;
