@@ -100,7 +100,8 @@ stage_windows() {
         skip_stage "no rustup, and this rustc has no target $WINDOWS"
         return
     fi
-    export RUSTFLAGS='-D warnings'
+    # Its linker leaves empty files behind.
+    export RUSTFLAGS='-D warnings' TMPDIR=$SCRATCH
     if command -v x86_64-w64-mingw32-gcc >/dev/null; then
         cargo clippy --workspace --all-targets --target "$WINDOWS" -- -D warnings
         cargo build --workspace --bins --target "$WINDOWS"
