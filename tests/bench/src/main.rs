@@ -97,7 +97,7 @@ const GROUPS: [(&str, Group); 9] = [
         rows::crowd::measure(place, asked.quick)
     }),
     ("rate", |place, asked| {
-        rows::rate::measure(place, asked.pairs().min(40))
+        rows::rate::measure(place, asked.pairs())
     }),
 ];
 

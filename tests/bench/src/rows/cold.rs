@@ -74,7 +74,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             name: format!("`execdriver run --no-init`, cold, against `runc run` ({runc})"),
             unit: Unit::Millis,
             target: None,
-            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
+            pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
             did: "As row 1, B by runc.".into(),
         });
     }
@@ -86,7 +86,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             name: format!("`execdriver run --no-init`, cold, against `youki run` ({name})"),
             unit: Unit::Millis,
             target: None,
-            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), run)?,
+            pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), run)?,
             did: "As row 1, B by youki, built with its features v1, v2 and seccomp.".into(),
         });
     }
@@ -95,7 +95,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             name: format!("`execdriver run --no-init`, cold, against `bwrap` ({bwrap})"),
             unit: Unit::Millis,
             target: None,
-            pairs: Pairs::take(pairs.min(60), || execdriver(&["--no-init"]), || bubblewrap(place))?,
+            pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), || bubblewrap(place))?,
             did: "B: `bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, \
                   no filter, so it does less than A."
                 .into(),

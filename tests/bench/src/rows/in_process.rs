@@ -78,8 +78,8 @@ fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     let youki = peers::youki(&place.workspace);
     let others = [
         (Some("crun"), 0.25, pairs, cold::CGROUPFS),
-        (Some("runc"), 0.1, pairs.min(60), &[]),
-        (youki.as_deref(), 0.1, pairs.min(60), &[]),
+        (Some("runc"), 0.1, pairs, &[]),
+        (youki.as_deref(), 0.1, pairs, &[]),
     ];
     for (program, target, pairs, flags) in others {
         if let Some(program) = program
@@ -93,7 +93,7 @@ fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         }
     }
     if let Some(version) = peers::version("bwrap") {
-        let pairs = Pairs::take(pairs.min(60), own, || cold::bubblewrap(place))?;
+        let pairs = Pairs::take(pairs, own, || cold::bubblewrap(place))?;
         let name = format!("`run` in process against `{version}` as a process");
         row(
             name,
