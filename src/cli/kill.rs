@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::global::Global;
-use execdriver::{Signal, Target};
+use execdriver::{Error, Signal, Target};
 use std::process::ExitCode;
 
 /// What `kill --help` says last.
@@ -34,6 +34,22 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
         Some(exec) => Target::exec(&args.id, exec),
         None => Target::from(args.id.as_str()),
     };
-    global.open()?.kill(&target, signal)?;
+    let killed = global.open()?.kill(&target, signal);
+    killed.map_err(|error| of_the_exec(error, args))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An exec that is not there is not to be taken for a container: the error has one id, the command line gave two.
+fn of_the_exec(error: Error, args: &Args) -> Failure {
+    match (&error, &args.exec) {
+        (Error::NotFound { id } | Error::NotRunning { id }, Some(exec))
+            if id == exec && *id != args.id =>
+        {
+            Failure::message(
+                format!("container {:?} has no exec {exec:?} that runs", args.id),
+                1,
+            )
+        }
+        _ => Failure::from(error),
+    }
 }
