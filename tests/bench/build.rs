@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let out = PathBuf::from(variable("OUT_DIR")?);
-    for program in ["child", "true", "pause", "stream"] {
+    for program in ["child", "true", "pause", "stream", "peak"] {
         compile(program, &out.join(program))?;
     }
     Ok(())

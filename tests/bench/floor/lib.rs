@@ -27,6 +27,9 @@ pub const PAUSE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pause"));
 /// A static program that writes the MiB that its argument says, or reads to the end.
 pub const STREAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stream"));
 
+/// A static program that runs another one and prints what it had in memory at most, bytes.
+pub const PEAK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/peak"));
+
 const CHILD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/child"));
 
 /// What all containers share: made once, outside of what is timed.

@@ -33,7 +33,7 @@ const USAGE: &str = "\
 usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
   --pairs N    N pairs
-  --row NAME   only these rows: cold, in-process, seccomp, big-host, exec, stats, stream, crowd, rate
+  --row NAME   only these rows: cold, oci, in-process, seccomp, big-host, exec, stats, stream, crowd, rate
   --no-install leave out the rows of runtimes that are not installed
   --soak N     no rows: N runs of all kinds, killed and failing ones too, of which nothing may be left
   --seed N     the soak's random numbers; 1 without
@@ -73,9 +73,12 @@ type Group = fn(&place::Place, &Asked) -> Result<Vec<report::Row>>;
 
 /// The rows by the names that `--row` knows them by, in the table's order.
 #[cfg(target_os = "linux")]
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("cold", |place, asked| {
         rows::cold::measure(place, asked.pairs())
+    }),
+    ("oci", |place, asked| {
+        rows::oci::measure(place, asked.pairs())
     }),
     ("in-process", |place, asked| {
         rows::in_process::measure(place, asked.pairs())
@@ -152,7 +155,7 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
         return soak::run(runs, asked.seed.unwrap_or(1));
     }
     let place = place::Place::new()?;
-    let peers = ["cold", "in-process", "exec", "stats", "rate"];
+    let peers = ["cold", "oci", "in-process", "exec", "stats", "rate"];
     if !asked.no_install && peers.into_iter().any(|row| asked.wants(row)) {
         peers::install(&place.workspace);
     }

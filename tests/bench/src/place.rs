@@ -90,23 +90,39 @@ impl Place {
 
     /// Builds a release program of the workspace, and says where it is.
     pub(crate) fn build(&self, package: &str, program: &str) -> Result<PathBuf> {
+        self.cargo(&["--release", "--package", package, "--bin", program])?;
+        Ok(self.target().join("release").join(program))
+    }
+
+    /// Builds the OCI runtime as docs/oci.md says, and says where it is.
+    pub(crate) fn build_runtime(&self) -> Result<PathBuf> {
+        let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        let profile = "runtime";
+        let program = "execdriver-oci";
+        self.cargo(&[
+            "--profile",
+            profile,
+            "--target",
+            &triple,
+            "--package",
+            program,
+        ])
+        .map_err(|error| format!("{error}; it needs `rustup target add {triple}`"))?;
+        Ok(self.target().join(triple).join(profile).join(program))
+    }
+
+    fn cargo(&self, args: &[&str]) -> Result<()> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                package,
-                "--bin",
-                program,
-            ])
-            .current_dir(&self.workspace)
-            .status()?;
-        if !status.success() {
-            return Err(format!("cargo could not build {program}").into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet"]).args(args);
+        match command.current_dir(&self.workspace).status()?.success() {
+            true => Ok(()),
+            false => Err(format!("cargo could not build: {command:?}").into()),
         }
+    }
+
+    fn target(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        Ok(self.workspace.join(target).join("release").join(program))
+        self.workspace.join(target)
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod cold;
 pub(crate) mod crowd;
 pub(crate) mod exec;
 pub(crate) mod in_process;
+pub(crate) mod oci;
 pub(crate) mod rate;
 pub(crate) mod seccomp;
 pub(crate) mod stats;
