@@ -1,8 +1,9 @@
 //! containerd, Docker and Podman on this runtime: what their users see is what they are used to.
 //!
-//! Each script in `clients/` starts its client under a directory of its own and prints a line a step; `.expected` has what
-//! they are to be, which is also what the same script prints with runc in our place. Debian's packages are installed by
-//! `tests/run.sh --only clients`, which runs these.
+//! Each script in `clients/` starts its client under a directory and in namespaces of its own (`enter.sh`) and prints a line
+//! a step. `CLIENT.expected` has the lines that are to be, with this runtime and with runc and crun in its place;
+//! `CLIENT.PEER` those of a peer that differ, and why. Debian's packages are installed by `tests/run.sh --only clients`,
+//! which runs these.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -20,113 +22,201 @@ use std::process::{Command, Stdio};
 use support::{Need, USER, skip_unless};
 use tempfile::TempDir;
 
-const RUNTIME: &str = env!("CARGO_BIN_EXE_execdriver-oci");
+/// Who starts containers, on what.
+struct Client {
+    /// The script's name.
+    name: &'static str,
+    program: &'static str,
+    /// The name of the file of expectations.
+    expected: &'static str,
+    ordinary: bool,
+}
 
-/// Runs a client's script with a runtime.
-fn compare(client: &str, runtime: &str) {
-    let place = tempfile::Builder::new().prefix("oci-").tempdir().unwrap();
-    let mut shell = Command::new("bash");
-    shell.arg(scripts().join(format!("{client}.sh")));
-    compare_by(shell, client, Path::new(runtime), &place);
+const CONTAINERD: Client = Client::root("containerd", "containerd");
+const DOCKER: Client = Client::root("docker", "dockerd");
+const PODMAN: Client = Client::root("podman", "podman");
+const PODMAN_OF_A_USER: Client = Client {
+    expected: "podman-rootless",
+    ordinary: true,
+    ..PODMAN
+};
+
+impl Client {
+    const fn root(name: &'static str, program: &'static str) -> Self {
+        Self {
+            name,
+            program,
+            expected: name,
+            ordinary: false,
+        }
+    }
+
+    /// Runs the script on this runtime, or on a peer that is installed.
+    fn says_what_is_expected(&self, peer: Option<&'static str>) {
+        let needs = [
+            Need::Root,
+            Need::Busybox,
+            Need::Program(self.program),
+            Need::Program("docker-registry"),
+            Need::Program(peer.unwrap_or("unshare")),
+        ];
+        if skip_unless(&needs) {
+            return;
+        }
+        let place = Place::new(self.ordinary);
+        let said = place.run(self, peer);
+        place.clear();
+        assert_eq!(said.wrong(&self.lines(peer)), "", "{}", said.errors);
+    }
+
+    /// The expected lines by the names of their steps.
+    fn lines(&self, peer: Option<&str>) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(scripts().join(format!("{}.expected", self.expected)));
+        let mut lines = by_name(&text.unwrap());
+        if let Some(peer) = peer {
+            let differing = scripts().join(format!("{}.{peer}", self.expected));
+            lines.extend(by_name(&fs::read_to_string(differing).unwrap_or_default()));
+        }
+        lines
+    }
+}
+
+struct Said {
+    lines: BTreeMap<String, String>,
+    errors: String,
+}
+
+impl Said {
+    /// Every line that is not as it is expected, missing ones and unexpected ones included.
+    fn wrong(&self, expected: &BTreeMap<String, String>) -> String {
+        let nothing = String::from("nothing");
+        let mut wrong = String::new();
+        for name in expected.keys().chain(self.lines.keys()) {
+            let want = expected.get(name).unwrap_or(&nothing);
+            let got = self.lines.get(name).unwrap_or(&nothing);
+            if want != got && !wrong.contains(&format!("  got {got}\n")) {
+                wrong.push_str(&format!("{want}\n  got {got}\n"));
+            }
+        }
+        wrong
+    }
+}
+
+/// The directories of a run. They are in /tmp, and the runtime is copied, for an ordinary user may not be let into where the
+/// project is.
+struct Place {
+    tools: TempDir,
+    own: TempDir,
+}
+
+impl Place {
+    fn new(ordinary: bool) -> Self {
+        let directory = || {
+            let made = tempfile::Builder::new().prefix("oci-").tempdir_in("/tmp");
+            let made = made.unwrap();
+            fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            made
+        };
+        let (tools, own) = (directory(), directory());
+        for script in fs::read_dir(scripts()).unwrap() {
+            let script = script.unwrap();
+            fs::copy(script.path(), tools.path().join(script.file_name())).unwrap();
+        }
+        let ours = env!("CARGO_BIN_EXE_execdriver-oci");
+        fs::copy(ours, tools.path().join("execdriver-oci")).unwrap();
+        if ordinary {
+            chown(own.path(), Some(USER), Some(USER)).unwrap();
+        }
+        Self { tools, own }
+    }
+
+    fn run(&self, client: &Client, peer: Option<&str>) -> Said {
+        let tools = self.tools.path();
+        let runtime = peer.map_or_else(|| tools.join("execdriver-oci"), installed);
+        let mut shell = Command::new("bash");
+        shell.arg(tools.join("enter.sh"));
+        if client.ordinary {
+            shell.arg("--user").arg(USER.to_string());
+        }
+        shell.arg(tools.join(format!("{}.sh", client.name)));
+        shell
+            .env("RUNTIME", runtime)
+            .env("PEER", peer.unwrap_or_default())
+            .env("PLACE", self.own.path())
+            .env("BUSYBOX", "/bin/busybox");
+        let output = shell.stdin(Stdio::null()).output().unwrap();
+        let log = |name: &str| fs::read_to_string(self.own.path().join(name)).unwrap_or_default();
+        Said {
+            lines: by_name(&String::from_utf8_lossy(&output.stdout)),
+            errors: format!(
+                "{}\n--- the client's own words\n{}\n{}",
+                String::from_utf8_lossy(&output.stderr),
+                log("said"),
+                log("log")
+            ),
+        }
+    }
+
+    /// Removes the cgroups that have the name of our place; its processes ended with their pid namespace.
+    fn clear(&self) {
+        let name = self.own.path().file_name().unwrap();
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap() {
+            let ours = hierarchy.unwrap().path().join(name);
+            remove_cgroups(&ours);
+            assert!(!ours.exists(), "{ours:?} is still in use");
+        }
+        remove_cgroups(&Path::new("/sys/fs/cgroup").join(name));
+    }
+}
+
+fn remove_cgroups(top: &Path) {
+    for below in fs::read_dir(top).into_iter().flatten().flatten() {
+        if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_cgroups(&below.path());
+        }
+    }
+    let _ = fs::remove_dir(top);
+}
+
+/// `name: what the step said [code]`, a line a step; `#` begins a remark.
+fn by_name(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let named = |line: &str| (line.split(':').next().unwrap().to_owned(), line.to_owned());
+    lines.map(named).collect()
 }
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
-/// The same by this shell in this place; every line that is expected has to be there.
-fn compare_by(mut shell: Command, client: &str, runtime: &Path, place: &TempDir) {
-    let output = shell
-        .env("RUNTIME", runtime)
-        .env("PLACE", place.path())
-        .env("BUSYBOX", "/bin/busybox")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let expected = fs::read_to_string(scripts().join(format!("{client}.expected"))).unwrap();
-    let mut wrong = Vec::new();
-    for line in expected
-        .lines()
-        .filter(|line| !said.lines().any(|one| one == *line))
-    {
-        let name = line.split(':').next().unwrap_or_default();
-        let got = said.lines().find(|one| one.split(':').next() == Some(name));
-        wrong.push(format!("{line}\n  got {}", got.unwrap_or("nothing")));
-    }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        wrong.is_empty(),
-        "{client} on {runtime:?}:\n{}\n{errors}",
-        wrong.join("\n")
-    );
+/// Where a peer is: not by PATH, in which something else may stand before Debian's.
+fn installed(peer: &str) -> PathBuf {
+    let places = ["/usr/sbin", "/usr/bin"].map(|directory| Path::new(directory).join(peer));
+    let found = places.into_iter().find(|program| program.exists());
+    found.unwrap_or_else(|| panic!("{peer} is not installed"))
 }
 
-#[test]
-#[ignore = "needs the clients: tests/run.sh --only clients"]
-fn containerd_runs_its_containers_on_this_runtime() {
-    if !skip_unless(&[Need::Root, Need::Busybox, Need::Program("ctr")]) {
-        compare("containerd", RUNTIME);
-    }
-}
-
-#[test]
-#[ignore = "needs the clients: tests/run.sh --only clients"]
-fn docker_runs_its_containers_on_this_runtime() {
-    if !skip_unless(&[Need::Root, Need::Busybox, Need::Program("dockerd")]) {
-        compare("docker", RUNTIME);
-    }
-}
-
-#[test]
-#[ignore = "needs the clients: tests/run.sh --only clients"]
-fn podman_runs_its_containers_on_this_runtime() {
-    if !skip_unless(&[Need::Root, Need::Busybox, Need::Program("podman")]) {
-        compare("podman", RUNTIME);
-    }
-}
-
-#[test]
-#[ignore = "needs the clients: tests/run.sh --only clients"]
-fn the_clients_say_the_same_with_runc() {
-    if !skip_unless(&[Need::Root, Need::Busybox, Need::Program("runc")]) {
-        for client in ["containerd", "docker"] {
-            compare(client, "/usr/sbin/runc");
+macro_rules! clients {
+    ($($test:ident: $client:expr, $peer:expr;)*) => {$(
+        #[test]
+        #[ignore = "needs the clients: tests/run.sh --only clients"]
+        fn $test() {
+            $client.says_what_is_expected($peer);
         }
-    }
+    )*};
 }
 
-#[test]
-#[ignore = "needs the clients: tests/run.sh --only clients"]
-fn podman_of_an_ordinary_user_runs_its_containers_on_this_runtime() {
-    let program = Need::Program;
-    if skip_unless(&[
-        Need::Root,
-        Need::Busybox,
-        program("podman"),
-        program("setpriv"),
-    ]) {
-        return;
-    }
-    // With copies, for the user may not be let into where the project is.
-    let all = tempfile::Builder::new()
-        .prefix("oci-")
-        .tempdir_in("/tmp")
-        .unwrap();
-    fs::set_permissions(all.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let runtime = all.path().join("execdriver-oci");
-    fs::copy(RUNTIME, &runtime).unwrap();
-    for script in ["common.sh", "podman.sh"] {
-        fs::copy(scripts().join(script), all.path().join(script)).unwrap();
-    }
-    let place = tempfile::Builder::new()
-        .prefix("place-")
-        .tempdir_in(all.path())
-        .unwrap();
-    chown(place.path(), Some(USER), Some(USER)).unwrap();
-    let mut shell = Command::new("setpriv");
-    shell.args([&format!("--reuid={USER}"), &format!("--regid={USER}")]);
-    shell.args(["--clear-groups", "--inh-caps=-all", "bash"]);
-    shell.arg(all.path().join("podman.sh"));
-    compare_by(shell, "podman-rootless", &runtime, &place);
+clients! {
+    docker_runs_its_containers_on_this_runtime: DOCKER, None;
+    containerd_runs_its_containers_on_this_runtime: CONTAINERD, None;
+    podman_runs_its_containers_on_this_runtime: PODMAN, None;
+    podman_of_an_ordinary_user_runs_its_containers_on_this_runtime: PODMAN_OF_A_USER, None;
+    docker_says_the_same_with_runc: DOCKER, Some("runc");
+    containerd_says_the_same_with_runc: CONTAINERD, Some("runc");
+    podman_says_the_same_with_runc: PODMAN, Some("runc");
+    podman_of_an_ordinary_user_says_the_same_with_runc: PODMAN_OF_A_USER, Some("runc");
+    docker_says_the_same_with_crun: DOCKER, Some("crun");
+    containerd_says_the_same_with_crun: CONTAINERD, Some("crun");
+    podman_says_the_same_with_crun: PODMAN, Some("crun");
+    podman_of_an_ordinary_user_says_the_same_with_crun: PODMAN_OF_A_USER, Some("crun");
 }

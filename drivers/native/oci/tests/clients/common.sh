@@ -1,11 +1,15 @@
 # What the scripts of clients share: a place of their own, steps that print a line each, and an end that leaves nothing.
-# RUNTIME is the runtime under test, PLACE an empty directory of ours, BUSYBOX a static busybox.
+# RUNTIME is the runtime under test, PEER its name when it is not ours, PLACE an empty directory of ours, PARENT the name
+# of our cgroups, BUSYBOX a static busybox. We are the first process of a pid namespace, in a mount and a network namespace
+# of our own: no bridge, rule of iptables, port, mount or file below /run is ever the machine's.
 set -uo pipefail
-export HOME=$PLACE LANG=C.UTF-8
+export HOME=$PLACE LANG=C.UTF-8 TMPDIR=$PLACE/temp PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset XDG_RUNTIME_DIR
+readonly REGISTRY=127.0.0.1:5000
 PIDS=()
 # Some clients leave files where they were started.
 cd "$PLACE" || exit
+mkdir -p "$TMPDIR"
 
 # step NAME COMMAND...: its output on one line and its exit code.
 step() {
@@ -21,14 +25,14 @@ step() {
 quiet() {
     local name=$1 code=0
     shift
-    "$@" >>"$PLACE/said" 2>&1 </dev/null || code=$?
+    { echo "--- $name"; "$@"; } >>"$PLACE/said" 2>&1 </dev/null || code=$?
     printf '%s: [%s]\n' "$name" "$code"
 }
 
-# tty COMMAND...: on a terminal.
-tty() { script -qec "$(printf '%q ' "$@")" /dev/null </dev/null; }
+# tty COMMAND...: on a terminal of 30 rows.
+tty() { script -qec "stty rows 30 cols 100; $(printf '%q ' "$@")" /dev/null </dev/null; }
 
-# until WHAT COMMAND...: waits at most half a minute for it to succeed.
+# until_so COMMAND...: waits at most half a minute for it to succeed.
 until_so() {
     local tries
     for tries in $(seq 300); do
@@ -46,35 +50,50 @@ daemon() {
     PIDS+=($!)
 }
 
-# What clients make outside of their places and leave, when nothing is in it any more.
-sweep() {
-    local name found
-    for name in docker libpod_parent "execdriver-$$"; do
-        for found in /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name"; do
-            [ ! -d "$found" ] || find "$found" -depth -type d -exec rmdir {} \; 2>/dev/null
-        done
+# What a client could leave when it has ended: processes beside ourselves, mounts, and cgroups of containers. Its own
+# directories below PARENT go with us, and so does the network namespace that dockerd keeps. To be called in a subshell, by nothing that runs beside it.
+left_behind() {
+    local pid
+    until_so alone
+    for pid in "${FOUND[@]}"; do printf 'process %s ' "$(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
+    find /sys/fs/cgroup -mindepth 3 -type d -path "*/$PARENT/*" ! -name '*conmon*' ! -name buildkit ! -path "${NO_CGROUPS:-/}/*" 2>/dev/null
+    awk -v at="$PLACE/" 'index($5, at) == 1 { print "mount", $5 }' /proc/self/mountinfo | sed '/exec\/netns\/default$/d'
+}
+alone() {
+    local entry
+    FOUND=()
+    for entry in /proc/[0-9]*; do
+        [ "$entry" = /proc/1 ] || [ "$entry" = "/proc/$BASHPID" ] || FOUND+=("${entry#/proc/}")
     done
-    rmdir "/run/containerd/runc/execdriver-$$" 2>/dev/null
+    [ ${#FOUND[@]} = 0 ]
 }
 
+# Ends the client, and says what it left.
 finish() {
-    local pid mount
+    local pid
     for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
-    # Deepest first; only what lies in our own place.
-    for mount in $(awk -v at="$PLACE/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | sort -r); do
-        umount "$mount" 2>/dev/null
-    done
-    sweep
+    PIDS=()
+    step ended left_behind
 }
-trap finish EXIT
 
 # A root file system with busybox under all of its names.
 rootfs() {
     mkdir -p "$1"/{bin,dev,etc,proc,sys,tmp,root}
     cp "$BUSYBOX" "$1/bin/busybox"
-    local name
-    for name in $("$BUSYBOX" --list); do ln -s busybox "$1/bin/$name" 2>/dev/null; done
+    "$BUSYBOX" --list | (cd "$1/bin" && xargs -n 1 ln -s busybox 2>/dev/null)
     printf 'root:x:0:0:root:/root:/bin/sh\n' >"$1/etc/passwd"
     printf 'root:x:0:\n' >"$1/etc/group"
     chmod 1777 "$1/tmp"
 }
+
+# A registry on loopback, empty, in a directory of ours.
+registry() {
+    cat >"$PLACE/registry.yml" <<T
+version: 0.1
+storage: {filesystem: {rootdirectory: $PLACE/registry}, delete: {enabled: true}}
+http: {addr: "$REGISTRY"}
+T
+    daemon registry.log docker-registry serve "$PLACE/registry.yml"
+    until_so wget -q -O /dev/null "http://$REGISTRY/v2/"
+}
+wget() { "$BUSYBOX" wget "$@"; }

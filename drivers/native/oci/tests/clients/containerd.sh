@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# containerd by its own command ctr: run, exec, pause, kill, events, a terminal, many at once.
+# containerd by its own command ctr: run, exec, pause, kill, events, a terminal, many at once, a registry.
 . "$(dirname "$0")/common.sh"
 
 cat >"$PLACE/config.toml" <<T
@@ -14,18 +14,19 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 T
 rootfs "$PLACE/rootfs"
 daemon log containerd --config "$PLACE/config.toml"
-# A namespace of our own: its name is in paths outside of our place, too.
-c() { timeout 60 ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" "$@"; }
-run() { c run --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME" --rootfs "$@"; }
+# The namespace's name is that of its cgroups, too.
+CTR=(ctr --address "$PLACE/c.sock" --namespace "$PARENT")
+RUN=("${CTR[@]}" run --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME")
+c() { timeout 60 "${CTR[@]}" "$@"; }
+run() { timeout 60 "${RUN[@]}" --rootfs "$@"; }
 status() { c task ls | awk -v id="$1" '$1 == id { print $3 }'; }
 has_status() { [ "$(status "$1")" = "$2" ]; }
 parallel() {
-    local i jobs=()
+    local i jobs=() right=0
     for i in $(seq 50); do
         run --rm "$PLACE/rootfs" "p$i" /bin/sh -c "exit $i" >/dev/null 2>&1 </dev/null &
         jobs+=($!)
     done
-    local right=0
     for i in $(seq 50); do
         wait "${jobs[i - 1]}"
         [ $? = "$i" ] && right=$((right + 1))
@@ -37,13 +38,14 @@ c events >"$PLACE/events" 2>&1 </dev/null &
 PIDS+=($!)
 
 step run run --rm "$PLACE/rootfs" r1 /bin/sh -c 'echo hello; exit 5'
-step missing eval 'run --rm "$PLACE/rootfs" r2 /nope 2>&1 | grep -o "no such file or directory"'
-step terminal tty ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" run --rm --tty \
-    --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME" --rootfs "$PLACE/rootfs" r3 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 3'
+step missing eval 'run --rm "$PLACE/rootfs" r2 /nope 2>&1 | grep -o "no such file or directory" | uniq'
+step terminal tty "${RUN[@]}" --rm --tty --rootfs "$PLACE/rootfs" r3 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 3'
 quiet detach run --detach "$PLACE/rootfs" d1 /bin/sleep 300
 step running status d1
 step exec c task exec --exec-id e1 d1 /bin/sh -c 'echo inside; exit 4'
-step exec-terminal tty ctr --address "$PLACE/c.sock" --namespace "execdriver-$$" task exec --tty --exec-id e2 d1 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 6'
+step exec-user c task exec --exec-id e3 --user 1000 --cwd /tmp d1 /bin/sh -c 'id -u; pwd'
+step exec-terminal tty "${CTR[@]}" task exec --tty --exec-id e2 d1 /bin/sh -c 'test -t 0 && echo terminal; sleep 1; exit 6'
+step exec-missing eval 'c task exec --exec-id e4 d1 /nope 2>&1 | grep -o "no such file or directory" | uniq'
 step processes eval 'c task ps d1 | wc -l'
 step metrics eval 'c task metrics d1 | grep -c -E "^(memory.usage_in_bytes|pids.current)"'
 quiet pause c task pause d1
@@ -55,6 +57,43 @@ step stopped eval 'until_so has_status d1 STOPPED && echo stopped'
 quiet delete c task delete d1
 quiet remove c container rm d1
 step oom eval 'run --rm --memory-limit 20971520 "$PLACE/rootfs" o1 /bin/sh -c "a=x; while :; do a=\$a\$a; done" >/dev/null 2>&1; echo $?'
-step events eval 'sleep 1; for e in create start exit delete paused resumed oom exec-added; do grep -q "/tasks/$e " "$PLACE/events" && printf "%s " $e; done'
+quiet limited run --detach --memory-limit 52428800 "$PLACE/rootfs" l1 /bin/sleep 300
+step memory eval 'cat /sys/fs/cgroup/memory/$PARENT/l1/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/$PARENT/l1/memory.max'
+quiet end eval 'c task kill --signal SIGTERM l1; c task kill --signal SIGKILL l1; until_so has_status l1 STOPPED; c task delete l1 && c container rm l1'
+step read-only run --rm --read-only "$PLACE/rootfs" l2 /bin/sh -c 'touch /x 2>/dev/null; echo $?'
+step mount run --rm --mount "type=bind,src=$PLACE/config.toml,dst=/tmp/f,options=rbind:ro" "$PLACE/rootfs" l3 /bin/sh -c 'head -n 1 /tmp/f; echo x 2>/dev/null >/tmp/f; echo $?'
+step seccomp run --rm --seccomp "$PLACE/rootfs" l4 /bin/sh -c 'grep Seccomp: /proc/self/status | cut -f 2'
+step events eval 'until_so grep -q "/tasks/oom " "$PLACE/events"; for e in create start exit delete paused resumed oom exec-added exec-started; do grep -q "/tasks/$e " "$PLACE/events" && printf "%s " $e; done'
 step parallel parallel
-step left c container ls --quiet
+
+# An image that we make, to a registry and back.
+image() {
+    mkdir -p "$PLACE/oci/blobs/sha256"
+    tar -C "$PLACE/rootfs" --owner 0 --group 0 -cf "$PLACE/layer" .
+    local layer config manifest
+    layer=$(blob "$PLACE/layer")
+    echo "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/echo\",\"of the image\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:$layer\"]}}" >"$PLACE/config"
+    config=$(blob "$PLACE/config")
+    echo "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":$(descriptor config.v1+json "$config"),\"layers\":[$(descriptor layer.v1.tar "$layer")]}" >"$PLACE/manifest"
+    manifest=$(blob "$PLACE/manifest")
+    echo "{\"schemaVersion\":2,\"manifests\":[$(descriptor manifest.v1+json "$manifest" ",\"annotations\":{\"io.containerd.image.name\":\"$REGISTRY/bb:1\"}")]}" >"$PLACE/oci/index.json"
+    echo '{"imageLayoutVersion":"1.0.0"}' >"$PLACE/oci/oci-layout"
+    tar -C "$PLACE/oci" -c . | c images import --all-platforms -
+}
+blob() {
+    local sum
+    sum=$(sha256sum "$1" | cut -d ' ' -f 1)
+    cp "$1" "$PLACE/oci/blobs/sha256/$sum"
+    echo "$sum"
+}
+descriptor() {
+    echo "{\"mediaType\":\"application/vnd.oci.image.$1\",\"digest\":\"sha256:$2\",\"size\":$(stat -c %s "$PLACE/oci/blobs/sha256/$2")${3:-}}"
+}
+registry
+quiet import image
+quiet push c images push --plain-http "$REGISTRY/bb:1"
+quiet forget c images rm --sync "$REGISTRY/bb:1"
+quiet pull c images pull --plain-http "$REGISTRY/bb:1"
+step of-image timeout 60 "${RUN[@]}" --rm "$REGISTRY/bb:1" i1
+step left eval 'c container ls --quiet; c task ls --quiet'
+finish

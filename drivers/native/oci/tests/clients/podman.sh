@@ -7,6 +7,9 @@ rootfs "$PLACE/rootfs"
 cat >"$PLACE/containers.conf" <<T
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]
+[network]
+network_backend = "netavark"
+network_config_dir = "$PLACE/networks"
 T
 export CONTAINERS_CONF=$PLACE/containers.conf
 mkdir -p "$PLACE/.config/containers"
@@ -16,17 +19,21 @@ if [ "$(id -u)" != 0 ]; then
     mkdir -m 700 "$XDG_RUNTIME_DIR"
 fi
 POD=(podman --root "$PLACE/root" --runroot "$PLACE/run" --tmpdir "$PLACE/tmp" --runtime "$RUNTIME" --cgroup-manager cgroupfs
-    --events-backend file --storage-driver vfs)
-p() { timeout 60 "${POD[@]}" "$@"; }
-run() { p run --network none "$@"; }
+    --events-backend file --storage-driver overlay)
 rooted() { [ "$(id -u)" = 0 ]; }
-tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | p import --signature-policy "$PLACE/.config/containers/policy.json" - bb >"$PLACE/said" 2>&1 ||
+OURS=()
+rooted && OURS=(--cgroup-parent "/$PARENT")
+p() { timeout 60 "${POD[@]}" "$@"; }
+run() { p run "${OURS[@]}" --network none "$@"; }
+is() { [ "$(p inspect -f "$2" "$1")" = "$3" ]; }
+policy=(--signature-policy "$PLACE/.config/containers/policy.json")
+tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | p import "${policy[@]}" - bb >"$PLACE/said" 2>&1 ||
     { cat "$PLACE/said"; exit 1; }
 
 step run run --rm bb sh -c 'echo hello; exit 5'
 quiet missing run --rm bb /nope
 quiet not-executable run --rm bb /etc
-step terminal tty "${POD[@]}" run --network none --rm -it bb sh -c 'test -t 0 && echo terminal; exit 3'
+step terminal tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c 'test -t 0 && echo terminal; exit 3'
 quiet detach run -d --name c1 bb sleep 300
 step exec p exec c1 sh -c 'echo inside; exit 7'
 step exec-user p exec -u 1000 -w /tmp -e A=b c1 sh -c 'id -u; pwd; echo $A'
@@ -38,20 +45,51 @@ if rooted; then
     step paused p inspect -f '{{.State.Status}}' c1
     quiet unpause p unpause c1
     quiet update p update --memory 100m c1
+    step updated eval 'p exec c1 sh -c "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max"'
+    step stats p stats --no-stream --format '{{.PIDs}}' c1
     step oom eval 'run --rm --memory 20m bb sh -c "a=x; while :; do a=\$a\$a; done" >/dev/null 2>&1; echo $?'
+    step pids eval 'run --rm --pids-limit 5 bb sh -c "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait" 2>&1 | grep -o "fork"'
     step mapped run --rm --uidmap 0:100000:65536 --gidmap 0:100000:65536 bb sh -c 'tr -s " " </proc/self/uid_map'
+else
+    step mapped run --rm bb sh -c 'wc -l </proc/self/uid_map'
+    step keep-id run --rm --userns keep-id bb id -u
 fi
 quiet stop p stop -t 0 c1
 quiet start p start c1
 quiet kill p kill c1
+step killed eval 'until_so is c1 "{{.State.Status}}" exited; p inspect -f "{{.State.ExitCode}}" c1'
 quiet remove p rm -f c1
 step no-capabilities run --rm --cap-drop ALL bb sh -c 'grep CapEff /proc/self/status | cut -f 2'
 step read-only run --rm --read-only bb sh -c 'touch /x 2>/dev/null; echo $?'
+echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO"}]}' >"$PLACE/profile"
+step seccomp run --rm --security-opt "seccomp=$PLACE/profile" bb sh -c 'mkdir /tmp/x 2>/dev/null; echo $?'
 mkdir "$PLACE/volume"
 echo from the host >"$PLACE/volume/file"
 step volume run --rm -v "$PLACE/volume:/v:ro" bb sh -c 'cat /v/file; touch /v/x 2>/dev/null; echo $?'
+step named-volume eval 'run --rm -v vol:/v bb sh -c "echo kept > /v/f"; run --rm -v vol:/v bb cat /v/f; p volume rm vol >/dev/null'
 step tmpfs run --rm --tmpfs /t:size=1m bb sh -c 'df -k /t | tail -n 1 | tr -s " " | cut -d " " -f 2'
 step user run --rm -u 1000 bb id -u
+step init run --rm --init bb cat /proc/1/comm
 step hostname run --rm --hostname h1 bb hostname
+step pod eval 'p pod create --infra=false --name pod1 >/dev/null; run --pod pod1 --rm bb echo in a pod; p pod rm -f pod1 >/dev/null'
 step logs eval 'run --name l1 bb sh -c "echo one" >/dev/null; p logs l1; p rm l1 >/dev/null'
+step health eval 'run -d --name h1 --health-cmd true --health-interval disable bb sleep 300 >/dev/null; p healthcheck run h1 && p inspect -f "{{.State.Health.Status}}" h1; p rm -f -t 0 h1 >/dev/null'
+step restart-policy eval 'run -d --name r1 --restart on-failure:2 bb sh -c "exit 3" >/dev/null; until_so is r1 "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}" "2 exited 3" && echo twice; p rm -f -t 0 r1 >/dev/null'
+mkdir "$PLACE/build"
+printf 'FROM bb\nCOPY file /file\nRUN cat /file >/x\nCMD cat /x\n' >"$PLACE/build/Dockerfile"
+echo built >"$PLACE/build/file"
+step build eval 'p build -q "${policy[@]}" -t built --network none "$PLACE/build" >/dev/null; run --rm built'
+
+quiet serve p run "${OURS[@]}" -d --name w1 -p 127.0.0.1:8081:80 bb sh -c 'mkdir /w; echo served >/w/index.html; exec httpd -f -p 80 -h /w'
+step port until_so wget -q -O - http://127.0.0.1:8081/
+step published wget -q -O - http://127.0.0.1:8081/
+step port-gone eval 'p rm -f -t 0 w1 >/dev/null; (: </dev/tcp/127.0.0.1/8081) 2>/dev/null && echo still there'
+
+registry
+quiet push p push --tls-verify=false "${policy[@]}" built "$REGISTRY/built"
+quiet forget p rmi built
+step pull eval 'p pull -q --tls-verify=false "${policy[@]}" "$REGISTRY/built" >/dev/null; run --rm "$REGISTRY/built"'
 step left p ps -aq
+# Ends the process that holds an ordinary user's namespaces.
+rooted || p system migrate
+finish
