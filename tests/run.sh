@@ -3,18 +3,18 @@
 #
 #   tests/run.sh                 everything; as root also what only root may do, and then all again as an ordinary user
 #   tests/run.sh --quick [ARG]   fmt, clippy and the tests of the calling user; ARG... goes to `cargo test`
-#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows wine features root user floor examples, v2 (the contract in
-#                                machines with cgroup v2); or one that is not part of everything: vm (whatever touches a
-#                                kernel, in such machines, and aarch64), hosts (machines with systemd, AppArmor, SELinux,
-#                                in an initramfs, of cgroup v1), or clients (containerd, Docker and Podman on the OCI
-#                                runtime)
+#   tests/run.sh --only STAGE    one stage: tools fmt clippy docs windows wine features root user floor examples, clients
+#                                (containerd, Docker and Podman on the OCI runtime), v2 (the contract in machines with
+#                                cgroup v2); or one that is not part of everything: vm (whatever touches a kernel, in such
+#                                machines, and aarch64), or hosts (machines with systemd, AppArmor, SELinux, in an
+#                                initramfs, of cgroup v1)
 #
 # Logs: target/test-run/STAGE.log. EXECDRIVER_TEST_UID chooses the ordinary user (61234).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly TOP=$PWD
 readonly TEST_UID=${EXECDRIVER_TEST_UID:-61234}
-readonly STAGES=(tools fmt clippy docs windows wine features root user floor examples v2)
+readonly STAGES=(tools fmt clippy docs windows wine features root user floor examples clients v2)
 readonly TARGET=${CARGO_TARGET_DIR:-$TOP/target}
 readonly LOGS=$TARGET/test-run
 readonly WINDOWS=x86_64-pc-windows-gnu
@@ -313,18 +313,31 @@ stage_vm() {
     return $bad
 }
 
-# containerd, Docker and Podman on the OCI runtime, each started by its test under a directory of its own.
+# containerd, Docker and Podman on the OCI runtime, and once more on runc and crun, each started by its test under a directory
+# and in namespaces of its own. EXECDRIVER_CLIENTS chooses tests by a part of their names: docker, with_crun, this_runtime.
 stage_clients() {
     is_root || { skip_stage "not root: no daemon of a client was started"; return; }
-    local packages=()
-    command -v ctr >/dev/null || packages+=(containerd)
-    command -v dockerd >/dev/null || packages+=(docker.io)
+    local packages=() had=1 bad=0
+    command -v containerd >/dev/null || packages+=(containerd)
+    command -v docker-registry >/dev/null || packages+=(docker-registry)
+    # With the server that they send commands to, and what their options ask for.
+    [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || packages+=(docker.io iptables tini)
     command -v podman >/dev/null || packages+=(podman conmon)
+    command -v catatonit >/dev/null || packages+=(catatonit)
+    [ -x /usr/lib/podman/netavark ] || packages+=(netavark iptables)
+    command -v slirp4netns >/dev/null || packages+=(slirp4netns)
+    command -v fuse-overlayfs >/dev/null || packages+=(fuse-overlayfs)
+    command -v newuidmap >/dev/null || packages+=(uidmap)
     command -v runc >/dev/null || packages+=(runc)
+    command -v crun >/dev/null || packages+=(crun)
     command -v script >/dev/null || packages+=(bsdutils)
     [ -x /bin/busybox ] || packages+=(busybox-static)
-    install_packages "${packages[@]}"
-    cargo test -p execdriver-oci --test clients -- --ignored --test-threads 1
+    # A package must not start the machine's own daemon, with a bridge and rules that nobody asked for.
+    [ -e /usr/sbin/policy-rc.d ] || { had=; printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; }
+    install_packages "${packages[@]}" || bad=1
+    [ -n "$had" ] || rm -f /usr/sbin/policy-rc.d
+    [ $bad = 0 ] || return 1
+    cargo test -p execdriver-oci --test clients ${EXECDRIVER_CLIENTS:+"$EXECDRIVER_CLIENTS"} -- --ignored --test-threads 4
 }
 
 # Once more on machines of other kinds, each with the tests that concern what is special in it.
@@ -407,7 +420,7 @@ run_stage() {
     passed=$((passed > other ? passed - other : 0))
     is_root || skipped=$((skipped + other))
     [ "$code" != 124 ] || echo "    the stage hung: ended after $limit minutes"
-    if [[ $name =~ ^(wine|root|user|v2|vm|hosts)$ ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
+    if [[ $name =~ ^(wine|root|user|clients|v2|vm|hosts)$ ]] && [ $((passed + failed)) = 0 ] && ! grep -q '^skipped-stage: ' "$log"; then
         echo "    no test ran"
         code=1
     fi
@@ -439,7 +452,7 @@ main() {
         return
         ;;
     *)
-        sed -n '2,11s/^# \{0,1\}//p' "$0"
+        sed -n '2,12s/^# \{0,1\}//p' "$0"
         return 2
         ;;
     esac

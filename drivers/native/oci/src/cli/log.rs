@@ -27,13 +27,20 @@ pub(super) fn warnings(global: &Global, sentences: &[String]) {
     }
 }
 
-/// Tells what of a launch is not as it could be. An ordinary user's containers lack a cgroup as a rule, and clients show what
-/// is on stderr to whoever runs one: there it is told to a log alone.
+/// Tells what of a launch is not as it could be; to a log all of it. Clients show what is on stderr to whoever runs a container,
+/// so it gets what this user can mend: an ordinary user's containers lack a cgroup as a rule, and Podman's builds ask for
+/// ambient capabilities that their own inheritable set rules out.
 pub(super) fn shortcomings(global: &Global, sentences: &[String]) {
-    if global.log.is_some() || global.debug || !global::is_ordinary() {
-        warnings(global, sentences);
+    let logged = global.log.is_some() || global.debug;
+    let mendable =
+        |sentence: &&String| !global::is_ordinary() && !sentence.ends_with(RULED_OUT_BY_THE_BUNDLE);
+    for sentence in sentences.iter().filter(|one| logged || mendable(one)) {
+        tell(global, "warning", sentence);
     }
 }
+
+/// The driver's words for capabilities of a set that another set of the same process rules out.
+const RULED_OUT_BY_THE_BUNDLE: &str = "not in the sets that it has to be in";
 
 fn tell(global: &Global, level: &str, message: &str) {
     let line = line(global.log_format, level, message);
