@@ -34,13 +34,21 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// `Unsupported`, `InvalidCommand`.
     fn check(&self, command: &Command) -> Result<()>;
 
+    /// The same of a process that is to join a container.
+    ///
+    /// # Errors
+    /// `Unsupported`, `InvalidCommand`.
+    fn check_exec(&self, _process: &ProcessConfig) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses limits that it cannot set, before anything is created or changed.
     ///
     /// # Errors
     /// `Unsupported`, `InvalidCommand`.
     fn check_limits(&self, limits: &Limits) -> Result<()>;
 
-    /// Whether it sets a cap of processor time, an affinity and a number of processes, and limits execs.
+    /// Whether it sets an affinity and a number of processes, and limits execs.
     fn limits_as_jobs(&self) -> bool {
         false
     }

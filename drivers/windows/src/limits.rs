@@ -86,9 +86,7 @@ impl Limits {
 
     /// Whether it is about what only jobs limit.
     pub(crate) fn wants_job(&self) -> bool {
-        self.cpu_maximum != Change::Keep
-            || self.affinity != Change::Keep
-            || self.processes != Change::Keep
+        self.affinity != Change::Keep || self.processes != Change::Keep
     }
 
     /// Whether it changes anything.
@@ -179,7 +177,11 @@ mod tests {
         };
         assert_eq!(weight.then(cap), cap);
         assert_eq!(cap.then(weight), weight);
-        assert!(cap.wants_job() && !weight.wants_job());
+        let processes = Limits {
+            processes: Change::Remove,
+            ..Limits::default()
+        };
+        assert!(processes.wants_job() && !cap.wants_job() && !weight.wants_job());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod support;
 use execdriver_core::{
     Capture, Driver, Error, ExecRequest, ExitReason, ExitStatus, Hooks, Mount, Network,
     NetworkInterface, Pipes, PortBinding, Resources, RunOptions, Signal, Stdio, Target, WindowSize,
+    WindowsResources,
 };
 use execdriver_windows::WindowsDriver;
 use std::time::Duration;
@@ -156,11 +157,14 @@ fn a_container_is_acted_upon_while_it_runs() {
             driver.stats(&folders.id("a")).unwrap().memory_limit,
             300 << 20
         );
-        let paused = driver.pause(&folders.id("a"));
-        assert!(
-            matches!(paused, Err(Error::Unsupported { .. })),
-            "{paused:?}"
-        );
+        let cap = Resources {
+            windows: Some(WindowsResources {
+                cpu_maximum: 5_000,
+                ..WindowsResources::default()
+            }),
+            ..Resources::default()
+        };
+        driver.update(&folders.id("a"), &cap).unwrap();
         driver
             .kill(&Target::Container(folders.id("a")), Signal::KILL)
             .unwrap();
@@ -176,10 +180,18 @@ fn a_container_is_acted_upon_while_it_runs() {
     );
 }
 
+/// The service pauses the one; the processes of the other are suspended, and no others.
 #[test]
-fn a_virtual_machine_stands_still_while_it_is_paused_and_can_be_killed_then() {
+fn a_virtual_machine_and_another_container_stand_still_while_they_are_paused_and_can_be_killed_then()
+ {
+    for isolation in ["isolation=hyperv", "isolation=process"] {
+        stands_still(isolation);
+    }
+}
+
+fn stands_still(isolation: &str) {
     let folders = Folders::new();
-    let driver = folders.driver(&["isolation=hyperv"]);
+    let driver = folders.driver(&[isolation]);
     let command = folders.command("a", &["count"]);
     let out = Capture::new(1 << 24);
     // It counts up to the end of its input.

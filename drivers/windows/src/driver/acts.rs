@@ -56,15 +56,30 @@ impl Shared {
         Ok((system, process))
     }
 
-    /// A container whose program has begun, locked.
+    /// Whether the container is there; what does not answer is not taken for gone.
+    fn is_alive(&self, name: &SystemName, record: &Record) -> Result<bool> {
+        match self.alive(name, record) {
+            Ok(_) => Ok(true),
+            Err(Error::NotRunning { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A container whose program has begun, locked: for changes of its state.
     fn running(&self, id: &str) -> Result<(Entry, Record, Arc<dyn ComputeSystem>)> {
         let entry = self.root.lock(id)?;
-        let record = entry.read()?;
-        if record.status == Status::Starting {
-            return Err(Error::NotRunning { id: id.to_owned() });
-        }
+        let record = begun(id, &entry)?;
         let (system, _) = self.alive(&entry.name, &record)?;
         Ok((entry, record, system))
+    }
+
+    /// The same to be looked at: no lock is held while it is asked, which may take long.
+    fn seen(&self, id: &str) -> Result<(Record, Arc<dyn ComputeSystem>)> {
+        let entry = self.root.lock(id)?;
+        let (name, record) = (entry.name.clone(), begun(id, &entry)?);
+        drop(entry);
+        let (system, _) = self.alive(&name, &record)?;
+        Ok((record, system))
     }
 
     pub(super) fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
@@ -88,36 +103,69 @@ impl Shared {
             }
             return Ok(());
         }
-        let (system, process) = self.alive(&entry.name, &record)?;
+        let name = entry.name.clone();
+        drop(entry);
+        let (system, process) = self.alive(&name, &record)?;
         if !ends(signal)? {
             return Ok(());
         }
-        record.signals |= bit(signal);
-        entry.write(&record)?;
+        let entry = self.root.lock(id)?;
+        let mut now = entry.read()?;
+        if now.run != record.run {
+            return Err(Error::NotRunning { id: id.to_owned() });
+        }
+        now.signals |= bit(signal);
+        entry.write(&now)?;
         drop(entry);
         match signal {
             Signal::KILL => system.terminate(KILLED),
-            _ => process.signal(signal),
+            _ => self.ask_to_end(&*system, &*process, signal),
+        }
+    }
+
+    /// A service that sends no console events is asked for the end of the container, which is what TERM is sent for.
+    fn ask_to_end(
+        &self,
+        system: &dyn ComputeSystem,
+        process: &dyn Process,
+        signal: Signal,
+    ) -> Result<()> {
+        let shuts_down = self.backend.traits().shuts_down;
+        match process.signal(signal) {
+            Err(Error::Unsupported { .. }) if signal == Signal::TERM && shuts_down => {
+                system.shutdown(Duration::ZERO).map(drop)
+            }
+            answer => answer,
         }
     }
 
     fn kill_exec(&self, id: &str, exec: &str, signal: Signal) -> Result<()> {
         let exec = ContainerId::parse(exec)?;
-        let entry = self.root.lock(id)?;
-        let (system, _) = self.alive(&entry.name, &entry.read()?)?;
-        let mut record = entry.read_exec(&exec)?;
-        let process = self.exec_process(&*system, record.process, &exec)?;
-        if !ends(signal)? {
-            return Ok(());
-        }
-        record.signals |= bit(signal);
-        entry.write_exec(&exec, &record)?;
-        drop(entry);
-        match (process, signal) {
-            // Its start asks for the signal before it goes on.
-            (None, _) => Ok(()),
-            (Some(process), Signal::KILL) => process.terminate(KILLED),
-            (Some(process), _) => process.signal(signal),
+        loop {
+            let entry = self.root.lock(id)?;
+            let (name, record) = (entry.name.clone(), entry.read()?);
+            let before = entry.read_exec(&exec)?;
+            drop(entry);
+            let (system, _) = self.alive(&name, &record)?;
+            let process = self.exec_process(&*system, before.process, &exec)?;
+            if !ends(signal)? {
+                return Ok(());
+            }
+            let entry = self.root.lock(id)?;
+            let mut now = entry.read_exec(&exec)?;
+            if now.process != before.process {
+                // It has begun meanwhile.
+                continue;
+            }
+            now.signals |= bit(signal);
+            entry.write_exec(&exec, &now)?;
+            drop(entry);
+            return match (process, signal) {
+                // Its start asks for the signal before it goes on.
+                (None, _) => Ok(()),
+                (Some(process), Signal::KILL) => process.terminate(KILLED),
+                (Some(process), _) => process.signal(signal),
+            };
         }
     }
 
@@ -139,18 +187,24 @@ impl Shared {
     pub(super) fn resize(&self, target: &Target, size: WindowSize) -> Result<()> {
         let id = target.container();
         let entry = self.root.lock(id)?;
-        let record = entry.read()?;
-        let (system, init) = self.alive(&entry.name, &record)?;
-        let (tty, exec, process) = match target {
-            Target::Container(_) => (record.tty, None, Some(init)),
+        let (name, record) = (entry.name.clone(), entry.read()?);
+        let of_exec = match target {
+            Target::Container(_) => None,
             Target::Exec { exec, .. } => {
                 let parsed = ContainerId::parse(exec)?;
                 let record = entry.read_exec(&parsed)?;
-                let process = self.exec_process(&*system, record.process, &parsed)?;
-                (record.tty, Some(exec.as_str()), process)
+                Some((exec.as_str(), parsed, record))
             }
         };
         drop(entry);
+        let (system, init) = self.alive(&name, &record)?;
+        let (tty, exec, process) = match of_exec {
+            None => (record.tty, None, Some(init)),
+            Some((exec, parsed, of_exec)) => {
+                let process = self.exec_process(&*system, of_exec.process, &parsed)?;
+                (of_exec.tty, Some(exec), process)
+            }
+        };
         if !tty {
             return Ok(());
         }
@@ -191,7 +245,7 @@ impl Shared {
     }
 
     pub(super) fn pids(&self, id: &str) -> Result<Vec<u32>> {
-        let (_entry, record, system) = self.running(id)?;
+        let (record, system) = self.seen(id)?;
         let mut pids = system.processes()?;
         let first = record.init.map(|init| init.pid);
         pids.sort_by_key(|pid| Some(*pid) != first);
@@ -247,14 +301,14 @@ impl Shared {
             Err(error) => return Err(error),
         };
         let starts = record.status == Status::Starting && host::is_alive(record.host);
-        if starts || self.alive(&entry.name, &record).is_ok() {
+        if starts || self.is_alive(&entry.name, &record)? {
             return Err(Error::Running { id: id.to_owned() });
         }
         entry.remove()
     }
 
     pub(super) fn stats(&self, id: &str) -> Result<ResourceStats> {
-        let (_entry, record, system) = self.running(id)?;
+        let (record, system) = self.seen(id)?;
         let mut stats = system.stats()?;
         if stats.memory_limit == 0 {
             let limit = match record.limits.memory {
@@ -294,7 +348,9 @@ impl Shared {
                     continue;
                 }
             };
-            let alive = self.alive(&entry.name, &record).is_ok();
+            let name = entry.name.clone();
+            drop(entry);
+            let alive = self.is_alive(&name, &record)?;
             let starts = record.status == Status::Starting && host::is_alive(record.host);
             let state = match alive || starts {
                 true => record.status.into(),
@@ -307,6 +363,15 @@ impl Shared {
             list.push(info);
         }
         Ok(list)
+    }
+}
+
+/// What is written down of a container whose program has begun.
+fn begun(id: &str, entry: &Entry) -> Result<Record> {
+    let record = entry.read()?;
+    match record.status {
+        Status::Starting => Err(Error::NotRunning { id: id.to_owned() }),
+        _ => Ok(record),
     }
 }
 

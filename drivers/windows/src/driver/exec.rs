@@ -27,6 +27,7 @@ impl Shared {
     ) -> Result<ExitStatus> {
         let began = Instant::now();
         let exec_id = refuse(asked, &pipes)?;
+        self.backend.check_exec(&asked.process)?;
         let limits = self.exec_limits(asked)?;
         let record = self.enter(id, &exec_id, asked)?;
         let name = self.root.name(id)?.of_run(record.run);

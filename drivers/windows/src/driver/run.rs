@@ -80,7 +80,7 @@ impl Shared {
     /// Refuses limits that the back-end does not have.
     pub(super) fn check_limits(&self, limits: &Limits) -> Result<()> {
         if limits.wants_job() && !self.backend.limits_as_jobs() {
-            let what = "a cap of processor time, an affinity or a number of processes (windows.backend=job has them)";
+            let what = "an affinity or a number of processes (windows.backend=job has them)";
             return Err(Error::unsupported(NAME, what));
         }
         self.backend.check_limits(limits)

@@ -1,11 +1,12 @@
 //! The back-end: a container is a compute system, its processes are the service's.
 
 use super::document::{self, Layer, Parts, Schema, Units};
+use super::ends::{HcsTerminal, StdinEnd};
 use super::hns::{self, Endpoints};
 use super::host::Host;
-use super::process::{HcsProcess, HcsTerminal, StdinEnd, start_error};
+use super::process::{HcsProcess, start_error};
 use super::system::System;
-use super::{HcsError, Meaning, Operation, Service, folders, guid_text, properties};
+use super::{HcsError, Meaning, Operation, Service, folders, freeze, guid_text, properties};
 use crate::NAME;
 use crate::backend::{
     Backend, ComputeSystem, Created, Process, ProcessIdentity, ProcessRequest, Traits,
@@ -14,7 +15,7 @@ use crate::limits::{Change, Limits};
 use crate::names::SystemName;
 use execdriver_core::console::{Cancel, InputEnd, Streams};
 use execdriver_core::{
-    Command, Control, Error, Isolation, OomEvents, ResourceStats, Result, Terminal,
+    Command, Control, Error, Isolation, OomEvents, ProcessConfig, ResourceStats, Result, Terminal,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -97,7 +98,7 @@ impl Backend for HcsBackend {
     }
 
     fn controls(&self) -> Vec<Control> {
-        super::controls::controls(self.settings.isolation == Isolation::HyperV)
+        super::controls::controls()
     }
 
     fn machine_memory(&self) -> u64 {
@@ -119,6 +120,10 @@ impl Backend for HcsBackend {
         hns::request(&command.id, command)?;
         document::check(self.schema(hyperv), command, hyperv)?;
         folders::check(command, hyperv)
+    }
+
+    fn check_exec(&self, process: &ProcessConfig) -> Result<()> {
+        document::check_process(process, false)
     }
 
     fn check_limits(&self, limits: &Limits) -> Result<()> {
@@ -219,17 +224,26 @@ impl HcsSystem {
     }
 
     /// Not supported is how the service refuses to pause what is no virtual machine.
-    fn freeze(&self, operation: Operation) -> Result<()> {
+    fn freeze(&self, operation: Operation, state: &str) -> Result<()> {
         match self.system.operate(operation) {
             Ok(()) => Ok(()),
-            // It is paused, or runs, already.
-            Err(error) if error.meaning() == Some(Meaning::InvalidState) => Ok(()),
+            // A host that died between this and its note of it has left it so.
+            Err(error) if error.meaning() == Some(Meaning::InvalidState) && self.is(state) => {
+                Ok(())
+            }
             Err(error) if error.meaning() == Some(Meaning::Win32(50)) => {
-                let operation = "pausing a container that is no virtual machine";
+                let operation =
+                    "pausing what is no virtual machine and whose processes are not told";
                 Err(Error::unsupported(NAME, operation))
             }
             Err(error) => Err(self.gone_or(error)),
         }
+    }
+
+    /// Whether the service says that it is in this state.
+    fn is(&self, state: &str) -> bool {
+        let document = self.system.properties("");
+        document.is_ok_and(|document| properties::is_in_state(&document, state))
     }
 
     fn gone_or(&self, error: HcsError) -> Error {
@@ -282,7 +296,7 @@ impl ComputeSystem for HcsSystem {
     }
 
     fn open_process(&self, identity: ProcessIdentity) -> Result<Option<Arc<dyn Process>>> {
-        let opened = HcsProcess::open(&self.system, identity.pid)?;
+        let opened = HcsProcess::open(&self.system, identity)?;
         Ok(opened.map(|process| Arc::new(process) as Arc<dyn Process>))
     }
 
@@ -300,11 +314,20 @@ impl ComputeSystem for HcsSystem {
     }
 
     fn pause(&self) -> Result<Vec<ProcessIdentity>> {
-        self.freeze(Operation::Pause).map(|()| Vec::new())
+        match freeze::suspend(&self.system, &self.id)? {
+            Some(suspended) => Ok(suspended),
+            None => {
+                self.freeze(Operation::Pause, "Paused")?;
+                Ok(Vec::new())
+            }
+        }
     }
 
-    fn resume(&self, _suspended: &[ProcessIdentity]) -> Result<()> {
-        self.freeze(Operation::Resume)
+    fn resume(&self, suspended: &[ProcessIdentity]) -> Result<()> {
+        match suspended {
+            [] => self.freeze(Operation::Resume, "Running"),
+            suspended => freeze::resume(&self.system, suspended),
+        }
     }
 
     fn stats(&self) -> Result<ResourceStats> {
@@ -320,10 +343,8 @@ impl ComputeSystem for HcsSystem {
     }
 
     fn processes(&self) -> Result<Vec<u32>> {
-        let document = self
-            .ask("ProcessList")
-            .map_err(|error| self.gone_or(error))?;
-        Ok(properties::pids(&document).map_err(|source| self.document_error(source))?)
+        let listed = freeze::processes(&self.system).map_err(|error| self.gone_or(error))?;
+        Ok(listed.iter().map(|process| process.pid).collect())
     }
 
     /// The processor first: what the service may refuse is then refused before anything changed.
@@ -345,7 +366,7 @@ impl ComputeSystem for HcsSystem {
         let Err(error) = changed else {
             return Ok(());
         };
-        let back = document::processor_update(before).filter(|_| units.cpu_weight != 0);
+        let back = units.processor_back(before);
         Err(
             match back.map_or(Ok(()), |request| self.system.modify(request)) {
                 Ok(()) => error.into(),

@@ -2,8 +2,15 @@
 
 use execdriver_core::Control;
 
-/// The controls, where containers are virtual machines unless they say otherwise, or are not.
-pub(super) fn controls(hyperv: bool) -> Vec<Control> {
+/// Limits, at the start and live.
+const LIMITS: [&str; 3] = [
+    "limits of memory",
+    "shares of processors",
+    "caps of processor time",
+];
+
+/// The controls.
+pub(super) fn controls() -> Vec<Control> {
     let operations = [
         "run",
         "exec",
@@ -14,6 +21,8 @@ pub(super) fn controls(hyperv: bool) -> Vec<Control> {
         "clean",
         "stats",
         "update",
+        "pause",
+        "unpause",
         "hooks",
     ];
     let isolation = [
@@ -25,22 +34,21 @@ pub(super) fn controls(hyperv: bool) -> Vec<Control> {
     ];
     let enforced = |group| move |name: &str| Control::enforced(group, name);
     let mut controls: Vec<Control> = operations.map(enforced("operations")).into();
-    controls.extend(["pause", "unpause"].map(|name| match hyperv {
-        true => Control::enforced("operations", name),
-        false => Control::unavailable(
-            "operations",
-            name,
-            "the compute service pauses virtual machines alone",
-            "run with isolation=hyperv",
-        ),
-    }));
     controls.push(Control::unavailable(
         "hooks",
         "pid before the start",
         "the compute service makes no process that does not run yet",
         "use the Start hook for what needs the pid",
     ));
-    controls.extend(["limits of memory", "shares of processors"].map(enforced("cgroups")));
+    controls.extend(LIMITS.map(enforced("cgroups")));
+    controls.extend(["affinity", "limits of processes"].map(|name| {
+        Control::unavailable(
+            "cgroups",
+            name,
+            "the compute service has no word for it",
+            "use windows.backend=job",
+        )
+    }));
     controls.extend(isolation.map(enforced("isolation")));
     controls
 }

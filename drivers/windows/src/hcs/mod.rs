@@ -3,7 +3,9 @@
 //! ```text
 //!  backend    the two traits of a back-end
 //!  system,    one compute system or process that is held: calls, and waits for their ends
-//!  process
+//!  process,
+//!  ends
+//!  freeze     what the service does not pause, suspended process by process
 //!  host       the way to the service: every call on a thread of its own, bounded
 //!  board      where notices arrive
 //!  service    the functions: the library's, or a service in memory
@@ -17,8 +19,10 @@ mod bounded;
 mod code;
 mod controls;
 pub(crate) mod document;
+mod ends;
 mod error;
 mod folders;
+mod freeze;
 mod guid;
 mod hns;
 mod host;

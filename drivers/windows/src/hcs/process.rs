@@ -1,18 +1,16 @@
 //! A process in a compute system: waiting for it, ending it, telling it things.
 
 use super::board::{Arrived, Board};
-use super::document::{CLOSE_STDIN, console_size, signal};
+use super::document::{console_size, properties, signal};
 use super::host::Host;
-use super::properties::{Ended, exit};
+use super::properties::{Ended, exit, processes};
 use super::service::{Handle, Kind, NewProcess};
 use super::system::System;
 use super::{HcsError, Meaning, Service};
 use crate::NAME;
 use crate::backend::{Process, ProcessIdentity};
 use crate::exit::KILLED;
-use execdriver_core::console::InputEnd;
-use execdriver_core::{Error, Result, Signal, Terminal, WindowSize};
-use std::io::{self, Write};
+use execdriver_core::{Error, Result, Signal, WindowSize};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -34,6 +32,8 @@ pub(crate) struct HcsProcess {
     system: Arc<System>,
     object: String,
     pid: u32,
+    /// When it was made; 0 where nobody tells. Asked for when it is first wanted.
+    created: OnceLock<u64>,
     handle: Handle,
     watch: Handle,
     board: Arc<Board>,
@@ -61,15 +61,18 @@ impl HcsProcess {
             },
         )?;
         let made = std::mem::take(&mut made.value);
-        Ok((Self::watched(system, made.handle, made.pid)?, made))
+        Ok((Self::watched(system, made.handle, made.pid, true)?, made))
     }
 
-    /// Opens a process by its pid; `None` when there is none.
+    /// Opens this very process; `None` when it is gone, or its pid is another's by now.
     ///
     /// # Errors
     /// What the service said; `Timeout`.
-    pub(crate) fn open(system: &Arc<System>, pid: u32) -> Result<Option<Self>, HcsError> {
-        let parent = system.handle();
+    pub(crate) fn open(
+        system: &Arc<System>,
+        identity: ProcessIdentity,
+    ) -> Result<Option<Self>, HcsError> {
+        let (parent, pid) = (system.handle(), identity.pid);
         let opened = system.host().call(
             "HcsOpenProcess",
             system.object(),
@@ -78,14 +81,23 @@ impl HcsProcess {
                 service.close_process(handle);
             },
         );
-        match opened {
-            Ok(reply) => Self::watched(system, reply.value, pid).map(Some),
-            Err(error) if error.is_gone() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let opened = match opened {
+            Ok(reply) => Self::watched(system, reply.value, pid, false)?,
+            Err(error) if error.is_gone() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Asked for only now: a pid is nobody else's while a handle of its process is open.
+        let another = identity.created != 0 && ![0, identity.created].contains(&opened.created());
+        Ok((!another).then_some(opened))
     }
 
-    fn watched(system: &Arc<System>, handle: Handle, pid: u32) -> Result<Self, HcsError> {
+    /// `born`: it was made just now, so it ends when nobody can be told of its end.
+    fn watched(
+        system: &Arc<System>,
+        handle: Handle,
+        pid: u32,
+        born: bool,
+    ) -> Result<Self, HcsError> {
         let object = format!("process {pid} of {}", system.object());
         let board = Arc::<Board>::default();
         let theirs = Arc::clone(&board);
@@ -101,7 +113,9 @@ impl HcsProcess {
             Ok(reply) => reply.value,
             Err(error) => {
                 system.host().release("HcsCloseProcess", move |service| {
-                    service.terminate_process(handle);
+                    if born {
+                        service.terminate_process(handle);
+                    }
                     service.close_process(handle);
                 });
                 return Err(error);
@@ -112,6 +126,7 @@ impl HcsProcess {
             system: Arc::clone(system),
             object,
             pid,
+            created: OnceLock::new(),
             handle,
             watch,
             board,
@@ -121,6 +136,19 @@ impl HcsProcess {
 
     fn host(&self) -> &Host {
         self.system.host()
+    }
+
+    /// When it was made, as the list of processes tells it. Who starts or looks for a process does not wait long for a
+    /// service that does not tell: then only the pid says which one it is.
+    fn created(&self) -> u64 {
+        let ask = || {
+            let query = properties("ProcessList");
+            let document = self.system.last_properties(&query).unwrap_or_default();
+            let listed = processes(&document).unwrap_or_default();
+            let own = listed.iter().find(|process| process.pid == self.pid);
+            own.map_or(0, |process| process.created)
+        };
+        *self.created.get_or_init(ask)
     }
 
     /// Its exit code, if it has ended, by asking for it.
@@ -161,12 +189,21 @@ impl HcsProcess {
         }
     }
 
-    fn modify(&self, settings: String) -> Result<(), HcsError> {
+    /// Changes something of the process.
+    ///
+    /// # Errors
+    /// What the service said; `Timeout`.
+    pub(super) fn modify(&self, settings: String) -> Result<(), HcsError> {
         let handle = self.handle;
         let modify = move |service: &dyn Service| service.modify_process(handle, &settings);
         self.host()
             .ask("HcsModifyProcess", &self.object, modify)
             .map(drop)
+    }
+
+    /// Whether it is known to have ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.board.has_ended()
     }
 }
 
@@ -174,7 +211,7 @@ impl Process for HcsProcess {
     fn identity(&self) -> ProcessIdentity {
         ProcessIdentity {
             pid: self.pid,
-            created: 0,
+            created: self.created(),
         }
     }
 
@@ -274,9 +311,13 @@ impl Process for HcsProcess {
         };
         let send = move |service: &dyn Service| service.signal_process(handle, &options);
         match host.ask("HcsSignalProcess", &self.object, send) {
-            // It was taken, and answers with the end of the process.
-            Ok(_) | Err(HcsError::Timeout { .. }) => Ok(()),
+            Ok(_) => Ok(()),
             Err(error) if error.is_gone() => Ok(()),
+            // It was taken, and answers with the end of the process; unless the service answers nothing at all.
+            Err(error @ HcsError::Timeout { .. }) => match self.system.last_properties("") {
+                Err(HcsError::Timeout { .. }) if !self.board.has_ended() => Err(error.into()),
+                _ => Ok(()),
+            },
             Err(error) => Err(error.into()),
         }
     }
@@ -297,54 +338,6 @@ impl Drop for HcsProcess {
             service.unwatch_process(watch);
             service.close_process(handle);
         });
-    }
-}
-
-/// The terminal of a process.
-#[derive(Debug)]
-pub(crate) struct HcsTerminal {
-    pub(crate) id: String,
-    pub(crate) process: std::sync::Weak<HcsProcess>,
-}
-
-impl Terminal for HcsTerminal {
-    fn resize(&self, size: WindowSize) -> Result<()> {
-        let request = console_size(size)?;
-        match self.process.upgrade() {
-            Some(process) if !process.board.has_ended() => Ok(process.modify(request)?),
-            _ => Err(execdriver_core::terminal::closed(&self.id)),
-        }
-    }
-
-    fn close(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// The host's end of a process's input. That it was closed is not seen inside: the process has to be told.
-pub(crate) struct StdinEnd {
-    pub(crate) pipe: Box<dyn Write + Send>,
-    pub(crate) process: Arc<HcsProcess>,
-}
-
-impl Write for StdinEnd {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pipe.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.pipe.flush()
-    }
-}
-
-impl InputEnd for StdinEnd {
-    fn end_of_input(&mut self) -> io::Result<()> {
-        match self.process.modify(CLOSE_STDIN.to_owned()) {
-            Ok(()) => Ok(()),
-            // A process need not wait for the end of its input.
-            Err(error) if error.is_gone() || self.process.board.has_ended() => Ok(()),
-            Err(error) => Err(io::Error::other(error)),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the service tells of systems and processes, read.
 
+use crate::backend::ProcessIdentity;
 use execdriver_core::{
     BlkioEntry, CgroupStats, CpuUsage, MemoryData, NetworkStats, ResourceStats, Timestamp,
 };
@@ -54,6 +55,12 @@ struct SystemProperties {
 pub(crate) fn has_stopped(document: &str) -> bool {
     let read = serde_json::from_str::<SystemProperties>(document);
     read.is_ok_and(|properties| properties.stopped || properties.state == "Stopped")
+}
+
+/// Whether the basic properties of a system say that it is in this state: `Running`, `Paused`.
+pub(crate) fn is_in_state(document: &str, state: &str) -> bool {
+    let read = serde_json::from_str::<SystemProperties>(document);
+    read.is_ok_and(|properties| properties.state == state)
 }
 
 #[derive(Deserialize, Default)]
@@ -179,16 +186,33 @@ fn entries(counts: [(&str, u64); 2]) -> Vec<BlkioEntry> {
 #[serde(rename_all = "PascalCase", default)]
 struct ProcessDetails {
     process_id: u32,
+    create_timestamp: Option<String>,
 }
 
-/// The pids of a process list.
+/// The processes of a process list: their pids, and when they were made, which is 0 where the service does not tell.
 ///
 /// # Errors
 /// The document is none.
-pub(crate) fn pids(document: &str) -> serde_json::Result<Vec<u32>> {
+pub(crate) fn processes(document: &str) -> serde_json::Result<Vec<ProcessIdentity>> {
     let properties: SystemProperties = serde_json::from_str(document)?;
-    let processes = properties.process_list.iter();
-    Ok(processes.map(|process| process.process_id).collect())
+    let identity = |process: &ProcessDetails| ProcessIdentity {
+        pid: process.process_id,
+        created: process
+            .create_timestamp
+            .as_deref()
+            .and_then(ticks)
+            .unwrap_or(0),
+    };
+    Ok(properties.process_list.iter().map(identity).collect())
+}
+
+/// A time as the system counts it for a process: 100 ns since 1601.
+fn ticks(time: &str) -> Option<u64> {
+    /// 1601-01-01, the epoch of `FILETIME`.
+    const EPOCH: i64 = -11_644_473_600;
+    let since = time.parse::<Timestamp>().ok()?;
+    let since = since.since(Timestamp::new(EPOCH, 0)?)?;
+    u64::try_from(since.as_nanos() / 100).ok()
 }
 
 #[cfg(test)]
@@ -248,10 +272,13 @@ mod tests {
     /// Defect 30 of the original: it had none.
     #[test]
     fn windows_pids_are_those_of_the_process_list() {
-        let document = r#"{"ProcessList":[{"ProcessId":4,"ImageName":"cmd.exe"},{"ProcessId":8}]}"#;
-        assert_eq!(pids(document).unwrap(), [4, 8]);
-        assert!(pids("{}").unwrap().is_empty());
-        assert!(pids("[").is_err());
+        let document = r#"{"ProcessList":[{"ProcessId":4,"ImageName":"cmd.exe",
+            "CreateTimestamp":"1601-01-01T00:00:01.0000002Z"},{"ProcessId":8,"CreateTimestamp":null},{"ProcessId":9,"CreateTimestamp":"x"}]}"#;
+        let found = processes(document).unwrap();
+        let found: Vec<_> = found.iter().map(|one| (one.pid, one.created)).collect();
+        assert_eq!(found, [(4, 10_000_002), (8, 0), (9, 0)]);
+        assert!(processes("{}").unwrap().is_empty());
+        assert!(processes("[").is_err());
     }
 
     #[test]

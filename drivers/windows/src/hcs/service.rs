@@ -1,6 +1,7 @@
 //! What the compute service can be asked, one method a function of it: the library answers, or a service in memory.
 
 use super::{Board, Code};
+use crate::backend::ProcessIdentity;
 use execdriver_core::console::Cancel;
 use std::fmt::Debug;
 use std::io::{Read, Write};
@@ -45,6 +46,11 @@ pub(crate) trait Service: Debug + Send + Sync {
     fn layer_id(&self, name: &str) -> Reply<[u8; 16]>;
     /// A request to the network service, which lives in the same library.
     fn network(&self, method: &str, path: &str, request: &str) -> Reply<String>;
+    /// Suspends a process of this host's; whether there is such a one. No function of the service's: what is isolated as
+    /// processes are, is suspended as they are.
+    fn suspend_process(&self, process: ProcessIdentity) -> Reply<bool>;
+    /// Takes one suspension back; whether there is such a process.
+    fn resume_process(&self, process: ProcessIdentity) -> Reply<bool>;
 }
 
 /// `ERROR_PROC_NOT_FOUND`: the library of this Windows has no such function.

@@ -16,7 +16,8 @@ pub(crate) struct System {
     /// For errors: `container "web-1"`.
     object: String,
     handle: Handle,
-    watch: Handle,
+    /// `None` where the service took no registration: then its end is asked for, as a lost notice is.
+    watch: Option<Handle>,
     board: Arc<Board>,
     /// The exit code of whatever was ended with it from here; the service gives one of its own.
     killed: OnceLock<u32>,
@@ -41,10 +42,14 @@ impl System {
             service.close_system(handle);
         })?;
         let pending = reply.code.meaning() == Meaning::Pending;
-        let system = Self::watched(host, id, object, reply.value)?;
+        let mut system = Self::held(host, id, object, reply.value);
+        if let Err(error) = system.watch() {
+            let _ = system.begin(Operation::Terminate);
+            return Err(error);
+        }
         if pending && let Err(error) = system.completion(CALL, Kind::CreateCompleted) {
             // It may still come to be. That it cannot be ended either changes nothing about the first error.
-            let _ = system.operate(Operation::Terminate);
+            let _ = system.begin(Operation::Terminate);
             return Err(error);
         }
         Ok(system)
@@ -61,41 +66,46 @@ impl System {
             service.close_system(handle);
         });
         match reply {
-            Ok(reply) => Self::watched(host, id, object, reply.value).map(Some),
+            Ok(reply) => {
+                let mut system = Self::held(host, id, object, reply.value);
+                match system.watch() {
+                    // It can be ended although it cannot be heard of.
+                    Ok(()) | Err(HcsError::Timeout { .. }) => Ok(Some(system)),
+                    Err(error) if error.is_gone() => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn watched(host: &Host, id: &str, object: &str, handle: Handle) -> Result<Self, HcsError> {
-        let board = Arc::<Board>::default();
-        let theirs = Arc::clone(&board);
-        let watch = host.call(
-            "HcsRegisterComputeSystemCallback",
-            object,
-            move |service| service.watch_system(handle, theirs),
-            |service, watch| {
-                service.unwatch_system(watch);
-            },
-        );
-        let watch = match watch {
-            Ok(reply) => reply.value,
-            Err(error) => {
-                host.release("HcsCloseComputeSystem", move |service| {
-                    service.close_system(handle);
-                });
-                return Err(error);
-            }
-        };
-        Ok(Self {
+    /// A system that is held by this handle; its notices are not registered for yet.
+    fn held(host: &Host, id: &str, object: &str, handle: Handle) -> Self {
+        Self {
             host: host.clone(),
             id: id.to_owned(),
             object: object.to_owned(),
             handle,
-            watch,
-            board,
+            watch: None,
+            board: Arc::default(),
             killed: OnceLock::new(),
-        })
+        }
+    }
+
+    /// Registers for its notices.
+    fn watch(&mut self) -> Result<(), HcsError> {
+        let (handle, theirs) = (self.handle, Arc::clone(&self.board));
+        let reply = self.host.call(
+            "HcsRegisterComputeSystemCallback",
+            &self.object,
+            move |service| service.watch_system(handle, theirs),
+            |service, watch| {
+                service.unwatch_system(watch);
+            },
+        )?;
+        self.watch = Some(reply.value);
+        Ok(())
     }
 
     /// Begins an operation; whether it is pending. What it was asked for may be so already.
@@ -284,7 +294,9 @@ impl Drop for System {
         let (handle, watch) = (self.handle, self.watch);
         // Unregistering waits for callbacks that run, which never block.
         self.host.release("HcsCloseComputeSystem", move |service| {
-            service.unwatch_system(watch);
+            if let Some(watch) = watch {
+                service.unwatch_system(watch);
+            }
             service.close_system(handle);
         });
     }

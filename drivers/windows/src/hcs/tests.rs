@@ -1,6 +1,9 @@
 //! The back-end over a compute service in memory: its ways, and what it does when the service misbehaves.
 
+mod bad_input;
 mod defects;
+mod pause;
+mod silence;
 mod traces;
 mod trouble;
 
@@ -170,29 +173,6 @@ fn an_id_in_use_is_told_and_its_owner_is_left_alone() {
     assert!(matches!(again, Err(Error::AlreadyExists { id }) if id == "web"));
     assert_eq!(system.processes().unwrap(), [0; 0]);
     assert_eq!(bench.memory.systems().len(), 1);
-}
-
-#[test]
-fn a_virtual_machine_is_paused_and_another_container_is_not() {
-    let isolation = Isolation::HyperV;
-    let settings = HcsSettings {
-        isolation,
-        ..HcsSettings::default()
-    };
-    let bench = Bench::with(Memory::new(), settings);
-    let system = bench.started();
-    for _ in 0..2 {
-        system.pause().unwrap();
-    }
-    for _ in 0..2 {
-        system.resume(&[]).unwrap();
-    }
-    let bench = Bench::new(Memory::new());
-    let refused = bench.started().pause();
-    assert!(
-        matches!(refused, Err(Error::Unsupported { .. })),
-        "{refused:?}"
-    );
 }
 
 #[test]

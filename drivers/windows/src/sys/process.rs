@@ -14,8 +14,9 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentProcessId, GetExitCodeProcess, GetProcessId, GetProcessTimes,
     INFINITE, OpenProcess, PROCESS_CREATE_THREAD, PROCESS_QUERY_INFORMATION,
-    PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, PROCESS_VM_OPERATION,
-    PROCESS_VM_READ, TerminateProcess, WaitForSingleObject,
+    PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE,
+    PROCESS_TERMINATE, PROCESS_VM_OPERATION, PROCESS_VM_READ, TerminateProcess,
+    WaitForSingleObject,
 };
 
 /// What the driver needs of its processes.
@@ -38,8 +39,12 @@ impl ProcessHandle {
 
     /// Opens the process that has this pid now; `None` when there is none.
     pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
+        Self::open_with(RIGHTS, pid)
+    }
+
+    fn open_with(rights: u32, pid: u32) -> io::Result<Option<Self>> {
         // SAFETY: it takes numbers alone.
-        match owned(unsafe { OpenProcess(RIGHTS, 0, pid) }) {
+        match owned(unsafe { OpenProcess(rights, 0, pid) }) {
             Ok(handle) => Ok(Some(Self(handle))),
             // "The pid is not valid": there is no such process (OpenProcess, Remarks).
             Err(error) if super::is(&error, ERROR_INVALID_PARAMETER) => Ok(None),
@@ -50,6 +55,14 @@ impl ProcessHandle {
     /// Opens this very process; `None` when it is gone, or its pid is another's by now.
     pub(crate) fn reopen(identity: ProcessIdentity) -> io::Result<Option<Self>> {
         let found = Self::open(identity.pid)?;
+        Ok(found.filter(|found| found.identity() == identity && found.is_alive()))
+    }
+
+    /// The same with the rights that a system process gives too: it can be looked at and suspended.
+    pub(crate) fn reopen_to_suspend(identity: ProcessIdentity) -> io::Result<Option<Self>> {
+        let rights =
+            PROCESS_SYNCHRONIZE | PROCESS_SUSPEND_RESUME | PROCESS_QUERY_LIMITED_INFORMATION;
+        let found = Self::open_with(rights, identity.pid)?;
         Ok(found.filter(|found| found.identity() == identity && found.is_alive()))
     }
 

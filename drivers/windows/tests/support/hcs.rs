@@ -16,7 +16,11 @@ pub(crate) const TIMEOUT: &str = "windows.hcs.timeout=2";
 const SOON: Duration = Duration::from_secs(60);
 
 /// A root, and the folders of a container.
-pub(crate) struct Folders(tempfile::TempDir);
+pub(crate) struct Folders {
+    root: PathBuf,
+    /// Removed with it, by the program that made it.
+    _made: Option<tempfile::TempDir>,
+}
 
 impl Folders {
     pub(crate) fn new() -> Self {
@@ -24,11 +28,22 @@ impl Folders {
         for folder in ["scratch", "base/UtilityVM"] {
             std::fs::create_dir_all(folders.path().join(folder)).unwrap();
         }
-        Self(folders)
+        Self {
+            root: folders.path().to_owned(),
+            _made: Some(folders),
+        }
+    }
+
+    /// Those that another program has made.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            _made: None,
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.0.path()
+        &self.root
     }
 
     /// The driver over the fake, with more options.

@@ -70,7 +70,10 @@ pub(crate) fn container(
     parts: &Parts<'_>,
     limits: &Limits,
 ) -> Result<String> {
-    let limits = Units::of(limits)?;
+    let mut limits = Units::of(limits)?;
+    if limits.cpu_maximum == CPU_ALL {
+        limits.cpu_maximum = 0;
+    }
     match schema {
         Schema::Docker => docker::container(command, parts, limits),
         Schema::V1 => v1::container(command, parts, limits),
@@ -129,10 +132,14 @@ pub(crate) struct Units {
     pub(crate) memory_mib: u64,
     /// Relative weight of the processor, 1 to 10000.
     pub(crate) cpu_weight: u16,
+    /// The most processor time, 1 to 10000 ten-thousandths of all processors'. It excludes a weight.
+    pub(crate) cpu_maximum: u16,
 }
 
 const MEBIBYTE: u64 = 1 << 20;
 const WEIGHT_MAX: u16 = 10_000;
+/// All of all processors' time: how a cap is taken away.
+pub(crate) const CPU_ALL: u16 = 10_000;
 
 impl Units {
     /// Limits in the service's units. Memory is rounded down to whole mebibytes.
@@ -156,9 +163,25 @@ impl Units {
                 return Err(Error::invalid("resources.cpu_shares", reason));
             }
         };
+        let cpu_maximum = match limits.cpu_maximum {
+            Change::Keep => 0,
+            // A weight takes the place of a cap.
+            Change::Remove if cpu_weight != 0 => 0,
+            Change::Remove => CPU_ALL,
+            Change::Set(maximum) if maximum <= CPU_ALL => maximum,
+            Change::Set(maximum) => {
+                let reason = format!("got {maximum}, expected 1 to {CPU_ALL}");
+                return Err(Error::invalid("resources.cpu_maximum", reason));
+            }
+        };
+        if cpu_weight != 0 && cpu_maximum != 0 {
+            let reason = "it is together with cpu_shares, expected one of them";
+            return Err(Error::invalid("resources.cpu_maximum", reason));
+        }
         Ok(Self {
             memory_mib,
             cpu_weight,
+            cpu_maximum,
         })
     }
 }

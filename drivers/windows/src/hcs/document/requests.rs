@@ -1,6 +1,6 @@
 //! What is asked of a container or a process that exists.
 
-use super::{Units, process::console};
+use super::{CPU_ALL, Units, process::console};
 use execdriver_core::{Result, WindowSize};
 use serde_json::json;
 
@@ -38,11 +38,28 @@ pub(crate) fn memory_update(limits: Units) -> Option<String> {
     Some(request)
 }
 
-/// Changes the processor weight of a running container; `None` when none was asked for.
+impl Units {
+    /// What undoes these changes of the processors, where `before` held; `None` when there are none.
+    pub(crate) fn processor_back(self, before: Self) -> Option<String> {
+        processor_update(self)?;
+        // Without a weight or a cap before, all of the time is a container's.
+        let free = Self {
+            cpu_maximum: CPU_ALL,
+            ..Self::default()
+        };
+        processor_update(before).or_else(|| processor_update(free))
+    }
+}
+
+/// Changes the share of the processors of a running container; `None` when none was asked for.
 pub(crate) fn processor_update(limits: Units) -> Option<String> {
-    let weight = Some(limits.cpu_weight).filter(|weight| *weight != 0)?;
+    let (name, value) = match (limits.cpu_maximum, limits.cpu_weight) {
+        (0, 0) => return None,
+        (0, weight) => ("Weight", weight),
+        (maximum, _) => ("Maximum", maximum),
+    };
     let request = format!(
-        r#"{{"ResourcePath":"Container/Processor","RequestType":"Update","Settings":{{"Weight":{weight}}}}}"#
+        r#"{{"ResourcePath":"Container/Processor","RequestType":"Update","Settings":{{"{name}":{value}}}}}"#
     );
     Some(request)
 }

@@ -19,6 +19,8 @@ struct Container<'a> {
     layers: Vec<Layer<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     processor_weight: u16,
+    #[serde(skip_serializing_if = "is_zero")]
+    processor_maximum: u16,
     #[serde(rename = "MemoryMaximumInMB", skip_serializing_if = "is_zero")]
     memory_maximum: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -71,6 +73,7 @@ pub(super) fn container(command: &Command, parts: &Parts<'_>, limits: Units) -> 
         layer_folder_path: text(&windows.layer_folder),
         layers: layers.collect(),
         processor_weight: limits.cpu_weight,
+        processor_maximum: limits.cpu_maximum,
         memory_maximum: limits.memory_mib,
         host_name: &windows.hostname,
         mapped_directories: directories(command),

@@ -1,5 +1,6 @@
 //! The document of version 2.1: a process-isolated container whose limits can be changed.
 
+use super::v1::is_zero;
 use super::{MappedDirectory, MappedPipe, Parts, Units, directories, json, pipes, text};
 use execdriver_core::{Command, Result};
 use serde::Serialize;
@@ -67,6 +68,9 @@ struct Memory {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Processor {
+    #[serde(skip_serializing_if = "is_zero")]
+    maximum: u16,
+    #[serde(skip_serializing_if = "is_zero")]
     weight: u16,
 }
 
@@ -104,9 +108,10 @@ pub(super) fn container(command: &Command, parts: &Parts<'_>, limits: Units) -> 
             memory: Some(limits.memory_mib)
                 .filter(|size| *size != 0)
                 .map(|size| Memory { size }),
-            processor: Some(limits.cpu_weight)
-                .filter(|weight| *weight != 0)
-                .map(|weight| Processor { weight }),
+            processor: (limits.cpu_weight != 0 || limits.cpu_maximum != 0).then_some(Processor {
+                maximum: limits.cpu_maximum,
+                weight: limits.cpu_weight,
+            }),
             networking: networked.then_some(Networking {
                 network_shared_container_name: shared,
                 network_adapters: parts.endpoints,

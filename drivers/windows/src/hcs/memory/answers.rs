@@ -1,6 +1,10 @@
 //! The functions of the service in memory.
 
 use super::*;
+use crate::backend::ProcessIdentity;
+
+/// In the document of a virtual machine.
+const HYPERV: &str = "\"HvPartition\":true";
 
 /// The first pid that is given.
 const PID: u32 = 1000;
@@ -41,7 +45,7 @@ impl Service for Memory {
     }
 
     fn close_system(&self, system: Handle) -> Code {
-        self.lock().close(system)
+        self.give_back("HcsCloseComputeSystem", system)
     }
 
     fn operate(&self, system: Handle, operation: Operation) -> Reply<()> {
@@ -57,9 +61,7 @@ impl Service for Memory {
             (Operation::Start, Running::Created) | (Operation::Resume, Running::Paused) => {
                 Running::Runs
             }
-            (Operation::Pause, Running::Runs)
-                if !found.document.contains("\"HvPartition\":true") =>
-            {
+            (Operation::Pause, Running::Runs) if !found.document.contains(HYPERV) => {
                 return reply(Code::win32(50));
             }
             (Operation::Pause, Running::Runs) => Running::Paused,
@@ -99,10 +101,20 @@ impl Service for Memory {
             .iter()
             .filter(|(_, process)| process.exit.is_none());
         let list: Vec<String> = running
-            .map(|(pid, _)| format!(r#"{{"ProcessId":{pid}}}"#))
+            .map(|(pid, _)| {
+                format!(
+                    r#"{{"ProcessId":{pid},"CreateTimestamp":"{}"}}"#,
+                    made(*pid).0
+                )
+            })
             .collect();
+        let state = match found.state {
+            Running::Created => "Created",
+            Running::Runs => "Running",
+            Running::Paused => "Paused",
+        };
         done(format!(
-            r#"{{"State":"Running","ProcessList":[{}],"Statistics":{{"Memory":{{"MemoryUsageCommitBytes":4096}}}}}}"#,
+            r#"{{"State":"{state}","ProcessList":[{}],"Statistics":{{"Memory":{{"MemoryUsageCommitBytes":4096}}}}}}"#,
             list.join(",")
         ))
     }
@@ -121,7 +133,7 @@ impl Service for Memory {
     }
 
     fn unwatch_system(&self, watch: Handle) -> Code {
-        self.lock().close(watch)
+        self.give_back("HcsUnregisterComputeSystemCallback", watch)
     }
 
     fn create_process(&self, system: Handle, document: &str) -> Reply<NewProcess> {
@@ -178,7 +190,7 @@ impl Service for Memory {
     }
 
     fn close_process(&self, process: Handle) -> Code {
-        self.lock().close(process)
+        self.give_back("HcsCloseProcess", process)
     }
 
     fn terminate_process(&self, process: Handle) -> Reply<()> {
@@ -246,7 +258,7 @@ impl Service for Memory {
     }
 
     fn unwatch_process(&self, watch: Handle) -> Code {
-        self.lock().close(watch)
+        self.give_back("HcsUnregisterProcessCallback", watch)
     }
 
     fn layer_id(&self, name: &str) -> Reply<[u8; 16]> {
@@ -271,6 +283,60 @@ impl Service for Memory {
         failure(trouble.as_ref())
             .unwrap_or_else(|| done(format!(r#"{{"Success":true,"Output":{output}}}"#)))
     }
+
+    fn suspend_process(&self, process: ProcessIdentity) -> Reply<bool> {
+        let (mut state, trouble) = self.enter("NtSuspendProcess", &process.pid.to_string());
+        if let Some(failed) = failure(trouble.as_ref()) {
+            return failed;
+        }
+        if state.forks > 0 {
+            state.forks -= 1;
+            let system = state.systems.values_mut().next_back();
+            if let Some(system) = system {
+                let next = system
+                    .processes
+                    .keys()
+                    .next_back()
+                    .map_or(PID, |last| last + 1);
+                system.processes.insert(next, Process::default());
+            }
+        }
+        done(state.on_host(process, |count| count + 1))
+    }
+
+    fn resume_process(&self, process: ProcessIdentity) -> Reply<bool> {
+        let (mut state, trouble) = self.enter("NtResumeProcess", &process.pid.to_string());
+        if let Some(failed) = failure(trouble.as_ref()) {
+            return failed;
+        }
+        done(state.on_host(process, |count| count.saturating_sub(1)))
+    }
+}
+
+impl State {
+    /// Counts the suspensions of a process anew, if it is one of this host's.
+    fn on_host(&mut self, process: ProcessIdentity, count: impl Fn(u32) -> u32) -> bool {
+        let stranger = self.strangers.is_some_and(|from| process.pid >= from)
+            || process.created != made(process.pid).1;
+        let systems = self.systems.values_mut();
+        // A guest has pids of its own.
+        let mut systems = systems.filter(|system| !system.document.contains(HYPERV));
+        let found = systems.find_map(|system| system.processes.get_mut(&process.pid));
+        match found.filter(|found| found.exit.is_none() && !stranger) {
+            Some(found) => {
+                found.suspended = count(found.suspended);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// When the process of this pid was made: as the service tells it, and as the system counts it.
+fn made(pid: u32) -> (String, u64) {
+    let (minutes, seconds) = (pid / 60 % 60, pid % 60);
+    let text = format!("1601-01-01T00:{minutes:02}:{seconds:02}.0000001Z");
+    (text, u64::from(minutes * 60 + seconds) * 10_000_000 + 1)
 }
 
 /// A program `exit 3` has ended with 3 when it was made; every other one goes on.

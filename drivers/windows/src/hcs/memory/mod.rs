@@ -42,6 +42,12 @@ struct State {
     handles: BTreeMap<Handle, Of>,
     last: Handle,
     let_go: bool,
+    /// Functions that do not return.
+    silent: Vec<&'static str>,
+    /// How many processes are made by those that are about to be suspended.
+    forks: u32,
+    /// Processes from this pid on are none of this host's.
+    strangers: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +78,7 @@ enum Running {
 struct Process {
     notices: Notices,
     exit: Option<u32>,
+    suspended: u32,
 }
 
 /// Notices, which wait for the first board.
@@ -140,6 +147,11 @@ impl Memory {
         self.lock().systems.keys().cloned().collect()
     }
 
+    /// Lets no call of these functions return before [`Memory::let_go`].
+    pub(crate) fn silence(&self, functions: &[&'static str]) {
+        self.lock().silent.extend(functions);
+    }
+
     /// Lets every call return that hangs, now and later.
     pub(crate) fn let_go(&self) {
         self.lock().let_go = true;
@@ -159,6 +171,26 @@ impl Memory {
                 process.notices.post(Kind::ProcessExited, Code::OK);
             }
         }
+    }
+
+    /// So many processes have yet to be made by others, one each, before they are suspended.
+    pub(crate) fn forks(self, count: u32) -> Self {
+        self.lock().forks = count;
+        self
+    }
+
+    /// Lets processes from this pid on be none of this host's, as a guest's are.
+    pub(crate) fn strangers(self, from: u32) -> Self {
+        self.lock().strangers = Some(from);
+        self
+    }
+
+    /// How often each process that runs is suspended.
+    pub(crate) fn suspended(&self) -> Vec<u32> {
+        let state = self.lock();
+        let processes = state.systems.values().flat_map(|s| s.processes.values());
+        let running = processes.filter(|process| process.exit.is_none());
+        running.map(|process| process.suspended).collect()
     }
 
     /// Tells everybody that the service went away.
@@ -190,12 +222,34 @@ impl Memory {
             .get_mut(function)
             .and_then(VecDeque::pop_front);
         if trouble == Some(Trouble::Hangs) {
-            while !state.let_go {
-                let woken = self.shared.changed.wait(state);
-                state = woken.unwrap_or_else(PoisonError::into_inner);
-            }
+            state = self.let_go_of(state);
         }
-        (state, trouble)
+        (self.answering(state, function), trouble)
+    }
+
+    /// Takes a handle back, which no trace tells of.
+    fn give_back(&self, function: &'static str, handle: Handle) -> Code {
+        self.answering(self.lock(), function).close(handle)
+    }
+
+    /// Waits for as long as the function is silent.
+    fn answering<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        function: &'static str,
+    ) -> MutexGuard<'a, State> {
+        match state.silent.contains(&function) {
+            true => self.let_go_of(state),
+            false => state,
+        }
+    }
+
+    fn let_go_of<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        while !state.let_go {
+            let woken = self.shared.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        state
     }
 }
 

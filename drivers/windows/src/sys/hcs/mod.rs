@@ -7,17 +7,17 @@
 //! The functions of the table have the types that the library's names stand for (windows.h of the compute service, as its
 //! Go client declares them); the library is never unloaded, as calls that nobody waits for may still be in it.
 
+mod born;
+mod suspend;
 mod table;
 
+use crate::backend::ProcessIdentity;
 use crate::hcs::board::{Board, Notice};
 use crate::hcs::service::{Handle, Kind, NO_FUNCTION, NewProcess, Operation, Reply, Service};
 use crate::hcs::{Code, HcsError};
-use crate::sys::pipe::{Canceller, PipeEnd};
 use crate::sys::wide;
-use execdriver_core::console::{Cancel, Side};
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::os::windows::io::{FromRawHandle, OwnedHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,13 @@ pub(crate) struct Library {
 
 /// The library of this name in the system's own directory, where nobody else can put one.
 pub(crate) const NAME: &str = "vmcompute.dll";
+
+/// Every function that is looked up.
+#[cfg(test)]
+pub(crate) fn functions() -> Vec<&'static str> {
+    let names = table::NAMES.iter();
+    names.filter_map(|name| name.to_str().ok()).collect()
+}
 
 impl Library {
     /// Loads it: `path`, an absolute one, or the system's own.
@@ -262,7 +269,7 @@ impl Service for Library {
         };
         let made = match Code(code).failed() {
             true => NewProcess::default(),
-            false => adopt(process, &info),
+            false => born::adopt(process, &info),
         };
         reply(code, &answer, made)
     }
@@ -356,44 +363,12 @@ impl Service for Library {
         };
         reply(code, &Given::none(), response.text())
     }
-}
 
-/// Takes over what a new process came with.
-fn adopt(handle: Handle, info: &Info) -> NewProcess {
-    let [stdin, stdout, stderr] = info.pipes.map(|pipe| {
-        let given = !pipe.is_null();
-        // SAFETY: the library has just given this handle, to us alone.
-        given.then(|| PipeEnd::adopt(unsafe { OwnedHandle::from_raw_handle(pipe) }))
-    });
-    let outputs: Vec<Canceller> = stdout
-        .iter()
-        .chain(&stderr)
-        .map(PipeEnd::canceller)
-        .collect();
-    let input = stdin.as_ref().map(PipeEnd::canceller);
-    NewProcess {
-        handle,
-        pid: info.pid,
-        stdin: stdin.map(|end| Box::new(end) as _),
-        stdout: stdout.map(|end| Box::new(end) as _),
-        stderr: stderr.map(|end| Box::new(end) as _),
-        cancel: Some(Box::new(Pipes { input, outputs })),
+    fn suspend_process(&self, process: ProcessIdentity) -> Reply<bool> {
+        suspend::reply(suspend::suspend(process))
     }
-}
 
-/// Frees whoever blocks on a process's pipes.
-struct Pipes {
-    input: Option<Canceller>,
-    outputs: Vec<Canceller>,
-}
-
-impl Cancel for Pipes {
-    fn cancel(&self, side: Side) {
-        match side {
-            Side::Input => self.input.iter().for_each(Canceller::cancel),
-            Side::Output => self.outputs.iter().for_each(Canceller::cancel),
-            // The caller's own, which cannot be cancelled here.
-            Side::Sink => {}
-        }
+    fn resume_process(&self, process: ProcessIdentity) -> Reply<bool> {
+        suspend::reply(suspend::resume(process))
     }
 }

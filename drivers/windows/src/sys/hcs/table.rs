@@ -54,6 +54,10 @@ macro_rules! table {
             $(pub(super) $may: Option<unsafe extern "system" fn($($may_arg),*) -> i32>,)*
         }
 
+        /// The functions' names.
+        #[cfg(test)]
+        pub(super) const NAMES: &[&CStr] = &[$($need_name,)* $($may_name,)*];
+
         impl Table {
             fn fill(module: HMODULE) -> Result<Self, HcsError> {
                 type Any = unsafe extern "system" fn() -> isize;
