@@ -287,7 +287,7 @@ promises() {
 # when emulated is left to stage vm.
 stage_v2() {
     machine_tools || return 0
-    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|attributes|landlock|cli_tty)-[^/]*$' |
+    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|attributes|landlock|cli_tty|lifecycle|handed_over)-[^/]*$' |
         grep -vE '/(security_(races|exec|paths|inside)|contract_(exec_starved|pause_races|pause_refused))-' >"$SCRATCH/v2"
     machines "$SCRATCH/v2" 18
 }
@@ -367,7 +367,8 @@ machine_tools() {
 
 # What has no kernel below it (core, the fake, the architecture) would say the same on any; AppArmor's parser is in `hosts`.
 kernel_programs() {
-    test_programs | grep -E "^$TOP(/drivers/native)?	" | grep -vE '/(architecture|support_itself|execdriver|judge|apparmor)-[^/]*$'
+    test_programs | grep -E "^$TOP(/drivers/native(/oci)?)?	" |
+        grep -vE '/(architecture|support_itself|execdriver|execdriver_oci|clients|judge|apparmor)-[^/]*$'
 }
 
 # Runs a list of programs, in this many minutes at most, in a machine as root and in one as an ordinary user.

@@ -125,17 +125,32 @@ fn a_document_that_cannot_be_read_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_wrong_command_line_is_code_1() {
+fn a_wrong_command_line_is_code_1_and_one_line_that_is_in_the_log_too() {
     let bundle = Bundle::of(&["/bin/true"]);
-    for args in [
-        &["no-such-verb"][..],
-        &["create"],
-        &["kill", "x", "NOSIGNAL"],
-        &["update", "--memory", "much", "x"],
-        &["--log-format", "yaml", "list"],
-        &[],
+    let log = bundle.dir().join("log");
+    for (args, words) in [
+        (&["no-such-verb"][..], "no-such-verb"),
+        (&["create"], "<ID>"),
+        (&["create", "--bogus", "x"], "--bogus"),
+        (&["kill", "x", "NOSIGNAL"], "NOSIGNAL"),
+        (&["update", "--memory", "much", "x"], "--memory"),
+        (&["update", "--memory", "-5", "x"], "memory.limit: got -5"),
+        (&["--log-format", "yaml", "list"], "yaml"),
+        (&[], "verb"),
     ] {
-        assert_eq!(bundle.say(args).code(), 1, "{args:?}");
+        let line = bundle.refused(args);
+        assert!(line.contains(words), "{args:?}: {line}");
+        let logged = ["--log", log.to_str().unwrap(), "--log-format", "json"];
+        if args.first() != Some(&"--log-format") {
+            assert_eq!(line, bundle.refused(&[&logged, args].concat()));
+            let text = fs::read_to_string(&log).unwrap();
+            let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                (&told["level"], &told["msg"]),
+                (&"error".into(), &line.into())
+            );
+            fs::remove_file(&log).unwrap();
+        }
     }
     assert_eq!(bundle.say(&["--help"]).code(), 0);
     assert!(

@@ -194,6 +194,10 @@ pub(super) fn is_ours(builder: &Builder<'_>) -> bool {
 fn device(builder: &mut Builder<'_>, node: &Node) -> Result<(), PlanError> {
     let field = format!("linux.devices[{:?}]", node.path);
     let path = container_path(&field, &node.path)?;
+    if node.path.file_name().is_none() {
+        let reason = format!("got {:?}, expected the path of a file", node.path);
+        return Err(PlanError::invalid(field, reason));
+    }
     if let Some(parent) = node
         .path
         .parent()

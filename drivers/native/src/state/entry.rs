@@ -60,6 +60,16 @@ impl Entry {
         self.root.join(&self.id)
     }
 
+    /// The user to whom the directory belongs: the name, or the number of one that has none.
+    pub(crate) fn owner(&self) -> String {
+        let Ok(stat) = nix::sys::stat::fstat(&self.dir) else {
+            return String::new();
+        };
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(stat.st_uid));
+        let name = user.ok().flatten().map(|user| user.name);
+        name.unwrap_or_else(|| stat.st_uid.to_string())
+    }
+
     /// Reads the record; no lock is needed.
     ///
     /// # Errors

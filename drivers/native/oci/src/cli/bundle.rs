@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const CONFIG: &str = "config.json";
 
 /// Far above any real document: with every field in use they are some hundred KiB.
-const MAX_BYTES: u64 = 16 << 20;
+pub(super) const MAX_BYTES: u64 = 16 << 20;
 
 /// A bundle that was read.
 #[derive(Debug)]

@@ -23,6 +23,14 @@ impl Failure {
         }
     }
 
+    /// What the command line's parser says, without its advice.
+    pub(super) fn command_line(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let said = text.lines().take_while(|line| !line.trim().is_empty());
+        Self::usage(said.collect::<Vec<_>>().join("\n"))
+    }
+
     /// A file or another thing of the system that failed.
     pub(super) fn system(what: impl std::fmt::Display, error: impl StdError) -> Self {
         Self::usage(format!("{what}: {}", chain(&error)))

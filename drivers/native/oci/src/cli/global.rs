@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use clap::{Args, ValueEnum};
 use execdriver_native::oci::Runtime;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Options of every verb.
@@ -23,7 +24,8 @@ pub(super) struct Global {
     /// Let systemd make the cgroups.
     #[arg(long)]
     systemd_cgroup: bool,
-    /// `true`, `false` or `auto`, for clients that say it: what an ordinary user may do is found out.
+    /// `true` or `auto`: without the cgroups that an ordinary user may not have; `false`: what cannot be enforced is an
+    /// error.
     #[arg(long, value_name = "WHEN", value_parser = ["true", "false", "auto"], default_value = "auto")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rootless: String,
@@ -45,6 +47,43 @@ pub(super) enum LogFormat {
 }
 
 impl Global {
+    /// What a command line that is wrong says of the log all the same: clients look there for why.
+    pub(super) fn of_words(words: impl Iterator<Item = OsString>) -> Self {
+        let mut global = Self {
+            root: None,
+            log: None,
+            log_format: LogFormat::Text,
+            debug: false,
+            systemd_cgroup: false,
+            rootless: "auto".to_owned(),
+            criu: PathBuf::from("criu"),
+            version: false,
+        };
+        let mut words = words;
+        while let Some(word) = words.next() {
+            let Some(text) = word.to_str() else { continue };
+            let (name, value) = match text.split_once('=') {
+                Some((name, value)) => (name, Some(OsString::from(value))),
+                None => (text, None),
+            };
+            match name {
+                // What follows is a program's.
+                "--" => break,
+                "--log" => global.log = value.or_else(|| words.next()).map(PathBuf::from),
+                "--log-format" if value.or_else(|| words.next()) == Some("json".into()) => {
+                    global.log_format = LogFormat::Json;
+                }
+                _ => {}
+            }
+        }
+        global
+    }
+
+    /// Whether what an ordinary user's container lacks is an error: `--rootless=false`.
+    pub(super) fn is_strict(&self) -> bool {
+        self.rootless == "false"
+    }
+
     /// The runtime at the root.
     pub(super) fn open(&self) -> Result<Runtime, Failure> {
         let root = match &self.root {
@@ -77,4 +116,19 @@ pub(super) fn is_ordinary() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let words: Vec<&str> = map.split_whitespace().collect();
     words != ["0", "0", "4294967295"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_found_in_a_command_line_that_is_wrong() {
+        let of = |words: &[&str]| Global::of_words(words.iter().map(OsString::from));
+        let global = of(&["--log=/l", "--bogus", "--log-format", "json", "create"]);
+        assert_eq!(global.log, Some(PathBuf::from("/l")));
+        assert_eq!(global.log_format, LogFormat::Json);
+        let global = of(&["exec", "x", "--", "--log", "/l"]);
+        assert_eq!(global.log, None);
+    }
 }

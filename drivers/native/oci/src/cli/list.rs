@@ -52,12 +52,12 @@ fn table(list: &[State]) -> String {
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(list.iter().map(row)).collect();
     let widths = [0, 1, 2, 3, 4].map(|column: usize| {
         let lengths = rows.iter().map(|row| row[column].len());
-        lengths.max().unwrap_or(0).max(11)
+        (lengths.max().unwrap_or(0) + 3).max(12)
     });
     let mut text = String::new();
     for row in &rows {
         for (cell, width) in row.iter().zip(widths) {
-            text.push_str(&format!("{cell:width$} "));
+            text.push_str(&format!("{cell:width$}"));
         }
         text.push_str(&row[5]);
         text.push('\n');

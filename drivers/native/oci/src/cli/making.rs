@@ -33,7 +33,8 @@ pub(super) struct Making {
     /// Leave the caller's session keyring to the program.
     #[arg(long)]
     no_new_keyring: bool,
-    /// For clients that say it: where the root is an initramfs, which pivot_root(2) refuses, it is covered anyway.
+    /// For clients that say it: where pivot_root(2) cannot be, in an initramfs, the old root is covered in any case, and
+    /// elsewhere the pivot stays, which leaves no way back to it.
     #[arg(long)]
     no_pivot: bool,
     /// The container's id.
@@ -66,6 +67,7 @@ impl Making {
         let runtime = global.open()?;
         let mut create = Create::new(&self.id, bundle.document, &bundle.path);
         create.hold = hold;
+        create.strict = global.is_strict();
         create.preserved = preserved;
         create.keep_keyring = self.no_new_keyring;
         create.notify = notify::is_wanted();

@@ -127,11 +127,15 @@ fn tell(global: &Global, failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-/// Help goes to stdout and is no error; a wrong command line is 1 as with other runtimes.
+/// Help goes to stdout and is no error; a wrong command line is one line and 1, as with other runtimes.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing can be done about a stream that is closed.
-    let _ = error.print();
-    ExitCode::from(u8::from(error.use_stderr()))
+    if !error.use_stderr() {
+        // Nothing can be done about a stream that is closed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let words = std::env::args_os().skip(1);
+    tell(&Global::of_words(words), &Failure::command_line(error))
 }
 
 /// The lines that clients look at for a name and for the specification's version.

@@ -1,10 +1,12 @@
 //! `update`: other limits for a container.
 
+use super::bundle;
 use super::failure::{Answer, Failure};
 use super::global::Global;
+use crate::document;
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `update`.
 #[derive(Debug, clap::Args)]
@@ -63,6 +65,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
         Some(path) => read(path)?,
         None => args.resources(),
     };
+    document::limits(&resources).map_err(Failure::usage)?;
     global.open()?.update(&args.id, &resources)?;
     Ok(0)
 }
@@ -101,15 +104,17 @@ impl Args {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<LinuxResources, Failure> {
-    let failed = |error| Failure::system(format!("--resources {}", path.display()), error);
-    let mut text = Vec::new();
-    match path.as_os_str() == "-" {
-        true => std::io::stdin().read_to_end(&mut text).map_err(failed)?,
-        false => std::fs::File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut text))
-            .map_err(failed)?,
+fn read(path: &Path) -> Result<LinuxResources, Failure> {
+    let name = format!("--resources {}", path.display());
+    let text = match path.as_os_str() == "-" {
+        true => {
+            let mut text = Vec::new();
+            let stdin = std::io::stdin().lock();
+            let read = stdin.take(bundle::MAX_BYTES).read_to_end(&mut text);
+            read.map_err(|error| Failure::system(&name, error))?;
+            text
+        }
+        false => bundle::text(path)?,
     };
-    serde_json::from_slice(&text)
-        .map_err(|error| Failure::system(format!("--resources {}", path.display()), error))
+    document::resources(&text).map_err(|reason| Failure::usage(format!("{name}: {reason}")))
 }

@@ -1,6 +1,9 @@
 //! What the specification forbids and no type says.
 
-use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, Process, Spec};
+use oci_spec::runtime::{
+    LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, LinuxSeccomp, LinuxSeccompAction as Action,
+    Process, Spec,
+};
 
 /// Of a whole document.
 pub(super) fn config(document: &Spec) -> Result<(), String> {
@@ -34,6 +37,9 @@ pub(super) fn config(document: &Spec) -> Result<(), String> {
             ));
         }
     }
+    if let Some(asked) = linux.and_then(|linux| linux.resources().as_ref()) {
+        resources(asked).map_err(|reason| format!("linux.resources.{reason}"))?;
+    }
     match linux.and_then(|linux| linux.seccomp().as_ref()) {
         Some(filter) => seccomp(filter),
         None => Ok(()),
@@ -54,12 +60,48 @@ pub(super) fn process(process: &Process) -> Result<(), String> {
     }
 }
 
-/// A version of SemVer 2.0.0, of which the first number decides.
+/// Of limits, of which -1 is none at all and no other number below zero means anything.
+pub(super) fn resources(asked: &LinuxResources) -> Result<(), String> {
+    let memory = asked.memory().as_ref();
+    let cpu = asked.cpu().as_ref();
+    let pids = asked.pids().as_ref();
+    let limits = [
+        ("memory.limit", memory.and_then(LinuxMemory::limit)),
+        (
+            "memory.reservation",
+            memory.and_then(LinuxMemory::reservation),
+        ),
+        ("memory.swap", memory.and_then(LinuxMemory::swap)),
+        ("cpu.quota", cpu.and_then(LinuxCpu::quota)),
+        ("pids.limit", pids.map(LinuxPids::limit)),
+    ];
+    for (field, limit) in limits {
+        if let Some(limit) = limit.filter(|limit| *limit < -1) {
+            return Err(format!("{field}: got {limit}, expected -1 or more"));
+        }
+    }
+    Ok(())
+}
+
+/// A version of SemVer 2.0.0, of which the first number decides: what a later 1.x has more is ignored as SemVer has it.
 fn version(text: &str) -> Result<(), String> {
-    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let (rest, build) = match text.split_once('+') {
+        Some((rest, build)) => (rest, Some(build)),
+        None => (text, None),
+    };
+    let (core, before) = match rest.split_once('-') {
+        Some((core, before)) => (core, Some(before)),
+        None => (rest, None),
+    };
     let numbers: Vec<&str> = core.split('.').collect();
-    let number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if numbers.len() != 3 || !numbers.iter().all(number) {
+    let known = numbers.len() == 3
+        && numbers.iter().all(|text| is_number(text))
+        && build.is_none_or(|build| build.split('.').all(is_word))
+        && before.is_none_or(|before| {
+            let mut words = before.split('.');
+            words.all(|word| is_word(word) && (!is_digits(word) || is_number(word)))
+        });
+    if !known {
         return Err(format!(
             "ociVersion: got {text:?}, expected three numbers like 1.3.0"
         ));
@@ -68,6 +110,19 @@ fn version(text: &str) -> Result<(), String> {
         Some(&"1") => Ok(()),
         _ => Err(format!("ociVersion: got {text:?}, expected 1.x")),
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_number(text: &str) -> bool {
+    is_digits(text) && (text == "0" || !text.starts_with('0'))
+}
+
+fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 fn seccomp(filter: &LinuxSeccomp) -> Result<(), String> {

@@ -10,7 +10,7 @@ mod judge;
 mod lenient;
 mod strict;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -46,6 +46,24 @@ pub(crate) fn process(text: &[u8]) -> Result<Document<Process>, String> {
     let content: Process = typed(value)?;
     judge::process(&content)?;
     Ok(Document { content, warnings })
+}
+
+/// Reads the limits of an update.
+///
+/// # Errors
+/// As for [`config`].
+pub(crate) fn resources(text: &[u8]) -> Result<LinuxResources, String> {
+    let content: LinuxResources = typed(strict::parse(text)?)?;
+    limits(&content)?;
+    Ok(content)
+}
+
+/// Judges limits however they were said.
+///
+/// # Errors
+/// As for [`config`].
+pub(crate) fn limits(asked: &LinuxResources) -> Result<(), String> {
+    judge::resources(asked)
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, String> {

@@ -40,7 +40,18 @@ fn config_specification_version_is_one_point_something() {
     for good in ["1.0.0", "1.0.2-dev", "1.4.0", "1.3.0+own"] {
         config(with("/ociVersion", json!(good)).to_string().as_bytes()).unwrap();
     }
-    for bad in ["2.0.0", "0.5.0", "1", "1.x.0", "", "1.3.0.1"] {
+    for bad in [
+        "2.0.0",
+        "0.5.0",
+        "1",
+        "1.x.0",
+        "",
+        "1.3.0.1",
+        "1.03.0",
+        "1.3.0-",
+        "1.3.0-01",
+        "1.3.0+a..b",
+    ] {
         let error = error(&with("/ociVersion", json!(bad)));
         assert!(error.starts_with("ociVersion: got"), "{error}");
     }

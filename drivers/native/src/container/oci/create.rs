@@ -42,6 +42,8 @@ pub struct Create<'a> {
     pub keep_keyring: bool,
     /// Give the program a socket for its word that it is ready (sd_notify(3)): [`Runtime::notices`].
     pub notify: bool,
+    /// Whether what cannot be enforced here is an error, for an ordinary user too.
+    pub strict: bool,
 }
 
 impl<'a> Create<'a> {
@@ -55,6 +57,7 @@ impl<'a> Create<'a> {
             preserved: Vec::new(),
             keep_keyring: false,
             notify: false,
+            strict: false,
         }
     }
 }
@@ -68,6 +71,7 @@ impl Runtime {
         Store::check(create.id).map_err(|error| named(create.id, error))?;
         let facts = self.containers.facts();
         let (hold, keep_keyring) = (create.hold, create.keep_keyring);
+        let strict = create.strict;
         let mut create = create;
         let preserved = std::mem::take(&mut create.preserved);
         let notify = create.notify;
@@ -97,6 +101,7 @@ impl Runtime {
             hold,
             preserved: &preserved,
             keep_keyring,
+            strict,
         };
         let (started, warnings) = match creation.start(&facts) {
             Ok(started) => started,
@@ -142,6 +147,7 @@ struct Creation<'a> {
     hold: bool,
     preserved: &'a [OwnedFd],
     keep_keyring: bool,
+    strict: bool,
 }
 
 impl Creation<'_> {
@@ -169,6 +175,9 @@ impl Creation<'_> {
             ..RunInput::default()
         };
         let plan = Plan::build(spec, &host, &sources, &input).map_err(Error::from)?;
+        if let Some(what) = plan.unenforced.first().filter(|_| self.strict) {
+            return Err(Error::unsupported("native", what.clone()).into());
+        }
         made.restrict(&plan.cgroup, &containers.device_programs)?;
         traced::note_joined(containers, process, &plan.fds)?;
         let start = self.start_socket()?;

@@ -60,7 +60,7 @@ pub struct State {
     /// The document's annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The user to whom its state belongs.
+    /// The user to whom its state belongs: the name, or the number of one that has none.
     pub owner: String,
 }
 
@@ -74,7 +74,11 @@ impl Runtime {
     /// There is none of this id, or its record cannot be read.
     pub fn state(&self, id: &str) -> OciResult<State> {
         match self.load(id) {
-            Ok((_, record)) => Ok(state(&record)),
+            Ok((entry, record)) => {
+                let mut state = state(&record);
+                state.owner = entry.owner();
+                Ok(state)
+            }
             Err(error) => Err(error),
         }
     }
@@ -88,7 +92,11 @@ impl Runtime {
         let mut list = Vec::new();
         for id in store.list().map_err(|error| named("", error))? {
             match store.load(&id) {
-                Ok((_, record)) => list.push(state(&record)),
+                Ok((entry, record)) => {
+                    let mut state = state(&record);
+                    state.owner = entry.owner();
+                    list.push(state);
+                }
                 // Made or removed at this moment, or what is left of a crash.
                 Err(StateError::NotFound { .. }) => {}
                 Err(error) if error.is_damage() => {}
