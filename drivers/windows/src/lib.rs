@@ -33,6 +33,8 @@ mod state;
 mod sys;
 
 pub use driver::WindowsDriver;
+#[cfg(windows)]
+pub use sys::console::RawConsole;
 
 /// The name that the driver is registered under.
 const NAME: &str = "windows";

@@ -3,7 +3,7 @@
 
 mod support;
 
-use execdriver_core::{ContainerState, Driver, Error, Hooks, Pipes, RunOptions};
+use execdriver_core::{ContainerState, Driver, Error, ExecRequest, Hooks, Pipes, RunOptions};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -98,4 +98,33 @@ fn another_program_ends_a_container_of_a_host_that_lives() {
     driver.terminate("orphan").unwrap();
     assert!(host.wait().unwrap().success());
     assert!(driver.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_host_that_is_killed_leaves_no_process_although_another_program_executes_in_its_container() {
+    let root = tempfile::tempdir().unwrap();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_host_program"])
+        .env(ROOT, root.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let driver = driver(root.path(), "job");
+    eventually("the first process and its three children run", || {
+        driver.pids("orphan").is_ok_and(|pids| pids.len() >= 4)
+    });
+    std::thread::scope(|scope| {
+        let exec = scope.spawn(|| {
+            let request = ExecRequest::new(support::payload(&["sleep"]));
+            driver.exec("orphan", &request, Pipes::null(), &Hooks::none())
+        });
+        eventually("the exec runs", || {
+            driver.pids("orphan").is_ok_and(|pids| pids.len() >= 5)
+        });
+        host.kill().unwrap();
+        host.wait().unwrap();
+        eventually("the processes are gone", || driver.pids("orphan").is_err());
+        eventually("the exec is over", || exec.is_finished());
+        exec.join().unwrap().unwrap();
+    });
 }

@@ -54,7 +54,7 @@ impl Shared {
             }
             request.limits = limits;
             request.working_dir = asked.cwd.as_deref().unwrap_or(&record.working_dir);
-            life.live(&*system, request, copied, &entered)
+            life.live(system, request, copied, &entered)
         });
         let outcome = outcome.map(|ended| {
             let mut status = exit::status(ended.code, ended.timed_out, entered.sent.get());

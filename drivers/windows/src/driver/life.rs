@@ -1,12 +1,12 @@
 //! One process from its creation to its end: hooks, streams, timeouts. `run` and `exec` live it alike.
 
-use super::streams::Plan;
+use super::streams::{Copied, Plan};
 use crate::backend::{ComputeSystem, Created, Process, ProcessIdentity, ProcessRequest, Traits};
 use crate::exit::KILLED;
-use execdriver_core::console::{Finished, StdConsole};
+use execdriver_core::console::Finished;
 use execdriver_core::terminal::NoTerminal;
 use execdriver_core::{
-    Error, HookContext, HookStage, Hooks, Pipes, ProcessConfig, Result, RunOptions, Signal,
+    Error, HookContext, HookStage, Hooks, OomEvents, ProcessConfig, Result, RunOptions, Signal,
     Terminal,
 };
 use std::sync::Arc;
@@ -57,12 +57,13 @@ pub(super) struct Ended {
 }
 
 impl Life<'_> {
-    /// Lives it. On an error nothing of the process is left but what the caller's guards remove.
+    /// Lives it. On an error nothing of the process is left but what the caller's guards remove. `system` is let go of when
+    /// the process is there: who only executes in a container must not keep it when its own program dies.
     pub(super) fn live(
         &self,
-        system: &dyn ComputeSystem,
+        system: Arc<dyn ComputeSystem>,
         request: ProcessRequest<'_>,
-        copied: Pipes,
+        copied: Copied,
         course: &dyn Course,
     ) -> Result<Ended> {
         if !self.traits.holds_processes {
@@ -73,6 +74,8 @@ impl Life<'_> {
         self.in_time("the start of the container")?;
         let created = system.create_process(&request)?;
         drop(request);
+        let oom = self.exec_id.is_none().then(|| system.oom_events());
+        drop(system);
         let Created {
             process,
             streams,
@@ -90,11 +93,11 @@ impl Life<'_> {
         self.in_time("the start of the program")?;
         let terminal: Arc<dyn Terminal> = terminal.unwrap_or_else(|| Arc::new(NoTerminal));
         let cap = self.options.output_cap;
-        let console = StdConsole::attach(streams, copied, cap, Arc::clone(&terminal), cancel)?;
+        let console = copied.attach(streams, cap, Arc::clone(&terminal), cancel)?;
         course.terminal(Some(Arc::clone(&terminal)));
         let _in_reach = OutOfReach(course);
         course.begin(&|| process.release())?;
-        self.start_hook(system, identity.pid, &terminal)?;
+        self.start_hook(oom, identity.pid, &terminal)?;
         let (code, timed_out) = self.wait(&*process, course)?;
         let wall = self.began.elapsed();
         drop(guard);
@@ -112,14 +115,14 @@ impl Life<'_> {
 
     fn start_hook(
         &self,
-        system: &dyn ComputeSystem,
+        oom: Option<OomEvents>,
         pid: u32,
         terminal: &Arc<dyn Terminal>,
     ) -> Result<()> {
         let mut context = self.context(HookStage::Start, pid);
         context.terminal = Some(Arc::clone(terminal));
-        if self.exec_id.is_none() {
-            context.oom = system.oom_events();
+        if let Some(oom) = oom {
+            context.oom = oom;
         }
         self.hooks.run_start(&context)
     }
@@ -184,7 +187,7 @@ impl Drop for OutOfReach<'_> {
 }
 
 /// The plan of the streams and the request that goes with it.
-pub(super) fn request<'a>(process: &'a ProcessConfig, plan: Plan) -> (ProcessRequest<'a>, Pipes) {
+pub(super) fn request<'a>(process: &'a ProcessConfig, plan: Plan) -> (ProcessRequest<'a>, Copied) {
     let request = ProcessRequest {
         process,
         args_escaped: false,

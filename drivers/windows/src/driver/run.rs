@@ -136,7 +136,7 @@ impl Made<'_> {
             system: &*system,
             sent: Cell::new(0),
         };
-        let ended = life.live(&*system, request, copied, &course)?;
+        let ended = life.live(Arc::clone(&system), request, copied, &course)?;
         Ok(course.status(ended))
     }
 

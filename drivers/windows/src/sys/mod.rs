@@ -11,7 +11,9 @@
 )]
 
 pub(crate) mod conpty;
+pub(crate) mod console;
 pub(crate) mod hcs;
+pub(crate) mod interrupt;
 pub(crate) mod job;
 pub(crate) mod lock;
 pub(crate) mod memory;
