@@ -1,5 +1,11 @@
 //! A container of the compute service as other host programs see it, and what a host that is killed leaves of it.
 #![cfg(windows)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod support;
 

@@ -14,10 +14,8 @@ use execdriver_core::{
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Signals that mean nothing to a process that does not ask for them (signal(7): ignored by default).
-const HARMLESS: [i32; 4] = [17, 18, 23, 28];
-/// Signals that are a console event on Windows.
-const EVENTS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+/// How long a termination waits for a transition of another's.
+const HURRY: Duration = Duration::from_secs(2);
 
 /// How long what was terminated may take to be gone.
 const DEATH: Duration = Duration::from_secs(10);
@@ -82,94 +80,7 @@ impl Shared {
         Ok((record, system))
     }
 
-    pub(super) fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
-        match target {
-            Target::Container(id) => self.kill_container(id, signal),
-            Target::Exec { container, exec } => self.kill_exec(container, exec, signal),
-        }
-    }
-
-    fn kill_container(&self, id: &str, signal: Signal) -> Result<()> {
-        let entry = self.root.lock(id)?;
-        let mut record = entry.read()?;
-        if record.status == Status::Starting {
-            if !host::is_alive(record.host) {
-                return Err(Error::NotRunning { id: id.to_owned() });
-            }
-            // Its start asks for this before it goes on.
-            if ends(signal)? {
-                record.signals |= bit(signal);
-                entry.write(&record)?;
-            }
-            return Ok(());
-        }
-        let name = entry.name.clone();
-        drop(entry);
-        let (system, process) = self.alive(&name, &record)?;
-        if !ends(signal)? {
-            return Ok(());
-        }
-        let entry = self.root.lock(id)?;
-        let mut now = entry.read()?;
-        if now.run != record.run {
-            return Err(Error::NotRunning { id: id.to_owned() });
-        }
-        now.signals |= bit(signal);
-        entry.write(&now)?;
-        drop(entry);
-        match signal {
-            Signal::KILL => system.terminate(KILLED),
-            _ => self.ask_to_end(&*system, &*process, signal),
-        }
-    }
-
-    /// A service that sends no console events is asked for the end of the container, which is what TERM is sent for.
-    fn ask_to_end(
-        &self,
-        system: &dyn ComputeSystem,
-        process: &dyn Process,
-        signal: Signal,
-    ) -> Result<()> {
-        let shuts_down = self.backend.traits().shuts_down;
-        match process.signal(signal) {
-            Err(Error::Unsupported { .. }) if signal == Signal::TERM && shuts_down => {
-                system.shutdown(Duration::ZERO).map(drop)
-            }
-            answer => answer,
-        }
-    }
-
-    fn kill_exec(&self, id: &str, exec: &str, signal: Signal) -> Result<()> {
-        let exec = ContainerId::parse(exec)?;
-        loop {
-            let entry = self.root.lock(id)?;
-            let (name, record) = (entry.name.clone(), entry.read()?);
-            let before = entry.read_exec(&exec)?;
-            drop(entry);
-            let (system, _) = self.alive(&name, &record)?;
-            let process = self.exec_process(&*system, before.process, &exec)?;
-            if !ends(signal)? {
-                return Ok(());
-            }
-            let entry = self.root.lock(id)?;
-            let mut now = entry.read_exec(&exec)?;
-            if now.process != before.process {
-                // It has begun meanwhile.
-                continue;
-            }
-            now.signals |= bit(signal);
-            entry.write_exec(&exec, &now)?;
-            drop(entry);
-            return match (process, signal) {
-                // Its start asks for the signal before it goes on.
-                (None, _) => Ok(()),
-                (Some(process), Signal::KILL) => process.terminate(KILLED),
-                (Some(process), _) => process.signal(signal),
-            };
-        }
-    }
-
-    fn exec_process(
+    pub(super) fn exec_process(
         &self,
         system: &dyn ComputeSystem,
         identity: Option<ProcessIdentity>,
@@ -252,18 +163,15 @@ impl Shared {
         Ok(pids)
     }
 
+    /// Whoever has the lock may wait for a system that does not answer; this must not wait for both.
     pub(super) fn terminate(&self, id: &str) -> Result<()> {
-        let entry = self.root.lock(id)?;
-        let mut record = match entry.read() {
-            Ok(record) => record,
-            // A host that died before it wrote anything down.
-            Err(Error::NotFound { .. }) if entry.is_taken() => return entry.remove(),
+        let (name, record) = match self.doomed(id) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(()),
+            Err(Error::Timeout { .. }) => self.root.peek(id)?,
             Err(error) => return Err(error),
         };
-        record.signals |= bit(Signal::KILL);
-        entry.write(&record)?;
-        let name = entry.name.of_run(record.run);
-        drop(entry);
+        let name = name.of_run(record.run);
         if let Some(system) = self.backend.open(&name)? {
             system.terminate(KILLED)?;
             self.await_death(&name, &*system)?;
@@ -273,6 +181,22 @@ impl Shared {
             return Ok(());
         }
         self.root.lock(id)?.remove_run(record.run)
+    }
+
+    /// Writes down that the container is being killed; `None` when nothing was written down of it.
+    fn doomed(&self, id: &str) -> Result<Option<(SystemName, Record)>> {
+        let entry = self.root.lock_within(id, HURRY)?;
+        let mut record = match entry.read() {
+            Ok(record) => record,
+            // A host that died before it wrote anything down.
+            Err(Error::NotFound { .. }) if entry.is_taken() => {
+                return entry.remove().map(|()| None);
+            }
+            Err(error) => return Err(error),
+        };
+        record.signals |= bit(Signal::KILL);
+        entry.write(&record)?;
+        Ok(Some((entry.name.clone(), record)))
     }
 
     fn await_death(&self, name: &SystemName, system: &dyn ComputeSystem) -> Result<()> {
@@ -373,21 +297,6 @@ fn begun(id: &str, entry: &Entry) -> Result<Record> {
         Status::Starting => Err(Error::NotRunning { id: id.to_owned() }),
         _ => Ok(record),
     }
-}
-
-/// Whether the signal asks a process to end; the others are harmless.
-///
-/// # Errors
-/// `Unsupported` for what Windows knows nothing like.
-fn ends(signal: Signal) -> Result<bool> {
-    if signal == Signal::PROBE || HARMLESS.contains(&signal.number()) {
-        return Ok(false);
-    }
-    if signal == Signal::KILL || EVENTS.contains(&signal) {
-        return Ok(true);
-    }
-    let what = format!("signal {signal}: Windows knows KILL, TERM, INT, HUP and QUIT");
-    Err(Error::unsupported(NAME, what))
 }
 
 fn key(id: &str, exec: Option<&str>) -> String {

@@ -3,6 +3,7 @@
 mod acts;
 mod exec;
 mod inherit;
+mod kill;
 mod life;
 mod run;
 mod streams;

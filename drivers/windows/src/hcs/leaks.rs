@@ -3,8 +3,8 @@
 use crate::WindowsDriver;
 use crate::sys::snapshot;
 use execdriver_core::{
-    Capture, Command, Driver, ExecRequest, Hooks, Options, Pipes, ProcessConfig, RunOptions,
-    Signal, Stdio, Target,
+    Capture, Command, Driver, ExecRequest, Hooks, Isolation, Options, Pipes, ProcessConfig,
+    RunOptions, Signal, Stdio, Target,
 };
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,6 +37,10 @@ fn command(folders: &Path, kind: usize, process: ProcessConfig) -> Command {
     let windows = command.as_windows_mut().unwrap();
     windows.layer_folder = folders.join("scratch");
     windows.layer_paths = vec![folders.join("base")];
+    // Those of even numbers are paused process by process.
+    if kind.is_multiple_of(2) {
+        windows.isolation = Isolation::Process;
+    }
     command
 }
 
@@ -64,6 +68,8 @@ fn one(driver: &WindowsDriver, folders: &Path, kind: usize) {
         }
         3 => {
             let hooks = Hooks::none().on_start(|context| {
+                driver.pause(context.id)?;
+                driver.unpause(context.id)?;
                 let request = ExecRequest::new(payload(&["exit", "4"]));
                 let exec = driver.exec(context.id, &request, Pipes::null(), &Hooks::none())?;
                 assert_eq!(exec.code, 4);

@@ -26,8 +26,8 @@ struct Bench {
     folders: TempDir,
 }
 
-/// What a call may take that is never answered; short, as tests wait for it.
-const BOUND: Duration = Duration::from_millis(300);
+/// What a call may take that is never answered: short, as tests wait for it; longer than one takes on a busy machine.
+const BOUND: Duration = Duration::from_secs(2);
 
 impl Bench {
     fn new(memory: Memory) -> Self {
@@ -176,7 +176,7 @@ fn an_id_in_use_is_told_and_its_owner_is_left_alone() {
 }
 
 #[test]
-fn limits_are_changed_or_put_back() {
+fn windows_update_changes_limits_or_puts_them_back() {
     let memory = Memory::new();
     let bench = Bench::new(memory.clone());
     let system = bench.started();

@@ -60,10 +60,29 @@ impl Root {
     /// # Errors
     /// `InvalidCommand` for what is no id; `Timeout`.
     pub(crate) fn lock(&self, id: &str) -> Result<Entry> {
+        self.lock_within(id, PATIENCE)
+    }
+
+    /// What is written down of the container, without its lock: the file is always whole.
+    ///
+    /// # Errors
+    /// `InvalidCommand` for what is no id; `NotFound`.
+    pub(crate) fn peek(&self, id: &str) -> Result<(SystemName, Record)> {
         let name = self.name(id)?;
-        let lock = Lock::take(&self.0, &name.object, PATIENCE).map_err(|error| {
+        let record: Record = read_file(&self.0.join(id), STATE, id)?;
+        check_version(&self.0.join(id), record.version)?;
+        Ok((name, record))
+    }
+
+    /// The lock, if nobody has it for longer than `patience`.
+    ///
+    /// # Errors
+    /// As [`Root::lock`].
+    pub(crate) fn lock_within(&self, id: &str, patience: Duration) -> Result<Entry> {
+        let name = self.name(id)?;
+        let lock = Lock::take(&self.0, &name.object, patience).map_err(|error| {
             if error.kind() == io::ErrorKind::TimedOut {
-                let operation = format!("lock container {id:?} ({PATIENCE:?})");
+                let operation = format!("lock container {id:?} ({patience:?})");
                 return Error::Timeout { operation };
             }
             io_error(&self.0, "lock", error)
@@ -112,8 +131,8 @@ impl Entry {
     /// # Errors
     /// `NotFound`.
     pub(crate) fn read(&self) -> Result<Record> {
-        let record: Record = self.read_file(STATE, &self.name.id)?;
-        self.check_version(record.version)?;
+        let record: Record = read_file(&self.dir, STATE, &self.name.id)?;
+        check_version(&self.dir, record.version)?;
         Ok(record)
     }
 
@@ -139,8 +158,8 @@ impl Entry {
     /// # Errors
     /// `NotFound`.
     pub(crate) fn read_exec(&self, exec: &ContainerId) -> Result<ExecRecord> {
-        let record: ExecRecord = self.read_file(&exec_file(exec), exec.as_str())?;
-        self.check_version(record.version)?;
+        let record: ExecRecord = read_file(&self.dir, &exec_file(exec), exec.as_str())?;
+        check_version(&self.dir, record.version)?;
         Ok(record)
     }
 
@@ -184,26 +203,6 @@ impl Entry {
         self.dir.exists()
     }
 
-    fn check_version(&self, found: u32) -> Result<()> {
-        if found == VERSION {
-            return Ok(());
-        }
-        let text = format!("it has version {found}, this driver knows {VERSION}");
-        Err(io_error(&self.dir, "use", io::Error::other(text)))
-    }
-
-    fn read_file<T: DeserializeOwned>(&self, name: &str, id: &str) -> Result<T> {
-        let path = self.dir.join(name);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NotFound { id: id.to_owned() });
-            }
-            Err(error) => return Err(io_error(&path, "read", error)),
-        };
-        serde_json::from_slice(&text).map_err(|error| io_error(&path, "understand", error.into()))
-    }
-
     fn write_file(&self, name: &str, record: &impl Serialize) -> Result<()> {
         let path = self.dir.join(name);
         let failed = |error| io_error(&path, "write", error);
@@ -213,6 +212,26 @@ impl Entry {
         fs::write(&new, text).map_err(failed)?;
         fs::rename(&new, &path).map_err(failed)
     }
+}
+
+fn check_version(dir: &Path, found: u32) -> Result<()> {
+    if found == VERSION {
+        return Ok(());
+    }
+    let text = format!("it has version {found}, this driver knows {VERSION}");
+    Err(io_error(dir, "use", io::Error::other(text)))
+}
+
+fn read_file<T: DeserializeOwned>(dir: &Path, name: &str, id: &str) -> Result<T> {
+    let path = dir.join(name);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NotFound { id: id.to_owned() });
+        }
+        Err(error) => return Err(io_error(&path, "read", error)),
+    };
+    serde_json::from_slice(&text).map_err(|error| io_error(&path, "understand", error.into()))
 }
 
 fn exec_file(exec: &ContainerId) -> String {

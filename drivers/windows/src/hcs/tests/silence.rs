@@ -130,53 +130,61 @@ fn soon<T>(what: &str, act: impl FnOnce() -> T) -> T {
     done
 }
 
+/// Defect 30 of the original: it waited for ever.
 #[test]
-fn every_function_that_never_answers_is_a_timeout_that_names_it_and_the_container_can_be_ended() {
-    for function in FUNCTIONS {
-        let running = Running::new();
-        let memory = running.bench.memory.clone();
-        match function {
-            // It may block until the program has ended; that nothing else answers tells that it never will.
-            "HcsSignalProcess" => memory.silence(&[function, "HcsGetComputeSystemProperties"]),
-            _ => memory.silence(&[function]),
+fn windows_every_function_that_never_answers_is_a_timeout_that_names_it_and_the_container_ends() {
+    // All at once, as each takes its bound.
+    std::thread::scope(|scope| {
+        for function in FUNCTIONS {
+            scope.spawn(move || silent(function));
         }
-        if let Some(answer) = soon(function, || running.call(function)) {
-            match answer {
-                Err(Error::Timeout { operation }) => {
-                    assert!(operation.starts_with(function), "{function}: {operation}");
-                }
-                other => panic!("{function}: {other:?}"),
-            }
-        }
-        if function != "HcsTerminateComputeSystem" {
-            soon(function, || running.system.terminate(1)).expect(function);
-            let left = memory.systems();
-            assert!(
-                left.iter().all(|name| name.contains("other")),
-                "{function}: {left:?}"
-            );
-        }
-        // Handles are given back without anybody waiting for ever.
-        let Running {
-            bench,
-            system,
-            ended,
-            runs,
-        } = running;
-        soon(function, || drop((system, ended, runs)));
-        memory.let_go();
-        let begun = Instant::now();
-        while memory.open() > 0 {
-            let trace = memory.trace();
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "{function}: {trace:?}"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        assert!(memory.systems().is_empty(), "{function}");
-        drop(bench);
+    });
+}
+
+fn silent(function: &'static str) {
+    let running = Running::new();
+    let memory = running.bench.memory.clone();
+    match function {
+        // It may block until the program has ended; that nothing else answers tells that it never will.
+        "HcsSignalProcess" => memory.silence(&[function, "HcsGetComputeSystemProperties"]),
+        _ => memory.silence(&[function]),
     }
+    if let Some(answer) = soon(function, || running.call(function)) {
+        match answer {
+            Err(Error::Timeout { operation }) => {
+                assert!(operation.starts_with(function), "{function}: {operation}");
+            }
+            other => panic!("{function}: {other:?}"),
+        }
+    }
+    if function != "HcsTerminateComputeSystem" {
+        soon(function, || running.system.terminate(1)).expect(function);
+        let left = memory.systems();
+        assert!(
+            left.iter().all(|name| name.contains("other")),
+            "{function}: {left:?}"
+        );
+    }
+    // Handles are given back without anybody waiting for ever.
+    let Running {
+        bench,
+        system,
+        ended,
+        runs,
+    } = running;
+    soon(function, || drop((system, ended, runs)));
+    memory.let_go();
+    let begun = Instant::now();
+    while memory.open() > 0 {
+        let trace = memory.trace();
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{function}: {trace:?}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(memory.systems().is_empty(), "{function}");
+    drop(bench);
 }
 
 #[test]
@@ -198,7 +206,7 @@ fn a_driver_over_a_service_that_answers_nothing_any_more_says_so_of_every_verb()
             rows: 1,
             columns: 1,
         };
-        let verbs: [(&str, &dyn Fn() -> Result<()>); 12] = [
+        let verbs: [(&str, &(dyn Fn() -> Result<()> + Sync)); 12] = [
             ("kill 9", &|| own.kill(&web(), Signal::KILL)),
             ("kill 15", &|| own.kill(&web(), Signal::TERM)),
             ("exec", &|| {
@@ -215,14 +223,17 @@ fn a_driver_over_a_service_that_answers_nothing_any_more_says_so_of_every_verb()
             ("list", &|| own.list().map(drop)),
             ("unpause", &|| own.unpause("web")),
         ];
-        for (verb, act) in verbs {
-            match soon(verb, act) {
-                Err(Error::Timeout { operation }) => {
-                    assert!(operation.starts_with("Hcs"), "{verb}: {operation}");
-                }
-                other => panic!("{verb}: {other:?}"),
+        // All at once: those that change a state wait for each other, the others for nobody.
+        std::thread::scope(|scope| {
+            for (verb, act) in verbs {
+                scope.spawn(move || match soon(verb, act) {
+                    Err(Error::Timeout { operation }) => {
+                        assert!(operation.starts_with("Hcs"), "{verb}: {operation}");
+                    }
+                    other => panic!("{verb}: {other:?}"),
+                });
             }
-        }
+        });
         memory.let_go();
         Ok(own.terminate("web")?)
     });
@@ -230,4 +241,35 @@ fn a_driver_over_a_service_that_answers_nothing_any_more_says_so_of_every_verb()
     let status = driver.run(&command, &RunOptions::default(), Pipes::null(), &hooks);
     assert_eq!(status.unwrap().code, 137);
     assert!(driver.list().unwrap().is_empty());
+}
+
+#[test]
+fn terminate_works_while_another_thread_waits_for_a_verb_that_is_never_answered() {
+    let bench = Bench::new(Memory::new());
+    let backend = HcsBackend::new(Arc::new(bench.memory.clone()), bench.settings.clone());
+    let driver = WindowsDriver::over(Arc::new(backend), &bench.path("state"), Settings::default());
+    let driver = driver.unwrap();
+    let (own, memory) = (driver.clone(), bench.memory.clone());
+    let hooks = Hooks::none().on_start(move |_| {
+        memory.silence(&["HcsModifyComputeSystem"]);
+        let limits = Resources {
+            cpu_shares: 5,
+            ..Resources::default()
+        };
+        std::thread::scope(|scope| {
+            let update = scope.spawn(|| own.update("web", &limits));
+            while !memory.trace().iter().any(|l| l.starts_with("HcsModifyC")) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // It has the lock, and minutes to wait.
+            soon("terminate", || own.terminate("web")).unwrap();
+            assert!(memory.systems().is_empty());
+            memory.let_go();
+            assert!(update.join().is_ok_and(|answer| answer.is_err()));
+        });
+        Ok(())
+    });
+    let command = bench.command("cmd", &[]);
+    let status = driver.run(&command, &RunOptions::default(), Pipes::null(), &hooks);
+    assert_eq!(status.unwrap().code, 137);
 }
