@@ -11,6 +11,7 @@ mod support;
 
 use execdriver_core::{
     Capture, Command, Driver, Error, ExecRequest, ExitStatus, Hooks, Pipes, Resources, RunOptions,
+    Target, WindowSize,
 };
 use execdriver_windows::WindowsDriver;
 use std::time::{Duration, Instant};
@@ -61,14 +62,59 @@ fn a_service_that_never_answers_is_a_timeout_that_names_the_call_and_nothing_is_
     }
 }
 
+type Act<'a> = Box<dyn Fn() -> execdriver_core::Result<()> + 'a>;
+
+/// What needs each function of the service, while the container runs. The last ones leave it paused.
+fn verbs<'a>(driver: &'a WindowsDriver, folders: &'a Folders) -> Vec<(&'static str, Act<'a>)> {
+    let id = || folders.id("a");
+    let exec = move || {
+        let request = ExecRequest::new(payload(&["exit", "0"]));
+        let none = Hooks::none();
+        driver.exec(&id(), &request, Pipes::null(), &none).map(drop)
+    };
+    let size = WindowSize {
+        rows: 1,
+        columns: 1,
+    };
+    let limits = Resources {
+        cpu_shares: 500,
+        ..Resources::default()
+    };
+    let stats = move || driver.stats(&id()).map(drop);
+    let resize = move || driver.resize(&Target::Container(id()), size);
+    let resume = move || {
+        driver.pause(&id())?;
+        driver.unpause(&id())
+    };
+    vec![
+        ("HcsOpenComputeSystem", Box::new(stats) as Act<'a>),
+        ("HcsGetComputeSystemProperties", Box::new(stats)),
+        ("HcsOpenProcess", Box::new(stats)),
+        ("HcsCreateProcess", Box::new(exec)),
+        ("HcsRegisterProcessCallback", Box::new(exec)),
+        ("HcsGetProcessProperties", Box::new(exec)),
+        ("HcsModifyProcess", Box::new(resize)),
+        (
+            "HcsModifyComputeSystem",
+            Box::new(move || driver.update(&id(), &limits)),
+        ),
+        (
+            "HcsPauseComputeSystem",
+            Box::new(move || driver.pause(&id())),
+        ),
+        ("HcsResumeComputeSystem", Box::new(resume)),
+    ]
+}
+
 #[test]
 fn what_never_answers_while_a_container_runs_is_a_timeout_and_terminate_still_works() {
     let folders = Folders::new();
     let driver = folders.driver(&[TIMEOUT, "isolation=hyperv"]);
-    let command = folders.command("a", &["sleep"]);
+    let mut command = folders.command("a", &["sleep"]);
+    command.process.tty = true;
     let status = while_running(&driver, &command, |driver| {
         let id = folders.id("a");
-        let timed_out = |function: &str, act: &dyn Fn() -> execdriver_core::Result<()>| {
+        for (function, act) in verbs(driver, &folders) {
             let trouble = Trouble::new(&id, &format!("{function} hang"));
             let begun = Instant::now();
             let text = match act() {
@@ -78,28 +124,17 @@ fn what_never_answers_while_a_container_runs_is_a_timeout_and_terminate_still_wo
             assert!(text.starts_with(function), "{text}");
             assert!(begun.elapsed() < Duration::from_secs(60), "{function}");
             drop(trouble);
-        };
-        timed_out("HcsGetComputeSystemProperties", &|| {
-            driver.stats(&folders.id("a")).map(drop)
-        });
-        timed_out("HcsPauseComputeSystem", &|| driver.pause(&folders.id("a")));
-        let limits = Resources {
-            cpu_shares: 500,
-            ..Resources::default()
-        };
-        timed_out("HcsModifyComputeSystem", &|| {
-            driver.update(&folders.id("a"), &limits)
-        });
-        let request = ExecRequest::new(payload(&["exit", "0"]));
-        timed_out("HcsCreateProcess", &|| {
-            driver
-                .exec(&folders.id("a"), &request, Pipes::null(), &Hooks::none())
-                .map(drop)
-        });
+        }
+        // What only gives back, or tells, or asks, keeps nobody from ending it.
         let all = [
             "HcsGetComputeSystemProperties",
             "HcsShutdownComputeSystem",
             "HcsSignalProcess",
+            "HcsRegisterComputeSystemCallback",
+            "HcsUnregisterComputeSystemCallback",
+            "HcsUnregisterProcessCallback",
+            "HcsCloseComputeSystem",
+            "HcsCloseProcess",
         ];
         let troubles = all.map(|function| Trouble::new(&id, &format!("{function} hang")));
         driver.terminate(&folders.id("a")).unwrap();
