@@ -130,7 +130,6 @@ fn what_never_answers_while_a_container_runs_is_a_timeout_and_terminate_still_wo
             "HcsGetComputeSystemProperties",
             "HcsShutdownComputeSystem",
             "HcsSignalProcess",
-            "HcsRegisterComputeSystemCallback",
             "HcsUnregisterComputeSystemCallback",
             "HcsUnregisterProcessCallback",
             "HcsCloseComputeSystem",

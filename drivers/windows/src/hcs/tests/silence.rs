@@ -158,7 +158,12 @@ fn silent(function: &'static str) {
         }
     }
     if function != "HcsTerminateComputeSystem" {
-        soon(function, || running.system.terminate(1)).expect(function);
+        let end = || match function {
+            // As another program does, which cannot hear of it.
+            "HcsRegisterComputeSystemCallback" => running.bench.elsewhere().unwrap().terminate(1),
+            _ => running.system.terminate(1),
+        };
+        soon(function, end).expect(function);
         let left = memory.systems();
         assert!(
             left.iter().all(|name| name.contains("other")),
