@@ -331,6 +331,7 @@ stage_clients() {
     command -v runc >/dev/null || packages+=(runc)
     command -v crun >/dev/null || packages+=(crun)
     command -v script >/dev/null || packages+=(bsdutils)
+    command -v ps >/dev/null || packages+=(procps)
     [ -x /bin/busybox ] || packages+=(busybox-static)
     # A package must not start the machine's own daemon, with a bridge and rules that nobody asked for.
     [ -e /usr/sbin/policy-rc.d ] || { had=; printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; }

@@ -162,11 +162,21 @@ pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
         }
         found => found?,
     };
-    mount::attach(tree.raw(), target.raw())?;
+    cover(&tree, &target)?;
     paths::covered(init, bind.target);
     pending.apply(init, &tree)?;
     init.attached = Some(tree);
     Ok(())
+}
+
+/// A directory covers a directory, and anything else what is none: move_mount(2) calls the rest invalid, mount(2) gave it the
+/// error that people and Docker know.
+fn cover(tree: &Fd, target: &Fd) -> Result<(), Errno> {
+    let directory = |fd: &Fd| fs::stat(fd.raw()).map(|stat| stat.kind() == S_IFDIR);
+    match mount::attach(tree.raw(), target.raw()) {
+        Err(Errno::EINVAL) if directory(tree)? != directory(target)? => Err(Errno::ENOTDIR),
+        other => other,
+    }
 }
 
 /// Sets attributes and propagation, which may differ in whether they reach the mounts below.

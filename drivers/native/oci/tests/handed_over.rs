@@ -68,7 +68,7 @@ fn events_end_with_the_container() {
 }
 
 #[test]
-fn the_console_socket_gets_one_master_that_leaves_newlines_alone() {
+fn the_console_socket_gets_one_master_with_the_modes_of_a_new_terminal() {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use nix::sys::termios::{OutputFlags, tcgetattr};
     use std::io::{IoSliceMut, Read};
@@ -106,12 +106,12 @@ fn the_console_socket_gets_one_master_that_leaves_newlines_alone() {
     let master = execdriver_native::oci::inherited(fds[0], 3).unwrap();
     nix::unistd::close(fds[0]).unwrap();
     let modes = tcgetattr(&master).unwrap();
-    assert!(!modes.output_flags.contains(OutputFlags::ONLCR));
+    assert!(modes.output_flags.contains(OutputFlags::ONLCR));
     bundle.done(&["start", &bundle.id]);
     let mut text = Vec::new();
     // The last descriptor of the slave is closed: EIO.
     let _ = fs::File::from(master).read_to_end(&mut text);
-    assert_eq!(String::from_utf8_lossy(&text), "hello\n");
+    assert_eq!(String::from_utf8_lossy(&text), "hello\r\n");
 }
 
 #[test]

@@ -11,10 +11,10 @@ mod spec;
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spec::Bundle;
 use std::process::{Child, Command, Stdio};
-use support::{Need, skip_unless};
+use support::{Need, eventually, skip_unless};
 
 const NEEDS: &[Need] = &[Need::Root, Need::Busybox];
 
@@ -243,6 +243,41 @@ fn config_linux_user_namespace_new_with_others_joined_and_joined_itself() {
         second.says(),
         format!("0\n{}\n{}\n", link("user"), link("net"))
     );
+}
+
+#[test]
+fn config_linux_namespaces_of_processes_by_path_hold_a_container_that_lives_and_that_hooks_find() {
+    if skip_unless(NEEDS) {
+        return;
+    }
+    let first = Bundle::shell("sleep 100");
+    first.create();
+    let pid = first.state().unwrap()["pid"].clone();
+    let path = format!("/proc/{pid}/ns/pid");
+    let second = Bundle::shell("echo $$ >/out/pid; sleep 100")
+        .mount(json!({"destination": "/out", "source": "outside", "options": ["bind"]}))
+        .namespace("pid", Some(json!({"type": "pid", "path": path})));
+    let told = second.outside.join("told");
+    let script = format!("cat >{}", told.display());
+    let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    let second = second.with("/hooks", json!({"createRuntime": hook}));
+    second.create();
+    let state = second.state().unwrap();
+    assert_eq!(state["status"], "created");
+    let told: Value = serde_json::from_slice(&std::fs::read(told).unwrap()).unwrap();
+    assert_eq!(
+        (&told["pid"], &told["status"]),
+        (&state["pid"], &json!("creating"))
+    );
+    let link = |pid: &Value| std::fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
+    assert_eq!(link(&state["pid"]), link(&pid));
+    second.act(&["start", &second.id]);
+    eventually("the program ran", || {
+        std::fs::read_to_string(second.outside.join("pid")).is_ok_and(|pid| !pid.is_empty())
+    });
+    assert_eq!(second.state().unwrap()["status"], "running");
+    let inside = std::fs::read_to_string(second.outside.join("pid")).unwrap();
+    assert_ne!(inside, "1\n");
 }
 
 #[test]

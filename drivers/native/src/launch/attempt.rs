@@ -192,6 +192,10 @@ impl<'a> Attempt<'a> {
         self.dir = None;
         // From here on the second process is the one that is ended on failure; the first ends by itself.
         self.end(&first)?;
+        // It is the one that records and hooks are to name. The cgroup it has from the first.
+        if let Some(place) = &mut self.launch.place {
+            place(&self.process).map_err(LaunchError::Place)?;
+        }
         Ok(self.channel.go()?)
     }
 

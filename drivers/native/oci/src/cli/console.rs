@@ -2,7 +2,6 @@
 
 use super::failure::Failure;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -21,9 +20,9 @@ pub(super) fn check(socket: Option<&Path>, terminal: bool, attended: bool) -> Re
     }
 }
 
-/// Sends the master, with newlines as the programs write them.
+/// Sends the master of a terminal as the kernel makes it, ONLCR and all: the far end is one that is raw, where a bare newline
+/// leaves the cursor in its column.
 pub(super) fn send(path: &Path, master: &OwnedFd) -> Result<(), Failure> {
-    raw_output(master)?;
     send_descriptor(path, "console socket", master.as_fd())
 }
 
@@ -48,12 +47,4 @@ pub(super) fn send_descriptor(
     )
     .map_err(|errno| failed(errno.into()))?;
     Ok(())
-}
-
-/// Clears ONLCR: the terminal at the other end of the client does that.
-pub(super) fn raw_output(master: &OwnedFd) -> Result<(), Failure> {
-    let failed = |errno: nix::Error| Failure::system("set the terminal's modes", errno);
-    let mut modes = tcgetattr(master).map_err(failed)?;
-    modes.output_flags.remove(OutputFlags::ONLCR);
-    tcsetattr(master, SetArg::TCSANOW, &modes).map_err(failed)
 }

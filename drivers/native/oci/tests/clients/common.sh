@@ -16,8 +16,7 @@ step() {
     local name=$1 said code=0
     shift
     said=$("$@" 2>&1 </dev/null) || code=$?
-    # A client's end of file shows as ^@ or ^D on the terminal of script(1).
-    said=$(tr -s '\r\n\0 ' ' ' <<<"$said" | sed -e 's/\^[@D]//g' -e 's/[\x08]//g' -e 's/^ *//' -e 's/ *$//')
+    said=$(tr -s '\r\n\0 ' ' ' <<<"$said" | sed -e 's/^ *//' -e 's/ *$//')
     printf '%s:%s [%s]\n' "$name" "${said:+ $said}" "$code"
 }
 
@@ -29,8 +28,12 @@ quiet() {
     printf '%s: [%s]\n' "$name" "$code"
 }
 
-# tty COMMAND...: on a terminal of 30 rows.
-tty() { script -qec "stty rows 30 cols 100; $(printf '%q ' "$@")" /dev/null </dev/null; }
+# tty COMMAND...: on a terminal of 30 rows. The end of file of script(1) shows on it, and Docker's regret when a container was
+# too quick for it.
+tty() {
+    script -qec "stty rows 30 cols 100; $(printf '%q ' "$@")" /dev/null </dev/null |
+        sed -e 's/\^[@D]//g' -e 's/[\x08]//g' -e '/failed to resize tty/d'
+}
 
 # until_so COMMAND...: waits at most half a minute for it to succeed.
 until_so() {
@@ -51,13 +54,14 @@ daemon() {
 }
 
 # What a client could leave when it has ended: processes beside ourselves, mounts, and cgroups of containers. Its own
-# directories below PARENT go with us, and so does the network namespace that dockerd keeps. To be called in a subshell, by nothing that runs beside it.
+# directories below PARENT go with us, and so do the namespace and the
+# directory that dockerd keeps mounted. To be called in a subshell, by nothing that runs beside it.
 left_behind() {
     local pid
     until_so alone
     for pid in "${FOUND[@]}"; do printf 'process %s ' "$(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
     find /sys/fs/cgroup -mindepth 3 -type d -path "*/$PARENT/*" ! -name '*conmon*' ! -name buildkit ! -path "${NO_CGROUPS:-/}/*" 2>/dev/null
-    awk -v at="$PLACE/" 'index($5, at) == 1 { print "mount", $5 }' /proc/self/mountinfo | sed '/exec\/netns\/default$/d'
+    awk -v at="$PLACE/" 'index($5, at) == 1 { print "mount", $5 }' /proc/self/mountinfo | sed -E '\#/(exec/netns/default|data)$#d'
 }
 alone() {
     local entry

@@ -19,6 +19,7 @@ until_so d version || { cat "$PLACE/log"; exit 1; }
 tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | d import - bb >/dev/null || exit 1
 docker events --format '{{.Action}}' >"$PLACE/events" 2>&1 </dev/null &
 PIDS+=($!)
+made=()
 
 step run run --rm bb sh -c 'echo hello; exit 5'
 quiet missing run --rm bb /nope
@@ -26,12 +27,15 @@ quiet missing-in-path run --rm bb nope
 quiet not-executable run --rm bb /etc
 step terminal tty docker run --network none --rm -it bb sh -c 'test -t 0 && echo terminal; exit 3'
 step terminal-size tty docker run --network none --rm -it bb sh -c 'until stty size 2>/dev/null | grep -q "30 100"; do sleep 0.1; done; echo sized'
+step terminal-lines eval 'tty docker run --network none --rm -it bb sh -c "printf \"a\\nb\\n\"" | od -An -c'
 quiet detach run -d --name c1 bb sleep 300
 step exec d exec c1 sh -c 'echo inside; exit 7'
 step exec-user d exec -u 1000 -w /tmp -e A=b c1 sh -c 'id -u; pwd; echo $A'
 step exec-terminal tty docker exec -it c1 sh -c 'test -t 0 && echo terminal; exit 4'
 step exec-stdin eval 'echo through | docker exec -i c1 cat'
 quiet exec-missing d exec c1 /nope
+step exec-detached eval 'd exec -d c1 sh -c "echo later >/tmp/d"; until_so d exec c1 cat /tmp/d; d exec c1 cat /tmp/d'
+step pid-container eval 'run -d --name c2 --pid container:c1 bb sleep 300 >/dev/null; d inspect -f "{{.State.Status}}" c2; d exec c2 ps | grep -c "sleep 300"; d rm -f c2 >/dev/null; d inspect -f "{{.State.Status}}" c1'
 quiet pause d pause c1
 step paused d inspect -f '{{.State.Status}}' c1
 quiet unpause d unpause c1
@@ -69,6 +73,12 @@ step device run --rm --device /dev/fuse bb sh -c 'test -c /dev/fuse && echo ther
 step hostname run --rm --hostname h1 bb hostname
 step shm run --rm --shm-size 10m bb sh -c 'df -k /dev/shm | tail -n 1 | tr -s " " | cut -d " " -f 2'
 step oom-score run --rm --oom-score-adj 500 bb cat /proc/self/oom_score_adj
+step ipc-container eval 'run -d --name i1 --ipc shareable bb sh -c "echo shared >/dev/shm/f; sleep 300" >/dev/null; until_so d exec i1 cat /dev/shm/f; run --rm --ipc container:i1 bb cat /dev/shm/f; d rm -f i1 >/dev/null'
+step cgroup-private run --rm --cgroupns private bb sh -c 'grep pids: /proc/self/cgroup | cut -d : -f 3'
+step cpus run --rm --cpus 0.5 --cpuset-cpus 0 bb sh -c 'cd /sys/fs/cgroup; cat cpu/cpu.cfs_quota_us cpuset/cpuset.cpus 2>/dev/null || cat cpu.max cpuset.cpus'
+step stop-signal eval 'run -d --name s1 --stop-signal USR1 bb sh -c "trap \"exit 9\" USR1; touch /ready; while :; do sleep 0.1; done" >/dev/null; until_so d exec s1 ls /ready; d stop s1 >/dev/null; d wait s1; d rm s1 >/dev/null'
+step commit eval 'run --name k1 bb sh -c "echo kept >/committed"; d diff k1; d commit k1 kk >/dev/null; run --rm kk cat /committed; d rm k1 >/dev/null'
+step not-a-directory eval 'run --rm -v "$PLACE/volume/file:/etc" bb true 2>&1 | grep -o "not a directory"'
 quiet host-pid run --rm --pid host bb true
 quiet host-ipc run --rm --ipc host bb true
 quiet host-network d run --rm --network host bb true
@@ -97,5 +107,6 @@ quiet push eval 'd tag built $REGISTRY/built && d push $REGISTRY/built && d rmi 
 step pull eval 'd pull -q $REGISTRY/built; run --rm $REGISTRY/built'
 
 step events eval 'for e in create start die oom pause unpause kill update destroy exec_start "health_status: healthy"; do grep -q "^$e" "$PLACE/events" && printf "%s " "$e"; done'
+step many eval 'for i in 1 2 3 4 5 6 7 8 9 10; do run -d --name "m$i" bb sleep 300 >/dev/null 2>&1 & made+=($!); done; wait "${made[@]}"; d ps -q | wc -l; d rm -f $(d ps -aq) >/dev/null'
 step left eval 'd ps -aq; ls "$PLACE"/exec/runtime-runc/moby 2>/dev/null'
 finish

@@ -39,6 +39,8 @@ step exec p exec c1 sh -c 'echo inside; exit 7'
 step exec-user p exec -u 1000 -w /tmp -e A=b c1 sh -c 'id -u; pwd; echo $A'
 step exec-terminal tty "${POD[@]}" exec -it c1 sh -c 'test -t 0 && echo terminal; exit 4'
 quiet exec-missing p exec c1 /nope
+step terminal-lines eval 'tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c "printf \"a\\nb\\n\"" | od -An -c'
+step pid-container eval 'run -d --name c2 --pid container:c1 bb sleep 300 >/dev/null; p inspect -f "{{.State.Status}}" c2; p exec c2 ps | grep -c "sleep 300"; p rm -f -t 0 c2 >/dev/null; p inspect -f "{{.State.Status}}" c1'
 step top eval 'p top c1 | grep -c "sleep 300"'
 if rooted; then
     quiet pause p pause c1
