@@ -59,6 +59,9 @@ stage_tools() {
     command -v newuidmap >/dev/null || packages+=(uidmap)
     compgen -G '/usr/lib*/libseccomp.so.2' >/dev/null || compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null ||
         packages+=(libseccomp2)
+    # CRIU saves a container's network by these.
+    command -v ip >/dev/null || packages+=(iproute2)
+    command -v iptables-save >/dev/null || packages+=(iptables)
     install_packages "${packages[@]}"
     add_target "$WINDOWS" || true
     add_target "$(uname -m)-unknown-linux-musl" || echo "the payload will be linked with glibc"
@@ -180,7 +183,8 @@ stage_features() {
 
 stage_root() {
     is_root || { skip_stage "not root: what only root may do was not tested"; return; }
-    export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
+    export EXECDRIVER_PAYLOAD=$TARGET/payload/payload EXECDRIVER_CRIU
+    EXECDRIVER_CRIU=$(tests/criu.sh)
     cargo test --workspace --no-fail-fast "$@"
 }
 

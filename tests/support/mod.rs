@@ -24,7 +24,7 @@ mod rootfs;
 pub(crate) use as_user::{USER, rerun, rerun_as_user};
 pub(crate) use baseline::{Baseline, alone, among};
 pub(crate) use bus::{FakeSystemd, Odd, message};
-pub(crate) use needs::{Need, has, is_root, skip_unless};
+pub(crate) use needs::{Need, criu, has, is_root, skip_unless};
 pub(crate) use payload::{applets, payload};
 pub(crate) use rootfs::Rootfs;
 

@@ -29,6 +29,8 @@ pub(crate) enum Need {
     DeviceRules,
     /// Debian's busybox-static.
     Busybox,
+    /// CRIU that works on this kernel: tests/criu.sh finds one.
+    Criu,
     /// A program in PATH.
     Program(&'static str),
     /// A path of the host, such as /dev/fuse.
@@ -88,6 +90,11 @@ pub(crate) fn skip_unless(needs: &[Need]) -> bool {
     true
 }
 
+/// The program of CRIU: the one that tests/criu.sh found, or the host's.
+pub(crate) fn criu() -> std::path::PathBuf {
+    std::env::var_os("EXECDRIVER_CRIU").map_or_else(|| "criu".into(), Into::into)
+}
+
 /// Whether the effective user is root.
 pub(crate) fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -113,6 +120,10 @@ pub(crate) fn has(need: Need) -> bool {
         Need::Freezer => has(Need::CgroupV2) || cgroup_v1("freezer"),
         Need::DeviceRules => has(Need::CgroupV2) || cgroup_v1("devices"),
         Need::Busybox => Path::new("/bin/busybox").exists(),
+        Need::Criu => {
+            let check = Command::new(criu()).arg("check").output();
+            check.is_ok_and(|output| output.status.success())
+        }
         Need::Program(name) => in_path(name),
         Need::Path(path) => Path::new(path).exists(),
         Need::Library(name) => in_libraries(name),

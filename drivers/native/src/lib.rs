@@ -6,6 +6,7 @@ mod apparmor;
 mod at;
 mod cgroup;
 mod container;
+mod criu;
 mod dbus;
 mod driver;
 mod facts;
@@ -36,8 +37,8 @@ pub use driver::NativeDriver;
 #[doc(hidden)]
 pub mod oci {
     pub use crate::container::oci::{
-        Create, Exec, Launched, OciError, OciResult, Outcome, Runtime, SPEC_VERSION, State, Status,
-        Watch, Watched, features,
+        CgroupMode, Checkpoint, Create, Criued, Exec, Launched, OciError, OciResult, Outcome,
+        Restore, Runtime, SPEC_VERSION, State, Status, Watch, Watched, features,
     };
     pub use crate::sys::inherited::copy as inherited;
     pub use crate::sys::tty::set_window_size;

@@ -220,7 +220,7 @@ fn below(path: &str, root: &str) -> Option<String> {
 }
 
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut out = Vec::new();
     let mut bytes = text.as_bytes();
     while let [first, rest @ ..] = bytes {

@@ -12,6 +12,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const STATE: &str = "freezer.state";
@@ -33,6 +34,11 @@ impl Cgroup {
     /// Whether it has a freezer.
     pub(crate) fn has_freezer(&self) -> bool {
         self.freezer().is_some()
+    }
+
+    /// The directory of the freezer.
+    pub(crate) fn freezer_path(&self) -> Option<PathBuf> {
+        self.freezer().map(|member| member.path.clone())
     }
 
     /// How far the freezers are, whoever was told to freeze it or a parent of it.

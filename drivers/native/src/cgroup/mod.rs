@@ -37,7 +37,7 @@ mod walk;
 
 pub(crate) use counters::Counters;
 pub(crate) use create::mend;
-pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version};
+pub(crate) use detect::{Hierarchies, Hierarchy, Layout, Version, unescaped};
 pub(crate) use error::{CgroupError, program_mend};
 pub(crate) use freeze::Frozen;
 pub(crate) use manager::{Manager, Place};

@@ -1,5 +1,6 @@
 //! System calls that the nix crate lacks, behind safe functions: the only unsafe code of this crate outside init.
 
+pub(crate) mod apart;
 pub(crate) mod bpf;
 pub(crate) mod flock;
 pub(crate) mod inherited;

@@ -1,38 +1,78 @@
-//! `checkpoint` and `restore`: a container's processes in files, by CRIU.
+//! `checkpoint`: saves a container's processes in files, by CRIU.
 
 use super::failure::{Answer, Failure};
 use super::global::Global;
+use super::images::Images;
+use super::log;
+use execdriver_native::oci::Checkpoint;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-/// Arguments of both, as clients give them.
+/// Arguments of `checkpoint`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The directory of the files.
+    #[command(flatten)]
+    images: Images,
+    /// Let the container go on; else it is gone.
+    #[arg(long)]
+    leave_running: bool,
+    /// Save only memory, for a checkpoint that follows; the container goes on.
+    #[arg(long)]
+    pre_dump: bool,
+    /// The files of an earlier --pre-dump, as seen from the directory of the new ones.
     #[arg(long, value_name = "DIR")]
-    image_path: Option<PathBuf>,
-    /// The directory of CRIU's own files.
-    #[arg(long, value_name = "DIR")]
-    work_path: Option<PathBuf>,
-    /// The container's id, and whatever options there are.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    rest: Vec<String>,
+    parent_path: Option<PathBuf>,
+    /// Send the memory to a page server of CRIU's.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    page_server: Option<String>,
+    /// Only with --lazy-pages, which is not done by this runtime.
+    #[arg(long, value_name = "NUMBER")]
+    status_fd: Option<i32>,
+    /// The container's id.
+    id: String,
 }
 
-pub(super) fn run(global: &Global, verb: &str, _args: &Args) -> Answer {
-    let criu = global.criu.display();
-    let check = Command::new(&global.criu)
-        .arg("check")
-        .stdin(Stdio::null())
-        .output();
-    let why = match check {
-        Err(error) => format!("{criu} cannot be run: {error}"),
-        Ok(output) if !output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.trim().lines().last().unwrap_or("no reason").to_owned();
-            format!("{criu} does not work on this kernel: {last}")
-        }
-        Ok(_) => "not in this version".to_owned(),
+pub(super) fn run(global: &Global, args: Args) -> Answer {
+    let page_server = args.page_server.as_deref().map(server).transpose()?;
+    let checkpoint = Checkpoint {
+        criu: args.images.criued(global)?,
+        leave_running: args.leave_running,
+        pre_dump: args.pre_dump,
+        parent: args.parent_path,
+        page_server,
     };
-    Err(Failure::usage(format!("{verb}: {why}")))
+    if args.status_fd.is_some() {
+        return Err(Failure::usage(
+            "--status-fd: only with --lazy-pages, which is not done",
+        ));
+    }
+    let warnings = global.open()?.checkpoint(&args.id, &checkpoint)?;
+    log::warnings(global, &warnings);
+    Ok(0)
+}
+
+fn server(text: &str) -> Result<(String, u16), Failure> {
+    let parts = text.rsplit_once(':');
+    let parts = parts.and_then(|(address, port)| Some((address.to_owned(), port.parse().ok()?)));
+    let parts = parts.filter(|(address, port)| !address.is_empty() && *port != 0);
+    parts.ok_or_else(|| {
+        Failure::usage(format!(
+            "--page-server: got {text:?}, expected ADDRESS:PORT"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_server_has_an_address_and_a_port() {
+        assert_eq!(
+            server("127.0.0.1:99").unwrap(),
+            ("127.0.0.1".to_owned(), 99)
+        );
+        for wrong in ["", "host", ":1", "host:", "host:0", "host:65536"] {
+            assert!(server(wrong).unwrap_err().message.contains("--page-server"));
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod failure;
 mod features;
 mod foreground;
 mod global;
+mod images;
 mod kill;
 mod list;
 mod log;
@@ -20,6 +21,7 @@ mod pause;
 mod pid_file;
 mod preserved;
 mod ps;
+mod restore;
 mod run;
 mod spec;
 mod start;
@@ -75,9 +77,9 @@ enum Verb {
     /// Write a document to begin with.
     Spec(spec::Args),
     /// Save a running container's processes.
-    Checkpoint(checkpoint::Args),
+    Checkpoint(Box<checkpoint::Args>),
     /// Make a container from saved processes.
-    Restore(checkpoint::Args),
+    Restore(Box<restore::Args>),
 }
 
 /// Parses the command line, does the verb, and tells an error.
@@ -117,8 +119,8 @@ fn act(global: &Global, verb: Verb) -> Answer {
         Verb::Update(args) => update::run(global, &args),
         Verb::Events(args) => events::run(global, &args),
         Verb::Spec(args) => spec::run(&args),
-        Verb::Checkpoint(args) => checkpoint::run(global, "checkpoint", &args),
-        Verb::Restore(args) => checkpoint::run(global, "restore", &args),
+        Verb::Checkpoint(args) => checkpoint::run(global, *args),
+        Verb::Restore(args) => restore::run(global, *args),
     }
 }
 

@@ -126,7 +126,7 @@ impl Runtime {
 }
 
 impl BundleRecord {
-    fn of(create: &Create<'_>) -> Self {
+    pub(super) fn of(create: &Create<'_>) -> Self {
         let annotations = create.document.annotations().clone().unwrap_or_default();
         Self {
             path: create.bundle.to_string_lossy().into_owned(),
@@ -371,7 +371,7 @@ fn after_failure(error: OciError, spec: &Spec) -> OciError {
 }
 
 /// A process that must not outlive an error or a panic.
-struct Alive(Option<Arc<Process>>);
+pub(super) struct Alive(pub(super) Option<Arc<Process>>);
 
 impl Drop for Alive {
     fn drop(&mut self) {

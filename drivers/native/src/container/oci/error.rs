@@ -57,6 +57,33 @@ pub enum OciError {
         /// How it ended, and what it said.
         reason: String,
     },
+    /// CRIU looks into every process.
+    #[error("{verb}: only root of the host can do this")]
+    OnlyRoot {
+        /// `checkpoint`.
+        verb: &'static str,
+    },
+    /// A directory of saved processes.
+    #[error("{}", path.display())]
+    Images {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the kernel said, or what it holds.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Saved processes and the document do not fit.
+    #[error(
+        "{} was saved, and config.json does not say what is mounted there",
+        point
+    )]
+    NoSource {
+        /// Where the mount was in the container.
+        point: String,
+    },
+    /// CRIU cannot be used, or failed.
+    #[error(transparent)]
+    Criu(execdriver_core::BoxError),
     /// A step of the driver failed.
     #[error(transparent)]
     Driver(Error),
@@ -65,5 +92,11 @@ pub enum OciError {
 impl From<Error> for OciError {
     fn from(error: Error) -> Self {
         Self::Driver(super::words::of_document(error))
+    }
+}
+
+impl From<crate::criu::CriuError> for OciError {
+    fn from(error: crate::criu::CriuError) -> Self {
+        Self::Criu(Box::new(error))
     }
 }

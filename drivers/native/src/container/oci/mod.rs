@@ -9,6 +9,7 @@
 //! What the record says is where the container got; whether it lives is asked of the kernel each time.
 
 mod affinity;
+mod checkpoint;
 mod create;
 mod delete;
 mod document;
@@ -16,22 +17,28 @@ mod error;
 mod exec;
 mod features;
 mod hooks;
+mod images;
 mod launched;
 mod limits;
 mod listener;
 mod notify;
 mod place;
+mod restore;
 mod signal;
+mod sources;
 mod start;
 mod state;
 mod words;
 
+pub use checkpoint::Checkpoint;
 pub use create::Create;
 pub use error::{OciError, OciResult};
 pub use exec::Exec;
 pub use features::features;
+pub use images::{CgroupMode, Criued};
 pub use launched::{Launched, Outcome};
 pub use limits::{Watch, Watched};
+pub use restore::Restore;
 pub use state::{SPEC_VERSION, State, Status};
 
 use super::Containers;
