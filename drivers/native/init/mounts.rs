@@ -12,7 +12,8 @@ use crate::sys::abi::{
 };
 use crate::sys::{Errno, Fd, fs, mount};
 use crate::wire::{
-    BIND_CREATE, BIND_RECURSIVE, Detail, MOUNT_COPY_UP, MOUNT_INHERIT_MODE, MOUNT_REAL_DIR, Params,
+    BIND_CREATE, BIND_DEVICE, BIND_RECURSIVE, Detail, MOUNT_COPY_UP, MOUNT_INHERIT_MODE,
+    MOUNT_REAL_DIR, Params,
 };
 
 /// A new file system, as `MountFs` describes it.
@@ -160,7 +161,13 @@ pub(crate) fn bind(init: &mut Init, bind: &Bind) -> Done {
                 paths::make_file(init, bind.target)?
             }
         }
-        found => found?,
+        found => {
+            let target = found?;
+            if bind.flags & BIND_DEVICE != 0 {
+                same_device(&tree, &target)?;
+            }
+            target
+        }
     };
     cover(&tree, &target)?;
     paths::covered(init, bind.target);
@@ -176,6 +183,15 @@ fn cover(tree: &Fd, target: &Fd) -> Result<(), Errno> {
     match mount::attach(tree.raw(), target.raw()) {
         Err(Errno::EINVAL) if directory(tree)? != directory(target)? => Err(Errno::ENOTDIR),
         other => other,
+    }
+}
+
+/// Another file where a device is asked for is an error (config-linux.md, devices), as when it is made.
+fn same_device(device: &Fd, found: &Fd) -> Done {
+    let (device, found) = (fs::stat(device.raw())?, fs::stat(found.raw())?);
+    match (found.kind(), found.rdev) == (device.kind(), device.rdev) {
+        true => Ok(()),
+        false => Err(Errno::EEXIST.into()),
     }
 }
 

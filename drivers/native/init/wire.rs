@@ -67,6 +67,8 @@ pub(crate) const MOUNT_COPY_UP: u32 = 4;
 pub(crate) const BIND_RECURSIVE: u32 = 1;
 /// `Bind`: make the target (and its parents) when it is missing.
 pub(crate) const BIND_CREATE: u32 = 2;
+/// `Bind`: what is bound is a device, and a target that is there already must be the same one.
+pub(crate) const BIND_DEVICE: u32 = 4;
 /// `Identity`: `user` and `groups` are text to be looked up; else `uid`, `gid` and `gids` are used as they are.
 pub(crate) const IDENTITY_BY_NAME: u32 = 1;
 /// `Identity`: `HOME` is set from the passwd entry when the environment lacks it or has it empty.

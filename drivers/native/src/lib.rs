@@ -17,6 +17,7 @@ mod launch;
 mod netdev;
 mod netpool;
 mod plan;
+mod resctrl;
 mod seccomp;
 mod state;
 mod stdio;

@@ -23,7 +23,7 @@ fn time(call: impl FnOnce()) -> Duration {
 
 #[test]
 fn a_create_that_is_killed_at_any_moment_can_be_deleted_and_leaves_nothing() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let _alone = alone();
@@ -54,7 +54,7 @@ fn a_create_that_is_killed_at_any_moment_can_be_deleted_and_leaves_nothing() {
 
 #[test]
 fn a_start_that_is_killed_at_any_moment_leaves_a_container_that_can_be_deleted() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let _alone = alone();
@@ -83,7 +83,7 @@ fn a_start_that_is_killed_at_any_moment_leaves_a_container_that_can_be_deleted()
 
 #[test]
 fn of_verbs_that_meet_one_acts_and_the_others_say_why_they_did_not() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let _alone = alone();
@@ -121,7 +121,7 @@ fn of_verbs_that_meet_one_acts_and_the_others_say_why_they_did_not() {
 
 #[test]
 fn a_container_outlives_whoever_made_and_started_it() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);

@@ -49,7 +49,7 @@ fn limits_are_changed_by_options_and_by_a_document_and_seen_in_the_events() {
 
 #[test]
 fn events_end_with_the_container() {
-    if skip_unless(&[Need::Root, Need::Cgroups]) {
+    if skip_unless(&[Need::UserNamespaces, Need::Cgroups]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);
@@ -72,7 +72,7 @@ fn the_console_socket_gets_one_master_with_the_modes_of_a_new_terminal() {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use nix::sys::termios::{OutputFlags, tcgetattr};
     use std::io::{IoSliceMut, Read};
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/echo", "hello"]);
@@ -116,7 +116,7 @@ fn the_console_socket_gets_one_master_with_the_modes_of_a_new_terminal() {
 
 #[test]
 fn descriptors_are_handed_over_in_their_order() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/cat", "/proc/self/fd/4"]);
@@ -186,7 +186,7 @@ fn an_exec_can_be_put_into_a_cgroup_that_the_container_has_below_its_own() {
 #[test]
 fn the_programs_word_that_it_is_ready_is_handed_on_to_whoever_waits_for_ours() {
     use std::os::unix::net::UnixDatagram;
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);

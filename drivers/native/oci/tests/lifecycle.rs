@@ -17,7 +17,7 @@ use support::{Need, eventually, skip_unless};
 
 #[test]
 fn a_container_is_made_started_seen_and_deleted() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/touch", "/tmp/ran"]);
@@ -42,7 +42,7 @@ fn a_container_is_made_started_seen_and_deleted() {
 
 #[test]
 fn a_run_in_the_foreground_passes_output_and_exit_code_on_and_leaves_nothing() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/seq", "echo", "hello", ",", "exit", "7"]);
@@ -54,7 +54,7 @@ fn a_run_in_the_foreground_passes_output_and_exit_code_on_and_leaves_nothing() {
 
 #[test]
 fn a_signal_to_a_run_in_the_foreground_is_for_its_program() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);
@@ -73,7 +73,7 @@ fn a_signal_to_a_run_in_the_foreground_is_for_its_program() {
 
 #[test]
 fn a_program_that_cannot_be_executed_is_told_by_create_in_the_words_that_clients_look_for() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     for (program, words) in [
@@ -96,7 +96,7 @@ fn a_program_that_cannot_be_executed_is_told_by_create_in_the_words_that_clients
 
 #[test]
 fn a_program_that_the_kernel_does_not_know_how_to_execute_is_told_by_start() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/odd"]);
@@ -114,7 +114,7 @@ fn a_program_that_the_kernel_does_not_know_how_to_execute_is_told_by_start() {
 
 #[test]
 fn an_error_is_one_line_and_in_the_log_an_object_that_clients_parse() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/nope"]);
@@ -168,7 +168,7 @@ fn an_exec_has_its_own_status_user_directory_and_environment() {
 
 #[test]
 fn a_detached_exec_writes_its_pid_and_is_left_to_itself() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);
@@ -188,7 +188,7 @@ fn a_detached_exec_writes_its_pid_and_is_left_to_itself() {
 
 #[test]
 fn signals_go_by_number_and_by_name() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     for signal in ["9", "KILL", "SIGKILL", "sigkill"] {
@@ -224,7 +224,7 @@ fn a_paused_container_stands_still_refuses_an_exec_and_goes_on() {
 
 #[test]
 fn the_list_has_every_container_in_each_form() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/pause"]);

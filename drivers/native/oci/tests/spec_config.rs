@@ -15,7 +15,9 @@ use serde_json::json;
 use spec::Bundle;
 use support::{Need, skip_unless};
 
-const NEEDS: &[Need] = &[Need::Root, Need::Busybox];
+const NEEDS: &[Need] = &[Need::UserNamespaces, Need::Busybox];
+/// What an ordinary user may not do, or cannot be asked on their behalf.
+const ROOT_NEEDS: &[Need] = &[Need::Root, Need::Busybox];
 
 #[test]
 fn config_root_path_is_relative_to_the_bundle_or_absolute() {
@@ -160,7 +162,7 @@ fn config_mounts_relative_paths_start_at_the_bundle_and_at_the_root() {
 
 #[test]
 fn config_linux_mount_options_every_must_of_the_table_is_taken() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     // The MUSTs of the table that are for new file systems and binds alike, two and two.
@@ -217,7 +219,7 @@ fn config_linux_mount_options_every_must_of_the_table_is_taken() {
 
 #[test]
 fn config_linux_mount_options_recursive_ones_are_taken_by_binds() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let words = [
@@ -279,7 +281,7 @@ fn config_linux_mount_options_idmap_without_mappings_or_a_user_namespace_is_refu
 
 #[test]
 fn config_linux_mount_options_idmap_shows_other_owners() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let bundle = Bundle::shell("stat -c %u:%g /data/file");

@@ -16,7 +16,9 @@ use spec::Bundle;
 use std::process::{Child, Command, Stdio};
 use support::{Need, eventually, skip_unless};
 
-const NEEDS: &[Need] = &[Need::Root, Need::Busybox];
+const NEEDS: &[Need] = &[Need::UserNamespaces, Need::Busybox];
+/// What an ordinary user may not do, or cannot be asked on their behalf.
+const ROOT_NEEDS: &[Need] = &[Need::Root, Need::Busybox];
 
 /// A process that sleeps in namespaces of its own, for others to join them.
 struct Holder(Child);
@@ -106,7 +108,7 @@ fn config_linux_namespaces_are_new_or_the_runtimes_own() {
 
 #[test]
 fn config_linux_namespaces_path_is_joined() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let holder = Holder::new(&["--net", "--ipc", "--uts", "--cgroup"]);
@@ -136,7 +138,7 @@ fn config_linux_namespaces_path_is_joined() {
 
 #[test]
 fn config_linux_namespaces_path_of_another_type_or_nowhere_is_an_error() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     for (path, expected) in [
@@ -191,7 +193,7 @@ fn mapped(script: &str) -> Bundle {
 
 #[test]
 fn config_linux_user_namespace_mappings_are_written() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let said =
@@ -210,7 +212,7 @@ fn config_linux_user_namespace_mappings_are_written() {
 
 #[test]
 fn config_linux_user_namespace_new_with_others_joined_and_joined_itself() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let holder = Holder::new(&["--net"]);
@@ -305,7 +307,7 @@ fn config_linux_time_offsets_move_the_clocks() {
 
 #[test]
 fn config_linux_sysctl_is_set_in_the_containers_namespaces_alone() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let sysctl =

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use spec::Bundle;
 use support::{Need, skip_unless};
 
-const NEEDS: &[Need] = &[Need::Root, Need::Busybox];
+const NEEDS: &[Need] = &[Need::UserNamespaces, Need::Busybox];
 
 #[test]
 fn config_linux_seccomp_denies_with_the_asked_error_number() {

@@ -16,7 +16,7 @@ use support::{Need, skip_unless};
 
 #[test]
 fn a_container_that_is_not_there_is_said_to_be_so() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/true"]);
@@ -38,7 +38,7 @@ fn a_container_that_is_not_there_is_said_to_be_so() {
 
 #[test]
 fn what_is_not_an_id_is_refused_before_anything_is_made() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/true"]);
@@ -103,7 +103,7 @@ fn verbs_in_the_wrong_state_say_which_it_is() {
 
 #[test]
 fn a_document_that_cannot_be_read_leaves_nothing_behind() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/true"]);
@@ -162,7 +162,7 @@ fn a_wrong_command_line_is_code_1_and_one_line_that_is_in_the_log_too() {
 
 #[test]
 fn a_terminal_has_to_go_somewhere_and_a_socket_has_to_get_one() {
-    if skip_unless(&[Need::Root]) {
+    if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
     let bundle = Bundle::of(&["/bin/true"]);

@@ -6,7 +6,7 @@
 use super::sources::SourceKind;
 use super::steps::{c_path, container_path};
 use super::{Builder, Host, PlanError, mounts};
-use crate::wire::{BIND_CREATE, Op};
+use crate::wire::{BIND_CREATE, BIND_DEVICE, Op};
 use execdriver_core::Spec;
 use nix::sys::stat::{FileStat, SFlag, lstat, major, makedev, minor};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType as Kind};
@@ -256,7 +256,8 @@ fn stand_in(builder: &mut Builder<'_>, node: &Node, field: &str) -> Result<(), P
             attr_set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
             attr_clr: 0,
             propagation: libc::MS_PRIVATE,
-            flags: BIND_CREATE,
+            // An image that an ordinary user unpacked has plain files where the default ones belong.
+            flags: BIND_CREATE | if node.is_default() { 0 } else { BIND_DEVICE },
         },
         format!("bind {} on {}", source.path.display(), node.path.display()),
     );

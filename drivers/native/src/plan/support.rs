@@ -5,14 +5,17 @@
 
 use super::PlanError;
 use execdriver_core::Spec;
-use oci_spec::runtime::{Hooks, Linux, Process};
+use oci_spec::runtime::{Hooks, Process};
 
 /// Fails on the first thing that is not done.
 pub(super) fn check(spec: &Spec) -> Result<(), PlanError> {
     let mut refused = Refused::default();
     document(spec, &mut refused);
     if let Some(linux) = spec.oci.linux() {
-        linux_part(linux, &mut refused);
+        refused.refuse(
+            !spec.is_document() && linux.intel_rdt().is_some(),
+            "linux.intelRdt",
+        );
     }
     if let Some(process) = spec.oci.process() {
         process_part(process, &mut refused);
@@ -76,10 +79,6 @@ fn has_hooks(hooks: &Hooks) -> bool {
     .into_iter()
     .flatten()
     .any(|hooks| !hooks.is_empty())
-}
-
-fn linux_part(linux: &Linux, refused: &mut Refused) {
-    refused.refuse(linux.intel_rdt().is_some(), "linux.intelRdt");
 }
 
 fn process_part(process: &Process, refused: &mut Refused) {

@@ -2,6 +2,7 @@
 
 use super::process::{Liveness, ProcessId};
 use super::unread::Unread;
+use crate::resctrl::ClassRecord;
 use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
 use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
@@ -73,6 +74,9 @@ pub(crate) struct BundleRecord {
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hooks: Option<Hooks>,
+    /// Its class of service of the caches and of memory's bandwidth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<ClassRecord>,
     /// The number of init's first step after it was let go, and the words of those steps.
     pub(crate) first_step: u32,
     pub(crate) steps: Vec<String>,

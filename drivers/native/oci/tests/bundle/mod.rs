@@ -7,7 +7,7 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use crate::support::{Rootfs, eventually, unique_id};
+use crate::support::{Rootfs, eventually, is_root, unique_id};
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -41,14 +41,19 @@ impl Said {
 }
 
 impl Bundle {
-    /// A bundle whose program is this one, with the runtime's own document around it.
+    /// A bundle whose program is this one, with the runtime's own document around it, that for ordinary users where the
+    /// caller is one.
     pub(crate) fn of(args: &[&str]) -> Self {
         let bundle = Self {
             rootfs: Rootfs::new(),
             id: unique_id("oci"),
         };
         fs::set_permissions(bundle.rootfs.state(), Permissions::from_mode(0o700)).unwrap();
-        bundle.done(&["spec", "--bundle", bundle.dir().to_str().unwrap()]);
+        let spec = ["spec", "--bundle", bundle.dir().to_str().unwrap()];
+        match is_root() {
+            true => bundle.done(&spec),
+            false => bundle.done(&[&spec[..], &["--rootless"]].concat()),
+        };
         bundle.edit(|config| {
             config["process"]["terminal"] = json!(false);
             config["process"]["args"] = json!(args);

@@ -7,7 +7,7 @@
     reason = "a test says what it expects"
 )]
 
-use crate::support::{Rootfs, unique_id};
+use crate::support::{Rootfs, is_root, unique_id};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -58,6 +58,10 @@ impl Bundle {
             "linux": {"namespaces": namespaces},
         });
         let outside = rootfs.outside();
+        let json = match is_root() {
+            true => json,
+            false => rootless(json),
+        };
         Self {
             rootfs,
             json,
@@ -187,6 +191,17 @@ impl Bundle {
         let ran = Ran::of(self.verb(&["state", &self.id]).output().unwrap());
         serde_json::from_str(&ran.out).ok()
     }
+}
+
+/// The same for an ordinary user, who is root in a user namespace that has nobody else.
+fn rootless(mut json: Value) -> Value {
+    let own = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    let linux = &mut json["linux"];
+    linux["uidMappings"] = own(nix::unistd::geteuid().as_raw());
+    linux["gidMappings"] = own(nix::unistd::getegid().as_raw());
+    let namespaces = linux["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user"}));
+    json
 }
 
 impl Drop for Bundle {

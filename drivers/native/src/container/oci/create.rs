@@ -1,7 +1,8 @@
 //! `create`: everything up to the program, which waits for `start`.
 
 use super::{
-    Launched, OciError, OciResult, Runtime, document, hooks, listener, named, notify, state,
+    Launched, OciError, OciResult, Runtime, class, document, hooks, interfaces, listener, named,
+    notify, state,
 };
 use crate::cgroup::Cgroup;
 use crate::container::descriptors::{Held, Slots};
@@ -11,15 +12,16 @@ use crate::container::run::plan_host;
 use crate::container::{error, starved, traced};
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
-use crate::netdev;
 use crate::plan::{Plan, RunInput, Sources};
+use crate::resctrl::{Class, Entered, Resctrl};
 use crate::state::{BundleRecord, Record, Status, Store, TerminalRecord};
 use crate::stdio;
 use execdriver_core::{Error, Pipes, Result, Spec};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::{SFlag, fstat};
 use oci_spec::runtime;
-use oci_spec::runtime::{LinuxNamespaceType, LinuxSeccomp};
+use oci_spec::runtime::LinuxSeccomp;
+use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -79,8 +81,10 @@ impl Runtime {
             let state = self.containers.store.path(create.id);
             notify::announce(&mut create.document, &state);
         }
-        let bundle = BundleRecord::of(&create);
+        let mut bundle = BundleRecord::of(&create);
         let spec = document::specification(create)?;
+        let class = class::of(&spec)?;
+        bundle.class = class.as_ref().map(|(_, class)| class.record().clone());
         let place = self.place(&spec, &facts)?;
         let stores = (&self.containers.store, self.containers.manager());
         let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
@@ -102,6 +106,8 @@ impl Runtime {
             preserved: &preserved,
             keep_keyring,
             strict,
+            class: class.as_ref(),
+            entered: RefCell::new(None),
         };
         let (started, warnings) = match creation.start(&facts) {
             Ok(started) => started,
@@ -116,6 +122,9 @@ impl Runtime {
             self.poststart(&made.entry().read().map_err(Error::from)?)?;
         }
         alive.0 = None;
+        if let Some(entered) = creation.entered.take() {
+            entered.keep();
+        }
         made.leave();
         Ok(Launched {
             process: started.process,
@@ -133,6 +142,7 @@ impl BundleRecord {
             version: create.document.version().clone(),
             annotations: annotations.into_iter().collect(),
             hooks: create.document.hooks().clone(),
+            class: None,
             first_step: 0,
             steps: Vec::new(),
         }
@@ -148,6 +158,9 @@ struct Creation<'a> {
     preserved: &'a [OwnedFd],
     keep_keyring: bool,
     strict: bool,
+    class: Option<&'a (Resctrl, Class)>,
+    /// What was made for the class, until the container is there.
+    entered: RefCell<Option<Entered>>,
 }
 
 impl Creation<'_> {
@@ -222,9 +235,14 @@ impl Creation<'_> {
         let cgroup = made.cgroup().ok();
         let mut place = |process: &Arc<Process>| {
             self.record(process.pid(), plan)?;
+            if let Some((resctrl, class)) = self.class {
+                let entered = class.enter(resctrl, process.pid())?;
+                self.entered.replace(Some(entered));
+            }
             Ok(())
         };
-        let mut namespaced = |process: &Arc<Process>| Ok(self.hand_interfaces(plan, process)?);
+        let mut namespaced =
+            |process: &Arc<Process>| Ok(interfaces::hand_over(self.spec, plan, process)?);
         let mut mounted = |_: &Arc<Process>| Ok(self.before_pivot()?);
         let mut listener = |process: &Arc<Process>, listener| {
             let record = made.entry().read()?;
@@ -292,29 +310,6 @@ impl Creation<'_> {
             })?;
         }
         Ok(())
-    }
-
-    /// The interfaces of `linux.netDevices`: into the namespace that was just made, or into the one at a path.
-    fn hand_interfaces(&self, plan: &Plan, process: &Process) -> OciResult<()> {
-        if plan.net_devices.is_empty() {
-            return Ok(());
-        }
-        let failed = error::setup("move the network interfaces into the container");
-        let linux = self.spec.oci.linux().as_ref();
-        let listed = linux.and_then(|linux| linux.namespaces().as_deref());
-        let joined = listed.unwrap_or_default().iter().find_map(|namespace| {
-            let network = namespace.typ() == LinuxNamespaceType::Network;
-            namespace.path().as_ref().filter(|_| network)
-        });
-        let moved = match joined {
-            Some(path) => {
-                let file = std::fs::File::open(path)
-                    .map_err(error::setup("open the network namespace"))?;
-                netdev::hand_over(&plan.net_devices, file.as_fd())
-            }
-            None => netdev::hand_over(&plan.net_devices, process.as_fd()),
-        };
-        Ok(moved.map_err(failed)?)
     }
 
     fn seccomp(&self) -> Option<&LinuxSeccomp> {

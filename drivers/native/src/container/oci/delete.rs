@@ -83,5 +83,9 @@ fn end(record: &Record) -> OciResult<()> {
         cgroup.destroy(KILL_PATIENCE).map_err(Error::from)?;
     }
     remove_planned(&record.planned_cgroups);
-    Ok(())
+    let bundle = record.bundle.as_deref();
+    match bundle.and_then(|bundle| bundle.class.as_ref()) {
+        Some(class) => Ok(class.remove()?),
+        None => Ok(()),
+    }
 }

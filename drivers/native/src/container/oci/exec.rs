@@ -1,7 +1,9 @@
 //! `exec`: one more process in a container, which whoever asked for it may wait for or leave.
 
 use super::create::pipes_among;
-use super::{Launched, OciError, OciResult, Runtime, Status, affinity, listener, lock, state};
+use super::{
+    Launched, OciError, OciResult, Runtime, Status, affinity, class, listener, lock, state,
+};
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::container::descriptors::{Slots, first_process};
 use crate::container::mapped::IdNamespaces;
@@ -104,7 +106,7 @@ impl Runtime {
             below: below.as_ref(),
             preserved: &exec.preserved,
         };
-        let moved = affinity::begin(&spec.process)?;
+        let moved = (affinity::begin(&spec.process)?, class::visit(&record)?);
         let (started, warnings) = execution.start(&spec, &defaults)?;
         drop(moved);
         Ok(Launched {

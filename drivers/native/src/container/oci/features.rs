@@ -3,6 +3,7 @@
 use super::SPEC_VERSION;
 use crate::facts::HostFacts;
 use crate::plan::mount_words;
+use crate::resctrl::Resctrl;
 use execdriver_core::spec::capability_name;
 use serde_json::{Value, json};
 
@@ -80,6 +81,7 @@ fn of(facts: &HostFacts) -> Value {
         .collect();
     let mut mount_options = mount_words();
     mount_options.sort_unstable();
+    let resctrl = Resctrl::find();
     json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": SPEC_VERSION,
@@ -92,7 +94,11 @@ fn of(facts: &HostFacts) -> Value {
             "seccomp": seccomp(facts),
             "apparmor": {"enabled": facts.security.apparmor},
             "selinux": {"enabled": facts.security.selinux},
-            "intelRdt": {"enabled": false, "schemata": false, "monitoring": false},
+            "intelRdt": {
+                "enabled": resctrl.is_some(),
+                "schemata": resctrl.is_some(),
+                "monitoring": resctrl.is_some_and(|resctrl| resctrl.monitors()),
+            },
             "memoryPolicy": {"modes": MODES, "flags": MODE_FLAGS},
             "mountExtensions": {"idmap": {"enabled": facts.is_root() && facts.calls.mount_setattr}},
             "netDevices": {"enabled": facts.is_root() && facts.user_namespaces.outer.is_none()},

@@ -10,6 +10,7 @@
 
 mod affinity;
 mod checkpoint;
+mod class;
 mod create;
 mod delete;
 mod document;
@@ -18,6 +19,7 @@ mod exec;
 mod features;
 mod hooks;
 mod images;
+mod interfaces;
 mod launched;
 mod limits;
 mod listener;

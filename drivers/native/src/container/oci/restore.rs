@@ -2,7 +2,9 @@
 
 use super::create::Alive;
 use super::images::{Criued, Images, config_annotation, key_of, name_of};
-use super::{Create, Launched, OciError, OciResult, Runtime, document, hooks, sources, state};
+use super::{
+    Create, Launched, OciError, OciResult, Runtime, class, document, hooks, sources, state,
+};
 use crate::container::error;
 use crate::container::made::Made;
 use crate::container::run::plan_host;
@@ -62,6 +64,11 @@ impl Runtime {
         let bundle = BundleRecord::of(create);
         let (path, facts) = (create.bundle.to_owned(), self.containers.facts());
         let spec = document::specification(restore.create)?;
+        if class::of(&spec)?.is_some() {
+            // Its processes would be born into the class of whoever restores them.
+            let operation = "linux.intelRdt of a container that is restored";
+            return Err(Error::unsupported("native", operation).into());
+        }
         let place = self.place(&spec, &facts)?;
         let stores = (&self.containers.store, self.containers.manager());
         let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
