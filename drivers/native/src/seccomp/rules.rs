@@ -34,9 +34,17 @@ pub(super) struct Outcome {
 /// What the document says of one system call.
 #[derive(Debug, Default)]
 struct Entry {
-    guards: Vec<(Vec<Condition>, Verdict)>,
-    rules: Vec<(Vec<Condition>, Verdict)>,
+    conditional: Vec<Conditional>,
     always: Option<Verdict>,
+}
+
+/// A verdict where all the conditions hold.
+#[derive(Debug)]
+struct Conditional {
+    conditions: Vec<Condition>,
+    verdict: Verdict,
+    /// It comes before those that are none.
+    guard: bool,
 }
 
 /// What the system calls of one machine get.
@@ -134,18 +142,19 @@ impl Rules {
 
     fn add(&mut self, call: &LinuxSyscall, table: &Table, guard: bool) -> Result<(), CompileError> {
         let verdict = verdict(call.action(), call.errno_ret())?;
+        let alternatives = self.alternatives(call)?;
+        // A condition on an argument says nothing of a call whose arguments lie in memory.
+        let plain = alternatives.iter().all(Vec::is_empty);
+        let ways = self.machine == Machine::I386 && plain;
         for name in call.names() {
-            let alternatives = self.alternatives(call)?;
             if let Some(number) = table.number(name, self.machine) {
                 self.note(number);
                 for conditions in &alternatives {
                     self.rule(number, conditions.clone(), verdict, guard);
                 }
             }
-            // A condition on an argument says nothing of a call whose arguments lie in memory.
-            let plain = alternatives.iter().all(Vec::is_empty);
-            let way = multiplexed::of(name).filter(|_| self.machine == Machine::I386 && plain);
-            if let Some((through, condition)) = way
+            if ways
+                && let Some((through, condition)) = multiplexed::of(name)
                 && let Some(number) = table.number(through, self.machine)
             {
                 self.rule(number, vec![condition], verdict, guard);
@@ -167,14 +176,16 @@ impl Rules {
 
     fn rule(&mut self, number: u32, conditions: Vec<Condition>, verdict: Verdict, guard: bool) {
         let entry = self.entries.entry(number).or_default();
-        if guard {
-            entry.guards.push((conditions, verdict));
-        } else if verdict == self.default {
+        if !guard && verdict == self.default {
             // As in libseccomp: it says nothing that the default does not.
-        } else if conditions.is_empty() {
+        } else if !guard && conditions.is_empty() {
             entry.always.get_or_insert(verdict);
         } else {
-            entry.rules.push((conditions, verdict));
+            entry.conditional.push(Conditional {
+                conditions,
+                verdict,
+                guard,
+            });
         }
     }
 
@@ -207,9 +218,14 @@ impl Rules {
 impl Entry {
     /// A rule without conditions covers those with some, whatever their order: as in libseccomp.
     fn outcome(&self, default: Verdict) -> Outcome {
-        let mut rules = self.guards.clone();
+        let of = |guard| {
+            let these = self.conditional.iter();
+            let these = these.filter(move |rule| rule.guard == guard);
+            these.map(|rule| (rule.conditions.clone(), rule.verdict))
+        };
+        let mut rules: Vec<_> = of(true).collect();
         if self.always.is_none() {
-            rules.extend(self.rules.iter().cloned());
+            rules.extend(of(false));
         }
         // Nothing behind a rule that always holds is reached.
         if let Some(certain) = rules

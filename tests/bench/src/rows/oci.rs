@@ -70,7 +70,8 @@ fn peaks(place: &Place, own: &str, pairs: usize) -> Result<Pairs> {
     let ours = || peak(place, &starter, Path::new(own), &[]);
     let theirs = || peak(place, &starter, &crun, CGROUPFS);
     // Neither is to pay for what the other, or a first run, has to read from the disk.
-    (ours()?, theirs()?);
+    ours()?;
+    theirs()?;
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
         a.push(ours()?);

@@ -58,11 +58,14 @@ pub(super) fn text(path: &Path) -> Result<Vec<u8>, Failure> {
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
         .open(path)
         .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
         let reason = format!("{}: expected a regular file", path.display());
         return Err(Failure::usage(reason));
     }
-    let mut text = Vec::new();
+    // One byte more, so that the read that finds the end needs no room.
+    let expected = metadata.len().min(MAX_BYTES) + 1;
+    let mut text = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut text);
     if read.map_err(failed)? as u64 > MAX_BYTES {
         let reason = format!("{}: longer than {MAX_BYTES} bytes", path.display());

@@ -17,6 +17,7 @@ mod list;
 mod log;
 mod making;
 mod notify;
+mod parse;
 mod pause;
 mod pid_file;
 mod preserved;
@@ -32,6 +33,7 @@ mod update;
 use clap::{Parser, Subcommand};
 use failure::{Answer, Failure};
 use global::Global;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// An OCI runtime: runs containers that are described by bundles.
@@ -84,7 +86,8 @@ enum Verb {
 
 /// Parses the command line, does the verb, and tells an error.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse::parse(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

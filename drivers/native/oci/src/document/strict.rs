@@ -10,10 +10,7 @@ use std::fmt;
 /// Where it is cut or wrong, or which key is there twice.
 pub(super) fn parse(text: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let at_top = Strict {
-        path: String::new(),
-    };
-    let value = at_top.deserialize(&mut reader);
+    let value = Strict(&Place::Top).deserialize(&mut reader);
     let value = value.map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     match value {
@@ -22,12 +19,28 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// A value, and where in the document it is.
-struct Strict {
-    path: String,
+/// Where in the document a value is. It becomes text only when something is wrong there.
+enum Place<'a> {
+    Top,
+    Key(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top => Ok(()),
+            Self::Key(Self::Top, key) => f.write_str(key),
+            Self::Key(parent, key) => write!(f, "{parent}.{key}"),
+            Self::Element(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// The value at a place.
+struct Strict<'a>(&'a Place<'a>);
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -35,7 +48,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,8 +82,8 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         loop {
-            let path = format!("{}[{}]", self.path, values.len());
-            match list.next_element_seed(Strict { path })? {
+            let place = Place::Element(self.0, values.len());
+            match list.next_element_seed(Strict(&place))? {
                 Some(value) => values.push(value),
                 None => return Ok(values.into()),
             }
@@ -80,14 +93,11 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut values = Map::new();
         while let Some(key) = object.next_key::<String>()? {
-            let path = match self.path.as_str() {
-                "" => key.clone(),
-                parent => format!("{parent}.{key}"),
-            };
+            let place = Place::Key(self.0, &key);
             if values.contains_key(&key) {
-                return Err(de::Error::custom(format!("{path} is there twice")));
+                return Err(de::Error::custom(format!("{place} is there twice")));
             }
-            let value = object.next_value_seed(Strict { path })?;
+            let value = object.next_value_seed(Strict(&place))?;
             values.insert(key, value);
         }
         Ok(values.into())
