@@ -206,3 +206,146 @@ fn ctrl_c_is_handed_on_and_a_second_one_that_is_not_heard_kills() {
         assert!(!inner.says(&["list"]).contains("inside"));
     }
 }
+
+#[test]
+fn lists_and_counters_are_json_for_programs() {
+    let cli = Cli::new();
+    let mut run = cli.sleeper();
+    let list: serde_json::Value =
+        serde_json::from_str(&cli.says(&["ps", "--format", "json"])).unwrap();
+    assert_eq!(
+        (&list[0]["id"], &list[0]["state"]),
+        (&"web".into(), &"running".into())
+    );
+    assert!(list[0]["pid"].as_u64().unwrap() > 0);
+    assert!(
+        list[0]["command"][0]
+            .as_str()
+            .unwrap()
+            .ends_with("payload.exe")
+    );
+    let stats = cli.says(&["stats", "--no-stream", "--format", "json", "web"]);
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(stats["id"], "web");
+    assert_eq!(cli.says(&["list", "--quiet"]), "web\n");
+    let doctor: serde_json::Value =
+        serde_json::from_str(&cli.says(&["doctor", "--format", "json"])).unwrap();
+    assert!(doctor.is_object() || doctor.is_array());
+    cli.says(&["kill", "web"]);
+    run.wait().unwrap();
+    assert_eq!(cli.says(&["list", "--format", "json"]).trim(), "[]");
+}
+
+#[test]
+fn verbs_on_what_is_not_there_fail_by_its_name() {
+    let cli = Cli::new();
+    for arguments in [
+        &["kill", "ghost"][..],
+        &["pause", "ghost"],
+        &["unpause", "ghost"],
+        &["pids", "ghost"],
+        &["stats", "--no-stream", "ghost"],
+        &["update", "--memory", "64m", "ghost"],
+    ] {
+        let output = cli.call(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("ghost"), "{arguments:?}: {said}");
+    }
+    let output = cli.call(&["exec", "ghost", "--", "cmd"]);
+    assert_eq!(output.status.code(), Some(125));
+}
+
+#[test]
+fn what_windows_lacks_and_paths_of_windows_are_told_in_the_callers_words() {
+    let cli = Cli::new();
+    let folder = cli.0.path().to_str().unwrap();
+    let (volume, missing) = (format!(r"{folder}:C:\b:ro"), r"C:\no\such:C:\b");
+    for (arguments, words) in [
+        (["--volume", &volume], "mounts: a job sees the host's files"),
+        (["--volume", missing], r"C:\\no\\such"),
+        (["--volume", r"C:\a:b"], "absolute destination"),
+        (["--rootfs", r"C:\x"], "rootfs: a job sees the host's files"),
+        (["--workdir", r"C:\no\such"], r"C:\no\such"),
+        (["--cap-drop", "ALL"], "this is Windows"),
+        (["--exec-opt", "windows.token=root"], "own, restricted"),
+        (
+            ["--exec-opt", "native.cgroupdriver=systemd"],
+            "windows.backend",
+        ),
+    ] {
+        let [flag, value] = arguments;
+        let output = cli.call(&["run", flag, value, "--", "cmd", "/c", "exit"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(cli.says(&["list", "--quiet"]), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_speaks_of_windows() {
+    let cli = Cli::new();
+    for verb in ["run", "exec"] {
+        let said = cli.says(&[verb, "--help"]);
+        assert!(said.contains("cmd") && !said.contains("/bin/sh"), "{said}");
+    }
+    assert!(cli.says(&["--help"]).contains("cmd /c echo hello"));
+}
+
+#[test]
+fn what_is_typed_at_the_callers_console_reaches_a_program_with_a_terminal() {
+    // Two terminals: this program gives the command line one, and that gives its program another. Wine attaches a console
+    // to the names CONIN$ and CONOUT$ alone; scripts pass them on.
+    let (outer, inner) = (tempfile::tempdir().unwrap(), Cli::new());
+    let script = |name: &str, line: String| {
+        let path = outer.path().join(name);
+        std::fs::write(&path, format!("@{line} <CONIN$ >CONOUT$ 2>CONOUT$\r\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let inside = script("inside.cmd", format!("\"{}\" shout", payload().display()));
+    let (cli, root) = (env!("CARGO_BIN_EXE_execdriver"), inner.0.path().display());
+    let around = script(
+        "around.cmd",
+        format!(
+            "\"{cli}\" --root \"{root}\" --exec-opt windows.backend=job run -it -- cmd /c \"{inside}\""
+        ),
+    );
+    let root = outer.path().join("root");
+    let options = Options::parse(["windows.backend=job"]).unwrap();
+    let driver = Registry::with_builtin()
+        .open("windows", &root, options)
+        .unwrap();
+    let mut command = execdriver::Command::windows("outer", "", "cmd").args(["/c", &around]);
+    command.process.tty = true;
+    let (reader, keyboard) = os_pipe::pipe().unwrap();
+    let output = execdriver::Capture::new(1 << 20);
+    let pipes = Pipes::null().stdin(reader).stdout(&output);
+    let hooks = Hooks::none().on_start(|_| {
+        while !inner.says(&["list"]).contains("running") {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Its end comes when it was seen.
+        std::io::Write::write_all(&mut &keyboard, b"typed")?;
+        Ok(())
+    });
+    let options = RunOptions::default().timeout(Duration::from_secs(90));
+    let status = std::thread::scope(|scope| {
+        let typist = scope.spawn(|| {
+            let end = Instant::now() + Duration::from_secs(60);
+            while !output.text().contains("typed") && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::io::Write::write_all(&mut &keyboard, b"\r").unwrap();
+        });
+        let status = driver.run(&command, &options, pipes, &hooks).unwrap();
+        typist.join().unwrap();
+        status
+    });
+    assert!(
+        output.text().contains("TYPED"),
+        "{status:?}: {:?}",
+        output.text()
+    );
+    assert_eq!(status.code, 0, "{:?}", output.text());
+}

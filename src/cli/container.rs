@@ -184,6 +184,10 @@ impl ContainerArgs {
 /// The rootfs from `/` on. What its last part is, a link say, is the driver's to judge.
 fn absolute(rootfs: &Path) -> Result<PathBuf, Failure> {
     let failed = |error| invalid("rootfs", format!("{rootfs:?}: {}", values::reason(&error)));
+    if cfg!(windows) {
+        // A volume's name (`\\?\Volume{...}`) is as good as a directory there, and no file has that name.
+        return std::path::absolute(rootfs).map_err(failed);
+    }
     let Some(name) = rootfs.file_name() else {
         return rootfs.canonicalize().map_err(failed);
     };

@@ -5,13 +5,16 @@ use crate::global::Global;
 use crate::limits::LimitArgs;
 use crate::run::{self, ProcessArgs};
 use crate::session::{self, Streams};
-use crate::values;
+use crate::{values, words};
 use execdriver::{ExecRequest, Hooks, RunOptions, Target};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// What `exec --help` says last.
-pub(crate) const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = if cfg!(windows) {
+    words::EXEC_EXAMPLES
+} else {
+    "\
 Without --env the program has the container's environment, with it PATH and what --env gives.
 
 Examples:
@@ -19,7 +22,8 @@ Examples:
   execdriver exec --user nobody --workdir /tmp web -- id
   execdriver exec --memory 64m --pids-limit 20 web -- /bin/job    in a cgroup of its own
 
-Exit code: as of `run`; 125 also when the container does not run.";
+Exit code: as of `run`; 125 also when the container does not run."
+};
 
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]

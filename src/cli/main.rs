@@ -24,6 +24,7 @@ mod stats;
 mod tty;
 mod update;
 mod values;
+mod words;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -41,7 +42,10 @@ struct Cli {
     verb: Verb,
 }
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = if cfg!(windows) {
+    words::ALL
+} else {
+    "\
 Examples:
   execdriver run -- sh -c 'echo hello from $(hostname)'
   execdriver run --rootfs ./alpine --id web -it -- /bin/sh
@@ -50,7 +54,8 @@ Examples:
 
 Exit codes of `run` and `exec`: the program's own (128 + n when signal n ended it); 124 when
 --timeout ended it; 125 when it could not be started, 126 when the program cannot be executed,
-127 when it was not found. All other verbs: 0, or 1 on an error; 2 for a wrong command line.";
+127 when it was not found. All other verbs: 0, or 1 on an error; 2 for a wrong command line."
+};
 
 #[derive(Debug, Subcommand)]
 enum Verb {

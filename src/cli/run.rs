@@ -7,7 +7,7 @@ use crate::global::Global;
 use crate::limits::LimitArgs;
 use crate::platform;
 use crate::session::{self, Streams};
-use crate::{tty, values};
+use crate::{tty, values, words};
 use execdriver::{Command, Error, Hooks, ProcessConfig, RunOptions, Target};
 use std::env::VarError;
 use std::io::Read;
@@ -16,7 +16,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// What `run --help` says first.
-pub(crate) const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = if cfg!(windows) {
+    words::RUN
+} else {
+    "\
 Run a program in a new container and wait for its end.
 
 With --rootfs DIR the directory becomes the container's `/`. Without it the program is one of this
@@ -26,7 +29,8 @@ flags say otherwise it has no network but loopback, no capabilities, and can gai
 
 INT, TERM, HUP, QUIT, USR1, USR2, CONT and WINCH are handed on to the program, except those that
 this command was started to ignore. With -t the size of the program's terminal follows yours, and
-with -it every key, Ctrl-C too, goes to the program.";
+with -it every key, Ctrl-C too, goes to the program."
+};
 
 /// How it is called.
 pub(crate) const USAGE: &str = "\
@@ -34,7 +38,10 @@ execdriver run [OPTIONS] [--] PROGRAM [ARG]...
        execdriver run [OPTIONS] --command FILE.json [-- PROGRAM [ARG]...]";
 
 /// What `run --help` says last.
-pub(crate) const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = if cfg!(windows) {
+    words::RUN_EXAMPLES
+} else {
+    "\
 Examples:
   execdriver run -- sh -c 'echo hello from $(hostname)'   a program of this machine
   execdriver run --rw -- make                             the same, writing here only
@@ -44,7 +51,8 @@ Examples:
 
 Exit code: the program's own, or 128 + n when signal n ended it; 124 when --timeout ended it; 125
 when it could not be started, 126 when it cannot be executed, 127 when it was not found; 2 for a
-wrong command line.";
+wrong command line."
+};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]

@@ -52,10 +52,6 @@ pub(crate) fn attach(
     };
     let outcome = work(streams.pipes());
     // The terminal is put back before anything is printed on it.
-    #[cfg_attr(
-        not(unix),
-        allow(clippy::drop_non_drop, reason = "nothing is raw there")
-    )]
     drop(raw);
     let fatal = forwarder.end();
     match (outcome, fatal) {

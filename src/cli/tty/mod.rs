@@ -30,14 +30,6 @@ pub(crate) fn window_size() -> Option<WindowSize> {
     })
 }
 
-/// A terminal that is never raw, where raw mode is not known.
-#[cfg(not(unix))]
-pub(crate) struct RawMode;
-
-#[cfg(not(unix))]
-impl RawMode {
-    /// Does nothing.
-    pub(crate) fn enter() -> std::io::Result<Option<Self>> {
-        Ok(None)
-    }
-}
+/// The console in raw mode; a shell of Windows sets the mode that it wants when a program was killed.
+#[cfg(windows)]
+pub(crate) use execdriver_windows::RawConsole as RawMode;

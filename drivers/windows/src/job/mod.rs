@@ -6,6 +6,8 @@ mod refuse;
 mod stats;
 mod system;
 #[cfg(test)]
+mod terminal_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use refuse::check;

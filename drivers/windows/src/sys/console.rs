@@ -147,29 +147,32 @@ impl RawConsole {
     /// # Errors
     /// The console refuses the mode.
     pub fn enter() -> io::Result<Option<Self>> {
-        let (stdin, stdout) = (io::stdin(), io::stdout());
-        let Ok(before) = mode(stdin.as_handle()) else {
+        if mode(io::stdin().as_handle()).is_err() {
             return Ok(None);
-        };
+        }
         let mut console = Self { saved: Vec::new() };
-        console.change(stdin.as_handle(), before, &raw_input(before))?;
-        if let Ok(before) = mode(stdout.as_handle()) {
-            console.change(stdout.as_handle(), before, &raw_output(before))?;
+        console.change("CONIN$", raw_input)?;
+        if mode(io::stdout().as_handle()).is_ok() {
+            console.change("CONOUT$", raw_output)?;
         }
         Ok(Some(console))
     }
 
-    /// Sets the first of the modes that the console takes, and remembers what it was.
+    /// Sets the first of the modes that the console takes, and remembers what it was. By a handle of its own: a shell's
+    /// redirection gives one that may only be read, or only written.
     fn change(
         &mut self,
-        handle: BorrowedHandle<'_>,
-        before: CONSOLE_MODE,
-        modes: &[CONSOLE_MODE; 2],
+        name: &str,
+        modes: fn(CONSOLE_MODE) -> [CONSOLE_MODE; 2],
     ) -> io::Result<()> {
-        self.saved.push((handle.try_clone_to_owned()?, before));
+        let console = OwnedHandle::from(File::options().read(true).write(true).open(name)?);
+        let before = mode(console.as_handle())?;
         // A Windows before 10 1607 does not know of sequences.
-        let [best, plain] = modes;
-        set_mode(handle, *best).or_else(|_| set_mode(handle, *plain))
+        let [best, plain] = modes(before);
+        let set =
+            set_mode(console.as_handle(), best).or_else(|_| set_mode(console.as_handle(), plain));
+        self.saved.push((console, before));
+        set
     }
 }
 
@@ -196,7 +199,8 @@ fn raw_output(before: CONSOLE_MODE) -> [CONSOLE_MODE; 2] {
     [before | sequences | DISABLE_NEWLINE_AUTO_RETURN, before]
 }
 
-fn mode(handle: BorrowedHandle<'_>) -> io::Result<CONSOLE_MODE> {
+/// The mode of a console; an error of what is none.
+pub(crate) fn mode(handle: BorrowedHandle<'_>) -> io::Result<CONSOLE_MODE> {
     let mut mode = 0;
     // SAFETY: the handle is open, and the result's place lives while the call lasts.
     check(unsafe { GetConsoleMode(raw(handle), &raw mut mode) })?;
