@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::life::{Course, Life, request};
+use super::run::check_size;
 use super::streams::Plan;
 use crate::NAME;
 use crate::backend::{Process, ProcessIdentity};
@@ -109,6 +110,7 @@ impl Shared {
 fn refuse(asked: &ExecRequest, pipes: &Pipes) -> Result<ContainerId> {
     pipes.check()?;
     asked.process.validate()?;
+    check_size(&asked.process)?;
     let lacks = |what: &str| Err(Error::unsupported(NAME, format!("{what} of an exec")));
     if asked.process.privileged || !asked.process.user.is_empty() {
         return lacks("another user");

@@ -10,7 +10,8 @@ use crate::limits::Limits;
 use crate::names::SystemName;
 use crate::state::{self, Entry, Record, Status, host};
 use execdriver_core::{
-    Command, Error, ExitStatus, HookStage, Hooks, Pipes, Result, RunOptions, Signal, Terminal,
+    Command, Error, ExitStatus, HookStage, Hooks, Pipes, ProcessConfig, Result, RunOptions, Signal,
+    Terminal,
 };
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -64,6 +65,7 @@ impl Shared {
     fn refuse(&self, command: &Command, pipes: &Pipes, hooks: &Hooks<'_>) -> Result<Limits> {
         command.require_windows(NAME)?;
         command.validate()?;
+        check_size(&command.process)?;
         pipes.check()?;
         if hooks.seccomp_listener.is_some() {
             return Err(Error::unsupported(NAME, "listeners of system calls"));
@@ -103,6 +105,18 @@ impl Shared {
             suspended: Vec::new(),
             signals: 0,
         }
+    }
+}
+
+/// Refuses a size that no console has.
+pub(super) fn check_size(process: &ProcessConfig) -> Result<()> {
+    let fits = |number: u16| (1..=i16::MAX.unsigned_abs()).contains(&number);
+    match process.console_size.filter(|_| process.tty) {
+        Some(size) if !fits(size.rows) || !fits(size.columns) => {
+            let reason = format!("got {size}, expected 1 to 32767 rows and columns");
+            Err(Error::invalid("console_size", reason))
+        }
+        _ => Ok(()),
     }
 }
 
