@@ -142,6 +142,47 @@ fn windows_golden_container_of_version_2() {
     );
 }
 
+#[test]
+fn a_cap_of_processor_time_is_in_every_form_that_has_a_word_for_it_and_excludes_a_weight() {
+    let of = |cpu_shares, cpu_maximum| {
+        Limits::of(&execdriver_core::Resources {
+            cpu_shares,
+            windows: Some(execdriver_core::WindowsResources {
+                cpu_maximum,
+                ..execdriver_core::WindowsResources::default()
+            }),
+            ..execdriver_core::Resources::default()
+        })
+    };
+    let mut command = command();
+    let mut document = |schema, cpu_maximum| {
+        command.resources = Some(execdriver_core::Resources::default());
+        let parts = Parts {
+            name: "x",
+            layers: &[],
+            hyperv: false,
+            utility_vm: None,
+            endpoints: &[],
+            nat: "",
+        };
+        let limits = of(0, cpu_maximum).unwrap();
+        container(schema, &command, &parts, &limits).unwrap()
+    };
+    assert!(document(Schema::V1, 2_500).contains(r#","ProcessorMaximum":2500,"#));
+    assert!(document(Schema::V2, 2_500).contains(r#","Processor":{"Maximum":2500}"#));
+    assert!(!document(Schema::V2, -1).contains("Processor"));
+    let update = |shares, maximum| {
+        let units = Units::of(&of(shares, maximum).unwrap()).unwrap();
+        processor_update(units).map(|request| request.split(":{").nth(1).unwrap().to_owned())
+    };
+    assert_eq!(update(0, 2_500).as_deref(), Some(r#""Maximum":2500}}"#));
+    // A cap is taken away by all of the time, or by a weight in its place.
+    assert_eq!(update(0, -1).as_deref(), Some(r#""Maximum":10000}}"#));
+    assert_eq!(update(7, -1).as_deref(), Some(r#""Weight":7}}"#));
+    assert_eq!(update(0, 0), None);
+    assert!(of(7, 2_500).is_err());
+}
+
 fn request<'a>(process: &'a ProcessConfig, stdin: ChildStream) -> ProcessRequest<'a> {
     ProcessRequest {
         limits: None,

@@ -86,6 +86,79 @@ fn a_function_that_the_library_lacks_is_unsupported_by_name() {
     );
 }
 
+/// Windows before 10 1809: the end of a container is asked for as Docker asked for it; an exec's is not, as that would be the
+/// end of its container.
+#[test]
+fn where_no_console_event_can_be_sent_term_shuts_the_container_down() {
+    use execdriver_core::{Driver, ExecRequest, Hooks, Pipes, RunOptions, Signal, Target};
+    let bench = Bench::new(Memory::new());
+    let backend = HcsBackend::new(Arc::new(bench.memory.clone()), bench.settings.clone());
+    let (root, settings) = (bench.path("state"), crate::settings::Settings::default());
+    let driver = crate::WindowsDriver::over(Arc::new(backend), &root, settings).unwrap();
+    let (own, memory) = (driver.clone(), bench.memory.clone());
+    let hooks = Hooks::none().on_start(move |_| {
+        let lacks = || {
+            let missing = Trouble::Fails(super::super::service::NO_FUNCTION, "");
+            let _ = memory.clone().trouble("HcsSignalProcess", missing);
+        };
+        let in_exec = Hooks::none().on_start(|context| {
+            lacks();
+            let exec = context.exec_id.unwrap_or_default().to_owned();
+            let container = context.id.to_owned();
+            let target = Target::Exec { container, exec };
+            let refused = own.kill(&target, Signal::TERM);
+            assert!(
+                matches!(refused, Err(Error::Unsupported { .. })),
+                "{refused:?}"
+            );
+            Ok(own.kill(&target, Signal::KILL)?)
+        });
+        let request = ExecRequest::new(ProcessConfig::new("cmd"));
+        own.exec("web", &request, Pipes::null(), &in_exec)?;
+        lacks();
+        let refused = own.kill(&Target::from("web"), Signal::INT);
+        assert!(
+            matches!(refused, Err(Error::Unsupported { .. })),
+            "{refused:?}"
+        );
+        lacks();
+        Ok(own.kill(&Target::from("web"), Signal::TERM)?)
+    });
+    let command = bench.command("cmd", &[]);
+    let ran = driver.run(&command, &RunOptions::default(), Pipes::null(), &hooks);
+    ran.unwrap();
+    let calls = calls(&bench.memory);
+    let shut = calls
+        .iter()
+        .position(|call| call == "HcsShutdownComputeSystem");
+    let signalled = calls.iter().rposition(|call| call == "HcsSignalProcess");
+    assert!(shut > signalled && signalled.is_some(), "{calls:?}");
+    assert!(
+        !calls.contains(&"HcsTerminateComputeSystem".to_owned()),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn a_process_that_cannot_be_heard_of_is_ended_by_who_made_it_and_by_nobody_else() {
+    let bench = Bench::new(Memory::new());
+    let system = bench.started();
+    let made = process(&system, &program("cmd", "")).unwrap();
+    let deaf = || Trouble::Fails(Code::win32(50), "");
+    let _ = bench
+        .memory
+        .clone()
+        .trouble("HcsRegisterProcessCallback", deaf());
+    assert!(system.open_process(made.process.identity()).is_err());
+    assert_eq!(system.processes().unwrap().len(), 1);
+    let _ = bench
+        .memory
+        .clone()
+        .trouble("HcsRegisterProcessCallback", deaf());
+    assert!(process(&system, &program("cmd", "")).is_err());
+    assert_eq!(system.processes().unwrap().len(), 1);
+}
+
 #[test]
 fn an_operation_that_fails_later_fails_and_the_container_is_ended() {
     let memory = Memory::new().trouble("HcsStartComputeSystem", Trouble::Ends(Code::win32(5)));
