@@ -71,6 +71,20 @@ fn input_is_handed_on_and_its_end_is_seen_inside() {
     assert_eq!(out.bytes().len(), 3_000_000);
 }
 
+/// Defect 30 of the original: its copier stayed for as long as its input.
+#[test]
+fn windows_stdin_copier_is_gone_when_run_returns_although_its_input_stays_open() {
+    use std::io::Write;
+    let folders = Folders::new();
+    let driver = folders.driver(&[]);
+    let (input, mut open) = os_pipe::pipe().unwrap();
+    let (options, none) = (RunOptions::default(), Hooks::none());
+    let command = folders.command("a", &["exit", "0"]);
+    let status = driver.run(&command, &options, Pipes::null().stdin(input), &none);
+    assert_eq!(status.unwrap().code, 0);
+    open.write_all(b"x").unwrap_err();
+}
+
 #[test]
 fn a_terminal_is_one_stream_that_can_be_resized_while_it_lasts() {
     let folders = Folders::new();

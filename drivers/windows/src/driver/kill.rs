@@ -63,6 +63,9 @@ impl Shared {
         signal: Signal,
     ) -> Result<()> {
         let shuts_down = self.backend.traits().shuts_down;
+        if shuts_down && self.settings.force_kill {
+            return system.terminate(KILLED);
+        }
         match process.signal(signal) {
             Err(Error::Unsupported { .. }) if signal == Signal::TERM && shuts_down => {
                 system.shutdown(Duration::ZERO).map(drop)

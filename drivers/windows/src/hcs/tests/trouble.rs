@@ -139,6 +139,33 @@ fn where_no_console_event_can_be_sent_term_shuts_the_container_down() {
     );
 }
 
+/// The contract's section 6: with `forcekill` every signal is a termination.
+#[test]
+fn forcekill_terminates_where_a_console_event_or_a_shutdown_would_ask() {
+    use execdriver_core::{Driver, Hooks, Pipes, RunOptions, Signal, Target};
+    let bench = Bench::new(Memory::new());
+    let backend = HcsBackend::new(Arc::new(bench.memory.clone()), bench.settings.clone());
+    let settings = crate::settings::Settings {
+        force_kill: true,
+        ..crate::settings::Settings::default()
+    };
+    let root = bench.path("state");
+    let driver = crate::WindowsDriver::over(Arc::new(backend), &root, settings).unwrap();
+    let own = driver.clone();
+    let hooks = Hooks::none().on_start(|_| Ok(own.kill(&Target::from("web"), Signal::TERM)?));
+    let command = bench.command("cmd", &[]);
+    let ran = driver.run(&command, &RunOptions::default(), Pipes::null(), &hooks);
+    assert_eq!(ran.unwrap().code, 137);
+    let calls = calls(&bench.memory);
+    assert!(
+        calls.contains(&"HcsTerminateComputeSystem".to_owned()),
+        "{calls:?}"
+    );
+    for asks in ["HcsSignalProcess", "HcsShutdownComputeSystem"] {
+        assert!(!calls.contains(&asks.to_owned()), "{calls:?}");
+    }
+}
+
 #[test]
 fn a_process_that_cannot_be_heard_of_is_ended_by_who_made_it_and_by_nobody_else() {
     let bench = Bench::new(Memory::new());
