@@ -132,6 +132,9 @@ fn check(sets: Sets) -> Result<(), PlanError> {
 }
 
 fn names(named: &Capabilities, mask: u64) -> String {
+    if mask == 0 {
+        return String::new();
+    }
     let mut names: Vec<String> = named
         .iter()
         .filter(|capability| capability_mask(&Capabilities::from([**capability])) & mask != 0)

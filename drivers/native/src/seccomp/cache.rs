@@ -2,8 +2,8 @@
 
 use super::{CompileError, Filter, Machine};
 use execdriver_core::spec::{
-    SeccompChoice, SeccompError, SeccompPolicy, SeccompTarget, capability_mask, docker_profile,
-    seccomp_profile, strict_profile,
+    SeccompChoice, SeccompError, SeccompTarget, capability_mask, docker_profile, seccomp_profile,
+    strict_profile,
 };
 use oci_spec::runtime::{Arch, Capabilities, LinuxSeccomp};
 use std::collections::HashMap;
@@ -67,8 +67,7 @@ impl Filters {
     /// # Errors
     /// As for [`Filters::get`].
     pub(crate) fn of_document(filter: &LinuxSeccomp) -> Result<Arc<Filter>, FilterError> {
-        let policy = SeccompPolicy::from(filter.clone());
-        Ok(Arc::new(Filter::compile(&policy, Machine::NATIVE)?))
+        Ok(Arc::new(Filter::of_parts(filter, &[], Machine::NATIVE)?))
     }
 }
 

@@ -86,9 +86,18 @@ impl Filter {
     /// # Errors
     /// What the policy has that a filter cannot, or too much of it.
     pub(crate) fn compile(policy: &SeccompPolicy, native: Machine) -> Result<Self, CompileError> {
+        Self::of_parts(&policy.filter, &policy.guards, native)
+    }
+
+    /// The same of a policy in two parts: the filter of a document is long, and need not be copied.
+    fn of_parts(
+        filter: &LinuxSeccomp,
+        guards: &[LinuxSyscall],
+        native: Machine,
+    ) -> Result<Self, CompileError> {
         let table = Table::read();
         let mut machines = vec![native];
-        for arch in policy.filter.architectures().iter().flatten() {
+        for arch in filter.architectures().iter().flatten() {
             if let Some(machine) = machine(*arch)
                 && machine.runs_on(native)
                 && !machines.contains(&machine)
@@ -98,7 +107,7 @@ impl Filter {
         }
         let all: Vec<Rules> = machines
             .iter()
-            .map(|machine| Rules::new(policy, &table, *machine))
+            .map(|machine| Rules::new(filter, guards, &table, *machine))
             .collect::<Result<_, _>>()?;
         let program = program(&all)?;
         let own = |wanted: fn(u32) -> bool, unsure: bool| {
@@ -111,11 +120,11 @@ impl Filter {
         let verdicts = program.iter().filter(|insn| insn.code == RETURN);
         Ok(Self {
             notifies: verdicts.clone().any(|insn| rules::notifies(insn.k)),
-            flags: flags(&policy.filter),
+            flags: flags(filter),
             denied: own(rules::denies, false),
             uncertain: own(|verdict| !rules::lets_through(verdict), true),
             program: program.iter().flat_map(bytes).collect(),
-            unknown: unknown(&policy.filter, &table),
+            unknown: unknown(filter, &table),
             guard: guard(&table, native)?,
         })
     }
@@ -161,7 +170,7 @@ fn guard(table: &Table, native: Machine) -> Result<Vec<u8>, CompileError> {
     document
         .set_default_action(Action::ScmpActKillProcess)
         .set_syscalls(Some(vec![allowed]));
-    let rules = Rules::new(&document.into(), table, native)?;
+    let rules = Rules::new(&document, &[], table, native)?;
     Ok(program(&[rules])?.iter().flat_map(bytes).collect())
 }
 

@@ -3,7 +3,6 @@
 use super::conditions::Condition;
 use super::table::{Machine, Table};
 use super::{CompileError, multiplexed};
-use execdriver_core::spec::SeccompPolicy;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSyscall};
 use std::collections::BTreeMap;
 
@@ -60,11 +59,11 @@ pub(super) struct Rules {
 impl Rules {
     /// Reads the document for `machine`.
     pub(super) fn new(
-        policy: &SeccompPolicy,
+        document: &LinuxSeccomp,
+        guards: &[LinuxSyscall],
         table: &Table,
         machine: Machine,
     ) -> Result<Self, CompileError> {
-        let document = &policy.filter;
         let mut rules = Self {
             machine,
             default: default_verdict(document)?,
@@ -74,7 +73,7 @@ impl Rules {
         for call in document.syscalls().iter().flatten() {
             rules.add(call, table, false)?;
         }
-        for guard in &policy.guards {
+        for guard in guards {
             rules.add(guard, table, true)?;
         }
         Ok(rules)

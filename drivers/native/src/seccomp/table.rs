@@ -1,5 +1,7 @@
 //! The numbers of system calls by name, on each architecture that a supported machine executes.
 
+use std::cell::Cell;
+
 /// What the kernel calls the architecture of a system call, and its calling convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Machine {
@@ -64,19 +66,30 @@ impl Machine {
     }
 }
 
-/// The table: names in the order of their bytes, each with the rest of its line. A program looks at few of the numbers.
+/// The table, read from its text: names in the order of their bytes, each with its numbers.
 #[derive(Debug)]
-pub(super) struct Table(Vec<(&'static str, &'static str)>);
+pub(super) struct Table {
+    rows: Vec<(&'static str, [u32; COLUMNS])>,
+    /// Behind the row that was found last: documents have their names in the same order.
+    next: Cell<usize>,
+}
+
+const COLUMNS: usize = 5;
+/// No call has this number.
+const NONE: u32 = u32::MAX;
 
 impl Table {
-    /// Finds its lines.
+    /// Reads it.
     pub(super) fn read() -> Self {
         let lines = include_str!("syscalls.txt").lines();
-        let rows = lines.filter(|line| !line.starts_with('#'));
+        let lines = lines.filter(|line| !line.starts_with('#'));
         // There are some 470; a list that grows is copied again and again.
-        let mut all = Vec::with_capacity(512);
-        all.extend(rows.filter_map(|line| line.split_once(' ')));
-        Self(all)
+        let mut rows = Vec::with_capacity(512);
+        rows.extend(lines.filter_map(row));
+        Self {
+            rows,
+            next: Cell::new(0),
+        }
     }
 
     /// Whether any of the machines has a call of this name.
@@ -86,22 +99,52 @@ impl Table {
 
     /// Its number as the kernel shows it to a filter.
     pub(super) fn number(&self, name: &str, machine: Machine) -> Option<u32> {
-        let mut numbers = self.numbers(name)?.split_ascii_whitespace();
-        let number: u32 = numbers.nth(machine as usize)?.parse().ok()?;
-        Some(number | machine.base())
+        let number = *self.numbers(name)?.get(machine as usize)?;
+        (number != NONE).then_some(number | machine.base())
     }
 
-    fn numbers(&self, name: &str) -> Option<&'static str> {
-        let found = self.0.binary_search_by_key(&name, |(known, _)| known);
-        let (_, numbers) = self.0.get(found.ok()?)?;
-        Some(numbers)
+    fn numbers(&self, name: &str) -> Option<&[u32; COLUMNS]> {
+        let next = self.next.get();
+        let near = (next..next + 3).find(|at| self.rows.get(*at).is_some_and(|row| row.0 == name));
+        let at = match near {
+            Some(at) => at,
+            None => (self.rows)
+                .binary_search_by_key(&name, |(known, _)| known)
+                .ok()?,
+        };
+        self.next.set(at + 1);
+        self.rows.get(at).map(|(_, numbers)| numbers)
     }
 
     /// Every name.
     #[cfg(test)]
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(name, _)| *name)
+        self.rows.iter().map(|(name, _)| *name)
     }
+}
+
+/// Byte by byte, as this is done at every start of the OCI runtime.
+fn row(line: &'static str) -> Option<(&'static str, [u32; COLUMNS])> {
+    let (name, rest) = line.split_once(' ')?;
+    let mut numbers = [NONE; COLUMNS];
+    let (mut column, mut within) = (0, false);
+    for byte in rest.bytes() {
+        match byte {
+            b' ' => {
+                column += usize::from(within);
+                within = false;
+                continue;
+            }
+            b'0'..=b'9' => {
+                let number = numbers.get_mut(column)?;
+                let before = if *number == NONE { 0 } else { *number };
+                *number = before * 10 + u32::from(byte - b'0');
+            }
+            _ => {}
+        }
+        within = true;
+    }
+    Some((name, numbers))
 }
 
 #[cfg(test)]
@@ -113,13 +156,21 @@ mod tests {
         let text = include_str!("syscalls.txt");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let table = Table::read();
-        assert_eq!(lines.count(), table.0.len());
-        for (name, numbers) in &table.0 {
-            let numbers: Vec<_> = numbers.split_ascii_whitespace().collect();
-            assert_eq!(numbers.len(), Machine::ALL.len(), "{name}");
-            let sound = |word: &&str| *word == "-" || word.parse::<u32>().is_ok();
-            assert!(numbers.iter().all(sound), "{name}: {numbers:?}");
+        let mut rows = 0;
+        for line in lines {
+            let mut words = line.split_ascii_whitespace();
+            let name = words.next().unwrap();
+            let numbers: Vec<Option<u32>> = words
+                .map(|word| (word != "-").then(|| word.parse().unwrap()))
+                .collect();
+            let read = Machine::ALL.map(|machine| table.number(name, machine));
+            let read: Vec<_> = std::iter::zip(read, Machine::ALL)
+                .map(|(number, machine)| number.map(|number| number - machine.base()))
+                .collect();
+            assert_eq!(read, numbers, "{name}");
+            rows += 1;
         }
+        assert_eq!(rows, table.rows.len());
         for machine in Machine::ALL {
             let mut numbers: Vec<_> = (table.names())
                 // One call of arm has two names.
@@ -137,7 +188,11 @@ mod tests {
     #[test]
     fn the_table_is_in_the_order_in_which_it_is_searched() {
         let table = Table::read();
-        assert!(table.0.is_sorted_by(|(one, _), (other, _)| one < other));
+        assert!(table.rows.is_sorted_by(|one, other| one.0 < other.0));
+        let (first, last) = (table.rows[0].0, table.rows[table.rows.len() - 1].0);
+        for name in [last, first, last, "no_such_call", last, first, first] {
+            assert_eq!(table.knows(name), name != "no_such_call", "{name}");
+        }
     }
 
     #[test]
