@@ -19,9 +19,12 @@ const DEEPEST: usize = 64;
 /// Where the name of an entry begins: `struct linux_dirent64`.
 const NAME: usize = 19;
 
-/// Copies what is in one open directory into another, and the directory's own mode and owner.
-pub(crate) fn copy(from: &Fd, to: &Fd) -> Done {
-    let stat = fs::stat(from.raw())?;
+/// Copies what is in one open directory into another, and the directory's own owner; and its mode, where the mount has none.
+pub(crate) fn copy(from: &Fd, to: &Fd, mode: bool) -> Done {
+    let mut stat = fs::stat(from.raw())?;
+    if !mode {
+        stat.mode = fs::stat(to.raw())?.mode;
+    }
     entries(from, to, DEEPEST)?;
     own(to, &stat)
 }

@@ -74,7 +74,7 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     {
         let from = fs::open(target.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
         let to = fs::open(tree.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
-        copy_up::copy(&from, &to)?;
+        copy_up::copy(&from, &to, inherits)?;
     }
     match &target {
         Target::New(parent, name) => mount::attach_at(tree.raw(), *parent, name)?,

@@ -35,10 +35,10 @@ tty() {
         sed -e 's/\^[@D]//g' -e 's/[\x08]//g' -e '/failed to resize tty/d'
 }
 
-# until_so COMMAND...: waits at most half a minute for it to succeed.
+# until_so COMMAND...: waits at most a minute for it to succeed.
 until_so() {
     local tries
-    for tries in $(seq 300); do
+    for tries in $(seq 600); do
         "$@" >/dev/null 2>&1 && return
         sleep 0.1
     done

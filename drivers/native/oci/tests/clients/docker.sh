@@ -12,7 +12,7 @@ ln -s "$RUNTIME" "$PLACE/bin/runc"
 PATH=$PLACE/bin:$PATH daemon log dockerd --config-file "$PLACE/daemon.json" --data-root "$PLACE/data" \
     --exec-root "$PLACE/exec" --pidfile "$PLACE/pid" --host "unix://$PLACE/d.sock" --cgroup-parent "/$PARENT"
 export DOCKER_HOST=unix://$PLACE/d.sock
-d() { timeout 60 docker "$@"; }
+d() { timeout 120 docker "$@"; }
 run() { d run --network none "$@"; }
 is() { [ "$(d inspect -f "$2" "$1")" = "$3" ]; }
 until_so d version || { cat "$PLACE/log"; exit 1; }

@@ -23,7 +23,7 @@ POD=(podman --root "$PLACE/root" --runroot "$PLACE/run" --tmpdir "$PLACE/tmp" --
 rooted() { [ "$(id -u)" = 0 ]; }
 OURS=()
 rooted && OURS=(--cgroup-parent "/$PARENT")
-p() { timeout 60 "${POD[@]}" "$@"; }
+p() { timeout 120 "${POD[@]}" "$@"; }
 run() { p run "${OURS[@]}" --network none "$@"; }
 is() { [ "$(p inspect -f "$2" "$1")" = "$3" ]; }
 policy=(--signature-policy "$PLACE/.config/containers/policy.json")
@@ -70,10 +70,14 @@ echo from the host >"$PLACE/volume/file"
 step volume run --rm -v "$PLACE/volume:/v:ro" bb sh -c 'cat /v/file; touch /v/x 2>/dev/null; echo $?'
 step named-volume eval 'run --rm -v vol:/v bb sh -c "echo kept > /v/f"; run --rm -v vol:/v bb cat /v/f; p volume rm vol >/dev/null'
 step tmpfs run --rm --tmpfs /t:size=1m bb sh -c 'df -k /t | tail -n 1 | tr -s " " | cut -d " " -f 2'
+step tmpfs-mode run --rm --mount type=tmpfs,dst=/t,tmpfs-mode=700,tmpcopyup bb stat -c %a /t
 step user run --rm -u 1000 bb id -u
 step init run --rm --init bb cat /proc/1/comm
 step hostname run --rm --hostname h1 bb hostname
 step pod eval 'p pod create --infra=false --name pod1 >/dev/null; run --pod pod1 --rm bb echo in a pod; p pod rm -f pod1 >/dev/null'
+if rooted; then
+    step pod-of-all eval 'p pod create "${OURS[@]}" --share pid,net,ipc,uts --name pod2 >/dev/null; p run -d --pod pod2 --name m1 bb sleep 300 >/dev/null; p exec m1 ps | grep -c "sleep 300"; p pod rm -f -t 0 pod2 >/dev/null'
+fi
 step logs eval 'run --name l1 bb sh -c "echo one" >/dev/null; p logs l1; p rm l1 >/dev/null'
 step health eval 'run -d --name h1 --health-cmd true --health-interval disable bb sleep 300 >/dev/null; p healthcheck run h1 && p inspect -f "{{.State.Health.Status}}" h1; p rm -f -t 0 h1 >/dev/null'
 step restart-policy eval 'run -d --name r1 --restart on-failure:2 bb sh -c "exit 3" >/dev/null; until_so is r1 "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}" "2 exited 3" && echo twice; p rm -f -t 0 r1 >/dev/null'

@@ -285,6 +285,12 @@ fn config_mounts_tmpcopyup_begins_with_what_it_covers() {
     let bundle =
         bundle.mount(json!({"destination": "/data", "type": "tmpfs", "options": ["tmpcopyup"]}));
     assert_eq!(bundle.output(), "one\ntwo\nfile\n710 5\n1\n");
+    // What the mount says of itself comes before what it covers.
+    let bundle = Bundle::shell("cat /data/file; stat -c %a /data");
+    bundle.rootfs.write("data/file", "one\n");
+    let options = json!(["tmpcopyup", "mode=0701"]);
+    let bundle = bundle.mount(json!({"destination": "/data", "type": "tmpfs", "options": options}));
+    assert_eq!(bundle.output(), "one\n701\n");
 }
 
 #[test]
