@@ -25,13 +25,13 @@ step run run --rm bb sh -c 'echo hello; exit 5'
 quiet missing run --rm bb /nope
 quiet missing-in-path run --rm bb nope
 quiet not-executable run --rm bb /etc
-step terminal tty docker run --network none --rm -it bb sh -c 'test -t 0 && echo terminal; exit 3'
+step terminal tty docker run --network none --rm -it bb sh -c 'test -t 0 && echo terminal; sleep 1; exit 3'
 step terminal-size tty docker run --network none --rm -it bb sh -c 'until stty size 2>/dev/null | grep -q "30 100"; do sleep 0.1; done; echo sized'
-step terminal-lines eval 'tty docker run --network none --rm -it bb sh -c "printf \"a\\nb\\n\"" | od -An -c'
+step terminal-lines eval 'tty docker run --network none --rm -it bb sh -c "printf \"a\\nb\\n\"; sleep 1" | od -An -c'
 quiet detach run -d --name c1 bb sleep 300
 step exec d exec c1 sh -c 'echo inside; exit 7'
 step exec-user d exec -u 1000 -w /tmp -e A=b c1 sh -c 'id -u; pwd; echo $A'
-step exec-terminal tty docker exec -it c1 sh -c 'test -t 0 && echo terminal; exit 4'
+step exec-terminal tty docker exec -it c1 sh -c 'test -t 0 && echo terminal; sleep 1; exit 4'
 step exec-stdin eval 'echo through | docker exec -i c1 cat'
 quiet exec-missing d exec c1 /nope
 step exec-detached eval 'd exec -d c1 sh -c "echo later >/tmp/d"; until_so d exec c1 cat /tmp/d; d exec c1 cat /tmp/d'

@@ -33,14 +33,14 @@ tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | p import "${policy[@]}" - bb >
 step run run --rm bb sh -c 'echo hello; exit 5'
 quiet missing run --rm bb /nope
 quiet not-executable run --rm bb /etc
-step terminal tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c 'test -t 0 && echo terminal; exit 3'
+step terminal tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c 'test -t 0 && echo terminal; sleep 1; exit 3'
 quiet detach run -d --name c1 bb sleep 300
 step exec p exec c1 sh -c 'echo inside; exit 7'
 step exec-user p exec -u 1000 -w /tmp -e A=b c1 sh -c 'id -u; pwd; echo $A'
-step exec-terminal tty "${POD[@]}" exec -it c1 sh -c 'test -t 0 && echo terminal; exit 4'
+step exec-terminal tty "${POD[@]}" exec -it c1 sh -c 'test -t 0 && echo terminal; sleep 1; exit 4'
 quiet exec-missing p exec c1 /nope
-step terminal-lines eval 'tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c "printf \"a\\nb\\n\"" | od -An -c'
-step pid-container eval 'run -d --name c2 --pid container:c1 bb sleep 300 >/dev/null; p inspect -f "{{.State.Status}}" c2; p exec c2 ps | grep -c "sleep 300"; p rm -f -t 0 c2 >/dev/null; p inspect -f "{{.State.Status}}" c1'
+step terminal-lines eval 'tty "${POD[@]}" run "${OURS[@]}" --network none --rm -it bb sh -c "printf \"a\\nb\\n\"; sleep 1" | od -An -c'
+step pid-container eval 'run -d --name c2 --pid container:c1 bb sleep 300 >/dev/null; p inspect -f "{{.State.Status}}" c2; p exec c2 ps | grep -c "sleep 300"; p rm -f -t 0 c2 >/dev/null 2>&1; p inspect -f "{{.State.Status}}" c1'
 step top eval 'p top c1 | grep -c "sleep 300"'
 if rooted; then
     quiet pause p pause c1
@@ -76,7 +76,7 @@ step init run --rm --init bb cat /proc/1/comm
 step hostname run --rm --hostname h1 bb hostname
 step pod eval 'p pod create --infra=false --name pod1 >/dev/null; run --pod pod1 --rm bb echo in a pod; p pod rm -f pod1 >/dev/null'
 if rooted; then
-    step pod-of-all eval 'p pod create "${OURS[@]}" --share pid,net,ipc,uts --name pod2 >/dev/null; p run -d --pod pod2 --name m1 bb sleep 300 >/dev/null; p exec m1 ps | grep -c "sleep 300"; p pod rm -f -t 0 pod2 >/dev/null'
+    step pod-of-all eval 'p pod create --share-parent=false --share pid,net,ipc,uts --name pod2 >/dev/null; p run "${OURS[@]}" -d --pod pod2 --name m1 bb sleep 300 >/dev/null; p exec m1 ps | grep -c "sleep 300"; p pod rm -f -t 0 pod2 >/dev/null'
 fi
 step logs eval 'run --name l1 bb sh -c "echo one" >/dev/null; p logs l1; p rm l1 >/dev/null'
 step health eval 'run -d --name h1 --health-cmd true --health-interval disable bb sleep 300 >/dev/null; p healthcheck run h1 && p inspect -f "{{.State.Health.Status}}" h1; p rm -f -t 0 h1 >/dev/null'
