@@ -180,6 +180,33 @@ fn windows_golden_trace_of_kills() {
 }
 
 #[test]
+fn windows_golden_trace_of_a_pause_and_an_update() {
+    for (form, isolation) in [
+        ("process", Isolation::Process),
+        ("hyperv", Isolation::HyperV),
+    ] {
+        let bench = bench(None, Memory::new());
+        let mut command = bench.command("cmd", &[]);
+        command.as_windows_mut().unwrap().isolation = isolation;
+        let status = traced(&format!("pause-{form}"), &bench, &command, |driver| {
+            driver.pause("web").unwrap();
+            driver.unpause("web").unwrap();
+            let limits = execdriver_core::Resources {
+                memory: 300 << 20,
+                windows: Some(execdriver_core::WindowsResources {
+                    cpu_maximum: 2_500,
+                    ..execdriver_core::WindowsResources::default()
+                }),
+                ..execdriver_core::Resources::default()
+            };
+            driver.update("web", &limits).unwrap();
+            driver.terminate("web").unwrap();
+        });
+        assert_eq!(status.unwrap().code, 137);
+    }
+}
+
+#[test]
 fn windows_golden_trace_of_failed_waits() {
     for (name, code) in [("wait-ended-pipe", 109), ("wait-failed", 5)] {
         let trouble = Trouble::Fails(Code::win32(code), "");
