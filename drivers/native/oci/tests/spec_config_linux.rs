@@ -283,6 +283,35 @@ fn config_linux_namespaces_of_processes_by_path_hold_a_container_that_lives_and_
 }
 
 #[test]
+fn config_linux_net_devices_reach_a_network_that_is_made_in_a_user_namespace_at_a_path() {
+    if skip_unless(ROOT_NEEDS) {
+        return;
+    }
+    let name = format!("spj{}", std::process::id());
+    let pair = format!("{name}p");
+    let mut ip = Command::new("ip");
+    ip.args(["link", "add", &name, "type", "veth", "peer", "name", &pair]);
+    if !ip
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("skipped: no pair of interfaces can be made here");
+        return;
+    }
+    let first = mapped("sleep 100");
+    first.create();
+    let user = format!("/proc/{}/ns/user", first.state().unwrap()["pid"]);
+    let second = Bundle::shell("ls /sys/class/net; cat /sys/class/net/eth8/flags")
+        .namespace("user", Some(json!({"type": "user", "path": user})))
+        .with("/linux/netDevices", json!({name: {"name": "eth8"}}));
+    second.rootfs.give_to(MAP, MAP);
+    let ran = second.run();
+    let _ = Command::new("ip").args(["link", "del", &pair]).output();
+    assert!(ran.out.contains("eth8\nlo\n0x1003\n"), "{ran:?}");
+}
+
+#[test]
 fn config_linux_time_offsets_move_the_clocks() {
     if skip_unless(NEEDS) {
         return;

@@ -97,6 +97,7 @@ impl Plan {
             go_ahead: false,
             cgroup: CgroupPlan::default(),
             net_devices: Vec::new(),
+            net_devices_late: false,
             init: false,
             apparmor: None,
             unenforced,

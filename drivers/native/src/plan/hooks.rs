@@ -6,7 +6,7 @@
 //! before the pivot, `poststart` and `poststop` after it.
 
 use super::steps::{Steps, c_path, c_string};
-use super::{Builder, FdSlot, PlanError};
+use super::{Builder, FdSlot, PlanError, netdev};
 use crate::plan::encode::PackedStrings;
 use crate::wire::{NO_SLOT, Op};
 use execdriver_core::Spec;
@@ -52,8 +52,8 @@ pub(super) fn output(fds: &[FdSlot]) -> [u16; 2] {
 /// What comes between the mounts and the pivot. Their output goes where the container's will.
 pub(super) fn mounted(builder: &mut Builder<'_>, output: [u16; 2]) -> Result<(), PlanError> {
     let spec = builder.spec;
-    if outside(spec) {
-        let words = "wait for the hooks of the runtime";
+    if outside(spec) || netdev::come_late(spec, builder.namespaces) {
+        let words = "wait for the hooks of the runtime and its interfaces";
         builder.mounted.push(&Op::ReportMounted {}, words);
     }
     plan(spec, CREATE_CONTAINER, output, &mut builder.mounted)

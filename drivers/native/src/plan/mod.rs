@@ -84,6 +84,8 @@ pub(crate) struct Plan {
     pub(crate) cgroup: CgroupPlan,
     /// The interfaces of the host that the parent moves in.
     pub(crate) net_devices: Vec<NetDevice>,
+    /// Whether they come when init reports its mounts, and not when it reports its namespaces.
+    pub(crate) net_devices_late: bool,
     /// Whether init stays above the program.
     pub(crate) init: bool,
     /// The AppArmor profile that was decided on, for execs to get the same.
@@ -223,6 +225,7 @@ impl Plan {
             go_ahead,
             cgroup,
             net_devices,
+            net_devices_late: netdev::come_late(spec, &namespaces),
             init: spec.init,
             apparmor: confinement.apparmor.clone(),
             unenforced,

@@ -6,6 +6,14 @@ use crate::netdev::{NetDevice, is_name};
 use execdriver_core::Spec;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 
+/// Whether the namespace for them is made by init itself, after it joined others, so that they come when it reports its mounts.
+pub(super) fn come_late(spec: &Spec, namespaces: &Namespaces) -> bool {
+    let linux = spec.oci.linux().as_ref();
+    let asked = linux.and_then(|linux| linux.net_devices().as_ref());
+    let late = namespaces.creates(Kind::Network) && namespaces.clone_flags() == 0;
+    late && asked.is_some_and(|asked| !asked.is_empty())
+}
+
 /// Judges `linux.netDevices`, in the order of their names.
 pub(super) fn plan(spec: &Spec, namespaces: &Namespaces) -> Result<Vec<NetDevice>, PlanError> {
     let linux = spec.oci.linux().as_ref();
@@ -31,10 +39,6 @@ pub(super) fn plan(spec: &Spec, namespaces: &Namespaces) -> Result<Vec<NetDevice
     if !devices.is_empty() && !namespaces.is_own(Kind::Network) {
         let reason = "the container has no network namespace of its own";
         return Err(PlanError::invalid("linux.netDevices", reason));
-    }
-    if !devices.is_empty() && namespaces.creates(Kind::Network) && namespaces.clone_flags() == 0 {
-        let what = "linux.netDevices in a network namespace of a user namespace that is joined";
-        return Err(PlanError::unsupported(what));
     }
     devices.sort_by(|a, b| a.host.cmp(&b.host));
     Ok(devices)

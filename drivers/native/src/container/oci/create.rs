@@ -241,9 +241,16 @@ impl Creation<'_> {
             }
             Ok(())
         };
-        let mut namespaced =
-            |process: &Arc<Process>| Ok(interfaces::hand_over(self.spec, plan, process)?);
-        let mut mounted = |_: &Arc<Process>| Ok(self.before_pivot()?);
+        let mut namespaced = |process: &Arc<Process>| match plan.net_devices_late {
+            true => Ok(()),
+            false => Ok(interfaces::hand_over(self.spec, plan, process)?),
+        };
+        let mut mounted = |process: &Arc<Process>| {
+            if plan.net_devices_late {
+                interfaces::hand_over(self.spec, plan, process)?;
+            }
+            Ok(self.before_pivot()?)
+        };
         let mut listener = |process: &Arc<Process>, listener| {
             let record = made.entry().read()?;
             let state = state::state(&record);
