@@ -114,7 +114,7 @@ pub(super) fn check_size(process: &ProcessConfig) -> Result<()> {
     match process.console_size.filter(|_| process.tty) {
         Some(size) if !fits(size.rows) || !fits(size.columns) => {
             let reason = format!("got {size}, expected 1 to 32767 rows and columns");
-            Err(Error::invalid("console_size", reason))
+            Err(Error::invalid("process_config.console_size", reason))
         }
         _ => Ok(()),
     }

@@ -237,7 +237,7 @@ impl Terminal for ConsoleTerminal {
                 io::ErrorKind::BrokenPipe => terminal::closed(""),
                 io::ErrorKind::InvalidInput => {
                     let reason = format!("got {size}, expected 1 to 32767 rows and columns");
-                    Error::invalid("console_size", reason)
+                    Error::invalid("process_config.console_size", reason)
                 }
                 _ => failed(format!("resize a terminal to {size}"), error),
             })
