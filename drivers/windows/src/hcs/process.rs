@@ -224,21 +224,28 @@ impl Process for HcsProcess {
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let slice = left.map_or(LOOK, |left| left.min(LOOK));
-            let mut ended = false;
+            let (mut ended, mut in_passing) = (false, false);
             let look = match self.board.wait(Kind::ProcessExited, Some(slice)) {
                 Arrived::Done(_) | Arrived::Exited(_) => {
                     ended = true;
                     true
                 }
                 Arrived::Doubtful => true,
-                Arrived::Nothing => slice == LOOK,
+                Arrived::Nothing => {
+                    in_passing = true;
+                    slice == LOOK
+                }
                 Arrived::Disconnected => {
                     let (call, object) = ("wait", self.object.clone());
                     return Err(HcsError::Disconnected { call, object }.into());
                 }
             };
             if look {
-                let code = self.exit_code()?;
+                let code = match self.exit_code() {
+                    // Nothing says that it has ended; the next look may be answered.
+                    Err(HcsError::Timeout { .. }) if in_passing => None,
+                    asked => asked?,
+                };
                 if let Some(code) = code.or(ended.then_some(UNKNOWN_EXIT)) {
                     return Ok(Some(self.told(code)));
                 }

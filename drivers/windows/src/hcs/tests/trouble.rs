@@ -214,6 +214,29 @@ fn a_lost_notice_of_an_exit_is_made_up_for_by_asking() {
 }
 
 #[test]
+fn a_look_in_passing_that_is_not_answered_is_no_end_of_a_container_that_runs() {
+    let bench = Bench::hasty(Memory::new());
+    let created = process(&bench.started(), &program("cmd", "")).unwrap();
+    bench.memory.silence(&["HcsGetProcessProperties"]);
+    std::thread::scope(|scope| {
+        let wait = scope.spawn(|| created.process.wait(None));
+        let begun = Instant::now();
+        let looks = || {
+            let trace = bench.memory.trace();
+            let looks = trace.iter().filter(|l| l.starts_with("HcsGetProcessP"));
+            looks.count()
+        };
+        while looks() < 2 && !wait.is_finished() {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bench.memory.let_go();
+        bench.memory.exit(created.process.identity().pid, 7, true);
+        assert_eq!(wait.join().unwrap().unwrap(), Some(7));
+    });
+}
+
+#[test]
 fn a_lost_notice_of_the_end_of_a_container_is_made_up_for_by_asking() {
     let memory = Memory::new().trouble("HcsTerminateComputeSystem", Trouble::Loses);
     let gone = || Trouble::Fails(NOT_FOUND, "");
