@@ -54,8 +54,8 @@ daemon() {
 }
 
 # What a client could leave when it has ended: processes beside ourselves, mounts, and cgroups of containers. Its own
-# directories below PARENT go with us, and so do the namespace and the
-# directory that dockerd keeps mounted. To be called in a subshell, by nothing that runs beside it.
+# directories below PARENT go with us, and so do the namespace and the directory that dockerd keeps mounted. To be called in
+# a subshell, by nothing that runs beside it.
 left_behind() {
     local pid
     until_so alone
