@@ -164,6 +164,15 @@ impl Resources {
     ///
     /// # Errors
     /// As [`validate`](Self::validate).
+    ///
+    /// ```
+    /// use execdriver_core::{LinuxCommand, Platform, Resources};
+    ///
+    /// let linux = Platform::Linux(LinuxCommand::default());
+    /// let resources = Resources { cpu_shares: 1, ..Resources::default() };
+    /// let error = resources.validate_for(&linux).unwrap_err();
+    /// assert!(error.to_string().contains("cpu_shares"), "{error}");
+    /// ```
     pub fn validate_for(&self, platform: &Platform) -> Result<()> {
         match platform {
             Platform::Linux(_) => self.validate_for_linux(),
