@@ -1,8 +1,8 @@
 //! From words to the verb, with the options of that one alone: those of all verbs are a quarter of a MiB while they are there.
 
 use super::{
-    Cli, Global, checkpoint, create, delete, events, exec, kill, list, pause, ps, run, spec, start,
-    state, update,
+    Cli, Global, checkpoint, create, delete, events, exec, kill, list, pause, ps, restore, run,
+    spec, start, state, update,
 };
 use clap::{Args, Command, Error, FromArgMatches, Parser};
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ const VERBS: [Verb; 17] = [
     ("events", events::Args::augment_args),
     ("spec", spec::Args::augment_args),
     ("checkpoint", checkpoint::Args::augment_args),
-    ("restore", checkpoint::Args::augment_args),
+    ("restore", restore::Args::augment_args),
     ("features", |command| command),
 ];
 
