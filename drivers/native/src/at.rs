@@ -118,22 +118,29 @@ pub(crate) fn read_record(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix:
 }
 
 /// The same of an open file.
+///
+/// Into the stack first: most are of a few bytes, and blocks of more than 1 KiB have the threads of a host wait for each
+/// other in the C library's allocator.
+#[inline(never)]
 pub(crate) fn record_of(file: &OwnedFd, max: usize) -> nix::Result<Vec<u8>> {
-    let mut text = vec![0; max.min(4095) + 1];
-    let mut used = 0;
-    loop {
+    let mut page = [0; 4096];
+    let most = max.saturating_add(1).min(page.len());
+    let room = page.get_mut(..most).unwrap_or_default();
+    let (room, mut used) = (room.len(), nix::unistd::read(file, room)?);
+    let mut text = page.get(..used).unwrap_or_default().to_vec();
+    let mut full = used == room;
+    while full && used <= max {
+        text.resize((used * 4).min(max + 1), 0);
         let room = text.get_mut(used..).unwrap_or_default();
         let (room, got) = (room.len(), nix::unistd::read(file, room)?);
         used += got;
-        if used > max {
-            return Err(Errno::EFBIG);
-        }
-        if got < room {
-            text.truncate(used);
-            return Ok(text);
-        }
-        text.resize((used * 4).min(max + 1), 0);
+        full = got == room;
     }
+    if used > max {
+        return Err(Errno::EFBIG);
+    }
+    text.truncate(used);
+    Ok(text)
 }
 
 /// What the sibling `name` of `dir` is: in file systems whose directories do not move (cgroups).

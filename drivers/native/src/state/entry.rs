@@ -4,7 +4,7 @@ use super::dir;
 use super::error::StateError;
 use super::record::{ExecRecord, Record, VERSION};
 use super::store::checked;
-use super::unread::Unread;
+use super::unread::{Unread, json};
 use crate::at;
 use crate::sys::flock::Lock;
 use nix::errno::Errno;
@@ -256,10 +256,8 @@ impl Locked {
 
     fn replace(&self, name: &str, record: &impl Serialize) -> Result<(), StateError> {
         let path = self.path().join(name);
-        // Large enough for most, and too large for a thread's own store of freed blocks.
-        let mut text = Vec::with_capacity(4 << 10);
-        let written = serde_json::to_writer(&mut text, record);
-        written.map_err(|error| StateError::Corrupt {
+        let mut page = [0; 4096];
+        let text = json(record, &mut page).map_err(|error| StateError::Corrupt {
             path: path.clone(),
             reason: error.to_string(),
         })?;

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -22,10 +23,8 @@ pub(crate) struct Unread<T> {
 impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// Writes the value down.
     pub(crate) fn of(value: &T) -> serde_json::Result<Self> {
-        // Large enough for most, and too large for a thread's own store of freed blocks.
-        let mut text = Vec::with_capacity(4 << 10);
-        serde_json::to_writer(&mut text, value)?;
-        let text = serde_json::from_slice(&text)?;
+        let mut page = [0; 4096];
+        let text = serde_json::from_slice(&json(value, &mut page)?)?;
         let what = PhantomData;
         Ok(Self { text, what })
     }
@@ -36,6 +35,24 @@ impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// It is JSON of something else.
     pub(crate) fn read(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.text.get())
+    }
+}
+
+/// The value as JSON: in the caller's page if it fits there, as most do.
+pub(super) fn json<'a>(
+    value: &impl Serialize,
+    page: &'a mut [u8],
+) -> serde_json::Result<Cow<'a, [u8]>> {
+    let mut rest = &mut *page;
+    match serde_json::to_writer(&mut rest, value) {
+        Ok(()) => {
+            let left = rest.len();
+            let used = page.len() - left;
+            Ok(page.get(..used).unwrap_or_default().into())
+        }
+        // The page is full.
+        Err(error) if error.is_io() => serde_json::to_vec(value).map(Cow::Owned),
+        Err(error) => Err(error),
     }
 }
 
@@ -64,5 +81,15 @@ mod tests {
         let part = Unread::of(&vec![1u8, 2]).unwrap();
         assert_eq!(part.read().unwrap(), [1, 2]);
         assert_eq!(format!("{part:?}"), "[1,2]");
+    }
+    #[test]
+    fn what_outgrows_the_page_is_written_whole() {
+        let mut page = [0; 8];
+        for length in 0..20 {
+            let value = vec![7u8; length];
+            let text = json(&value, &mut page).unwrap();
+            assert_eq!(text, serde_json::to_vec(&value).unwrap(), "{length}");
+            assert_eq!(matches!(text, Cow::Borrowed(_)), text.len() <= 8);
+        }
     }
 }
