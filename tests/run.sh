@@ -377,6 +377,8 @@ stage_clients() {
     install_packages "${packages[@]}" || bad=1
     [ -n "$had" ] || rm -f /usr/sbin/policy-rc.d
     [ $bad = 0 ] || return 1
+    export EXECDRIVER_CRIU
+    EXECDRIVER_CRIU=$(tests/criu.sh)
     cargo test -p execdriver-oci --test clients ${EXECDRIVER_CLIENTS:+"$EXECDRIVER_CLIENTS"} -- --ignored --test-threads 4
 }
 

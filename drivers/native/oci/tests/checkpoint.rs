@@ -7,109 +7,16 @@
 )]
 
 mod bundle;
+mod saved;
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
-use bundle::{Bundle, Said};
+use bundle::Bundle;
+use saved::{COUNT, NEEDS, script};
+use serde_json::json;
 use std::fs::{self, File};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use support::{Need, among, criu, eventually, skip_unless, unique_id};
-
-const NEEDS: [Need; 3] = [Need::Root, Need::Busybox, Need::Criu];
-
-/// Counts in memory and says each number.
-const COUNT: &str = "n=0; while :; do n=$((n+1)); echo $n; sleep 0.05; done";
-
-/// A bundle whose program is this script.
-fn script(text: &str) -> Bundle {
-    let bundle = Bundle::of(&["/bin/sh", "-c", text]);
-    fs::copy("/bin/busybox", bundle.rootfs.inside("bin/busybox")).unwrap();
-    for name in ["sh", "sleep", "cat", "ls", "stty"] {
-        let _ = fs::remove_file(bundle.rootfs.inside(&format!("bin/{name}")));
-        bundle.rootfs.symlink("busybox", &format!("bin/{name}"));
-    }
-    bundle
-}
-
-impl Bundle {
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir().join(name)
-    }
-
-    fn criu(&self, args: &[&str]) -> Command {
-        let program = criu();
-        let mut all = vec!["--criu", program.to_str().unwrap()];
-        all.extend(args);
-        self.command(&all)
-    }
-
-    /// A pipe, at whose other end a program writes to a file until all have closed it.
-    fn pipe(&self, output: &str) -> Stdio {
-        let mut cat = Command::new("cat");
-        cat.stdin(Stdio::piped());
-        cat.stdout(File::create(self.file(output)).unwrap());
-        let mut cat = cat.spawn().unwrap();
-        let end = cat.stdin.take().unwrap();
-        // It ends with the container, and is reaped then.
-        std::thread::spawn(move || cat.wait());
-        end.into()
-    }
-
-    /// `run --detach`, with its output in a file.
-    fn count(&self, output: &str) {
-        let mut command = self.criu(&["run", "--detach", &self.id]);
-        command.stdout(self.pipe(output)).stderr(Stdio::null());
-        assert!(command.status().unwrap().success());
-        eventually("it counts", || self.last(output) > 2);
-    }
-
-    fn checkpoint(&self, more: &[&str]) {
-        let mut args = vec!["checkpoint"];
-        args.extend(more);
-        args.push(&self.id);
-        let said = self.say_with(self.criu(&args));
-        assert_eq!((said.code(), said.stderr.as_str()), (0, ""));
-    }
-
-    /// `restore --detach`, with its output in a file.
-    fn restore(&self, output: &str, more: &[&str]) -> Said {
-        let log = self.file(&unique_id("log"));
-        let mut args = vec!["--log", log.to_str().unwrap(), "restore", "--detach"];
-        args.extend(more);
-        args.push(&self.id);
-        let mut command = self.criu(&args);
-        // The streams are the container's.
-        command.stdout(self.pipe(output)).stderr(Stdio::null());
-        Said {
-            status: command.status().unwrap(),
-            stdout: String::new(),
-            stderr: fs::read_to_string(log).unwrap_or_default(),
-        }
-    }
-
-    #[track_caller]
-    fn restored(&self, output: &str, more: &[&str]) {
-        let said = self.restore(output, more);
-        assert_eq!((said.code(), said.stderr.as_str()), (0, ""));
-    }
-
-    /// The last whole number in a file.
-    fn last(&self, output: &str) -> u64 {
-        let text = fs::read_to_string(self.file(output)).unwrap_or_default();
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole
-            .lines()
-            .next_back()
-            .map_or(0, |line| line.parse().unwrap())
-    }
-
-    fn first(&self, output: &str) -> u64 {
-        let text = fs::read_to_string(self.file(output)).unwrap_or_default();
-        text.split_once('\n')
-            .map_or(0, |(line, _)| line.parse().unwrap())
-    }
-}
+use support::{Need, among, eventually, skip_unless};
 
 #[test]
 fn a_program_goes_on_where_it_was_saved() {
@@ -279,5 +186,96 @@ fn a_restore_from_what_is_no_checkpoint_or_onto_a_taken_id_is_refused() {
         assert!(line.contains(option.split('=').next().unwrap()), "{line}");
     }
     assert!(!bundle.file("no").exists());
+    assert_eq!(bundle.status(), "running");
+}
+
+#[test]
+fn what_confined_a_container_confines_it_when_it_is_made_anew() {
+    if skip_unless(&NEEDS) {
+        return;
+    }
+    let _among = among();
+    let bundle = script(COUNT);
+    fs::create_dir(bundle.file("shared")).unwrap();
+    bundle.edit(|config| {
+        config["root"]["readonly"] = json!(true);
+        let shared = json!({"destination": "/shared", "type": "bind", "source": "shared", "options": ["rbind", "ro"]});
+        config["mounts"].as_array_mut().unwrap().push(shared);
+        config["linux"]["resources"]["pids"] = json!({"limit": 17});
+        let hook = |name: &str| json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("cat >>{name}")]}]);
+        config["hooks"] = json!({"createRuntime": hook("made"), "poststart": hook("started")});
+    });
+    bundle.count("before");
+    let facts = |bundle: &Bundle| {
+        let text = "touch /x 2>&1; touch /shared/x 2>&1; grep -E '^(Seccomp|CapEff|NoNewPrivs):' /proc/1/status; \
+                    cut -d ' ' -f 5,6 /proc/1/mountinfo | sort; cat /proc/keys | head -c 1";
+        bundle.done(&["exec", &bundle.id, "/bin/busybox", "sh", "-c", text])
+    };
+    let then = facts(&bundle);
+    assert!(
+        then.contains("/ ro,") && then.contains("/shared ro,"),
+        "{then}"
+    );
+    bundle.checkpoint(&[]);
+    for file in ["made", "started"] {
+        fs::remove_file(bundle.file(file)).unwrap();
+    }
+    // Where something is mounted need not be there: another copy of the root will do.
+    fs::remove_dir(bundle.rootfs.inside("shared")).unwrap();
+    bundle.restored("after", &[]);
+    eventually("it counts", || bundle.last("after") > 0);
+    assert_eq!(facts(&bundle), then);
+    for file in ["made", "started"] {
+        let state = fs::read_to_string(bundle.file(file)).unwrap();
+        assert!(
+            state.contains(&format!("\"id\":\"{}\"", bundle.id)),
+            "{file}: {state}"
+        );
+    }
+    let cgroups = bundle.done(&["events", "--stats", &bundle.id]);
+    assert!(cgroups.contains("\"limit\":17"), "{cgroups}");
+}
+
+#[test]
+fn what_cannot_be_saved_is_told_by_the_line_of_the_log_and_the_container_runs_on() {
+    if skip_unless(&NEEDS) {
+        return;
+    }
+    let _among = among();
+    let bundle = script(COUNT);
+    // A directory of the host's, which no document speaks of.
+    let directory = File::open(bundle.dir()).unwrap();
+    let mut command = bundle.criu(&["run", "--detach", "--preserve-fds", "1", &bundle.id]);
+    let number = nix::unistd::dup(&directory).unwrap();
+    let mut shell = Command::new("/bin/sh");
+    let words = format!(
+        "exec 3<&{}; exec \"$@\"",
+        std::os::fd::AsRawFd::as_raw_fd(&number)
+    );
+    shell.args(["-c", &words, "sh"]).arg(command.get_program());
+    shell.args(command.get_args()).current_dir(bundle.dir());
+    command = shell;
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(bundle.pipe("out"));
+    assert!(command.status().unwrap().success());
+    eventually("it counts", || bundle.last("out") > 2);
+    let said = bundle.say_with(bundle.criu(&["checkpoint", "--image-path", "images", &bundle.id]));
+    assert_eq!(
+        (said.code(), said.stderr.lines().count()),
+        (1, 1),
+        "{said:?}"
+    );
+    assert!(
+        said.stderr.contains("criu failed: Can't lookup mount"),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("images/dump.log"), "{said:?}");
+    let left = fs::read_dir(bundle.file("images")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["dump.log"]);
+    let then = bundle.last("out");
+    eventually("it counts on", || bundle.last("out") > then + 2);
     assert_eq!(bundle.status(), "running");
 }

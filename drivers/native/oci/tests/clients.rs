@@ -19,7 +19,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Need, USER, skip_unless};
+use support::{Need, USER, criu, skip_unless};
 use tempfile::TempDir;
 
 /// Who starts containers, on what.
@@ -34,6 +34,8 @@ struct Client {
 
 const CONTAINERD: Client = Client::root("containerd", "containerd");
 const DOCKER: Client = Client::root("docker", "dockerd");
+/// containerd and Podman, with CRIU.
+const CHECKPOINT: Client = Client::root("checkpoint", "containerd");
 const PODMAN: Client = Client::root("podman", "podman");
 const PODMAN_OF_A_USER: Client = Client {
     expected: "podman-rootless",
@@ -60,7 +62,9 @@ impl Client {
             Need::Program("docker-registry"),
             Need::Program(peer.unwrap_or("unshare")),
         ];
-        if skip_unless(&needs) {
+        let saves = self.name == CHECKPOINT.name;
+        let more = [Need::Criu, Need::Program("podman")];
+        if skip_unless(&needs) || saves && skip_unless(&more) {
             return;
         }
         let place = Place::new(self.ordinary);
@@ -143,6 +147,7 @@ impl Place {
             .env("RUNTIME", runtime)
             .env("PEER", peer.unwrap_or_default())
             .env("PLACE", self.own.path())
+            .env("CRIU", criu())
             .env("BUSYBOX", "/bin/busybox");
         let output = shell.stdin(Stdio::null()).output().unwrap();
         let log = |name: &str| fs::read_to_string(self.own.path().join(name)).unwrap_or_default();
@@ -211,6 +216,8 @@ clients! {
     containerd_runs_its_containers_on_this_runtime: CONTAINERD, None;
     podman_runs_its_containers_on_this_runtime: PODMAN, None;
     podman_of_an_ordinary_user_runs_its_containers_on_this_runtime: PODMAN_OF_A_USER, None;
+    containers_are_saved_and_made_anew_by_clients_of_this_runtime: CHECKPOINT, None;
+    clients_say_the_same_of_saved_containers_with_runc: CHECKPOINT, Some("runc");
     docker_says_the_same_with_runc: DOCKER, Some("runc");
     containerd_says_the_same_with_runc: CONTAINERD, Some("runc");
     podman_says_the_same_with_runc: PODMAN, Some("runc");

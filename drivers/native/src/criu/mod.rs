@@ -21,6 +21,6 @@ pub(crate) use error::CriuError;
 pub use message::CgroupMode;
 pub(crate) use message::{Kind, Reply, Request};
 pub(crate) use mounts::{Mount, external, read as read_mounts};
-pub(crate) use saved::{Saved, SavedMount, is_handed_on};
+pub(crate) use saved::{Saved, SavedMount, SavedPoint, is_handed_on};
 pub(crate) use session::{Criu, Session};
 pub(crate) use started::Root;

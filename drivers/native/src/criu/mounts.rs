@@ -7,6 +7,8 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
     pub(crate) id: u32,
+    /// The mount that it is on.
+    pub(crate) parent: u32,
     /// `major:minor` of what is mounted.
     pub(crate) device: String,
     /// What of it, from its own root.
@@ -31,13 +33,15 @@ impl Mount {
         let (before, after) = line.split_once(" - ")?;
         let mut fields = before.split(' ');
         let id = fields.next()?.parse().ok()?;
-        let device = fields.nth(1)?.to_owned();
+        let parent = fields.next()?.parse().ok()?;
+        let device = fields.next()?.to_owned();
         let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
         let list = |text: &str| text.split(',').map(str::to_owned).collect();
         let options = list(fields.next()?);
         let mut fields = after.split(' ');
         Some(Self {
             id,
+            parent,
             device,
             root,
             point,

@@ -23,11 +23,19 @@ pub(crate) struct SavedMount {
     pub(crate) root: String,
 }
 
+/// A place in the root file system where something is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedPoint {
+    pub(crate) path: String,
+    pub(crate) dir: bool,
+}
+
 /// A container that was saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
     pub(crate) version: u32,
     pub(crate) mounts: Vec<SavedMount>,
+    pub(crate) points: Vec<SavedPoint>,
     /// The options of the mount of the root: `ro`, `nosuid` ...
     pub(crate) root_options: Vec<String>,
     /// What the streams 0 to 2 were: `pipe:[7]`, `file[18:3]`, or anything that is not handed on.
@@ -87,6 +95,7 @@ mod tests {
         let mut saved = Saved {
             version: Saved::VERSION,
             mounts: vec![mount],
+            points: Vec::new(),
             root_options: vec!["ro".to_owned()],
             streams: vec!["/dev/null".to_owned(), "pipe:[7]".to_owned()],
         };

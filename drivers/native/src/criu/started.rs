@@ -39,7 +39,7 @@ pub(super) struct Start {
 pub(super) struct Started {
     child: Child,
     directories: Vec<File>,
-    /// The thread in whose mount namespace it was started: it dies with that thread.
+    /// The thread in whose mount namespace it was started, and through whose root it finds directories.
     keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 

@@ -1,4 +1,4 @@
-//! A thread with a mount namespace of its own, and programs of the host's that keep descriptors of ours and end with us.
+//! A thread with a mount namespace of its own, and programs of the host's that keep descriptors of ours.
 //!
 //! # Safety
 //! What runs between fork and exec allocates nothing and takes no lock: system calls on values that were made before.
@@ -7,8 +7,6 @@
 use super::unmask::unmask;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -21,12 +19,11 @@ pub(crate) struct Seen {
     pub(crate) at: CString,
 }
 
-/// Has the child of `command` keep these descriptors, by their numbers, begin with every signal let through, and die with the
-/// calling thread.
+/// Has the child of `command` keep these descriptors, by their numbers, and begin with every signal let through. It does not die
+/// with us: one that has stopped the processes of a container sees that we are gone, and lets them go on.
 pub(crate) fn keep(command: &mut Command, kept: Vec<OwnedFd>) {
     unmask(command);
     let begin = move || {
-        set_pdeathsig(Signal::SIGKILL)?;
         for fd in &kept {
             // SAFETY: fcntl(2) with F_SETFD takes numbers, and the descriptor is open.
             let set = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) };

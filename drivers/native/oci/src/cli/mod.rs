@@ -38,7 +38,12 @@ use std::process::ExitCode;
 
 /// An OCI runtime: runs containers that are described by bundles.
 #[derive(Debug, Parser)]
-#[command(name = "execdriver-oci", disable_version_flag = true)]
+// Clients say an option more than once, as the flags of other runtimes let them.
+#[command(
+    name = "execdriver-oci",
+    disable_version_flag = true,
+    args_override_self = true
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -86,7 +91,7 @@ enum Verb {
 
 /// Parses the command line, does the verb, and tells an error.
 pub(crate) fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+    let words: Vec<OsString> = std::env::args_os().map(spelled).collect();
     let cli = match parse::parse(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -102,6 +107,14 @@ pub(crate) fn main() -> ExitCode {
     match act(&cli.global, verb) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => tell(&cli.global, &failure),
+    }
+}
+
+/// containerd writes this option as flags of Go may be written, with one dash.
+fn spelled(word: OsString) -> OsString {
+    match word.to_str() {
+        Some("-no-subreaper") => "--no-subreaper".into(),
+        _ => word,
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) fn parse(words: &[OsString]) -> Result<Cli, Error> {
 }
 
 fn sparing() -> Command {
-    let bare = Command::new("execdriver-oci").disable_version_flag(true);
+    let bare = Command::new("execdriver-oci")
+        .disable_version_flag(true)
+        .args_override_self(true);
     VERBS
         .into_iter()
         .fold(Global::augment_args(bare), |command, (name, options)| {

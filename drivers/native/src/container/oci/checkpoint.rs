@@ -1,7 +1,7 @@
 //! `checkpoint`: a container's processes go into files.
 
 use super::images::{Criued, Images, config_annotation, entries, key_of, name_of};
-use super::{OciError, OciResult, Runtime, Status, lock, state};
+use super::{OciError, OciResult, Runtime, Status, lock, points, state};
 use crate::cgroup::Cgroup;
 use crate::container::descriptors::first_process;
 use crate::criu::{self, Criu, Kind, Mount, Request, Saved, SavedMount};
@@ -146,8 +146,14 @@ fn saved(record: &Record, process: &Process, mounts: &[Mount], host: &[Mount]) -
     let external = criu::external(mounts, host, own(LinuxNamespaceType::Cgroup));
     let numbered = external.into_iter().enumerate();
     let root = mounts.iter().find(|mount| mount.point == "/");
+    let root_of = PathBuf::from(format!("/proc/{}/root", process.pid()));
+    let is_dir = |point: &str| {
+        let file = fs::symlink_metadata(root_of.join(point.trim_start_matches('/')));
+        file.is_ok_and(|file| file.is_dir())
+    };
     Saved {
         version: Saved::VERSION,
+        points: points::of_root(mounts, is_dir),
         mounts: numbered
             .map(|(number, mount)| SavedMount {
                 key: format!("m{number}"),

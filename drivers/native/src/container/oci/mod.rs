@@ -25,6 +25,7 @@ mod limits;
 mod listener;
 mod notify;
 mod place;
+mod points;
 mod restore;
 mod signal;
 mod sources;

@@ -3,7 +3,7 @@
 use super::create::Alive;
 use super::images::{Criued, Images, config_annotation, key_of, name_of};
 use super::{
-    Create, Launched, OciError, OciResult, Runtime, class, document, hooks, sources, state,
+    Create, Launched, OciError, OciResult, Runtime, class, document, hooks, points, sources, state,
 };
 use crate::container::error;
 use crate::container::made::Made;
@@ -119,6 +119,11 @@ impl Restoration<'_> {
         request.root = state_dir.to_string_lossy().into_owned();
         request.sibling = true;
         let rootfs = self.made.entry().read().map_err(Error::from)?.rootfs;
+        points::make(Path::new(&rootfs), &self.saved.points).map_err(|(point, errno)| {
+            error::setup(&format!(
+                "make {point} in the root file system, where something is mounted"
+            ))(errno)
+        })?;
         let root = Root {
             rootfs: Path::new(&rootfs),
             at: &state_dir,
