@@ -13,6 +13,7 @@ mod support;
 use bundle::Bundle;
 use serde_json::{Value, json};
 use std::fs;
+use std::process::{Command, Stdio};
 use support::{Need, eventually, skip_unless};
 
 #[test]
@@ -237,4 +238,23 @@ fn the_list_has_every_container_in_each_form() {
     let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(head, ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
     assert!(table.lines().nth(1).unwrap().starts_with(&bundle.id));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_and_a_full_disk_is_one() {
+    let asked = |verb: &str, out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_execdriver-oci"));
+        command.arg(verb).stdout(out).output().unwrap()
+    };
+    for verb in ["features", "--version"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let gone = asked(verb, writer.into());
+        assert!(gone.status.success() && gone.stderr.is_empty(), "{gone:?}");
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let full = asked(verb, full.into());
+        let told = String::from_utf8_lossy(&full.stderr);
+        assert_eq!((full.status.code(), told.lines().count()), (Some(1), 1));
+        assert!(told.contains("standard output"), "{told}");
+    }
 }

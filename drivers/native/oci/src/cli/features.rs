@@ -1,12 +1,8 @@
 //! `features`: what this runtime enforces, as JSON.
 
-use super::failure::{Answer, Failure};
+use super::failure::Answer;
+use super::output;
 
 pub(super) fn run() -> Answer {
-    let text = serde_json::to_string_pretty(&execdriver_native::oci::features());
-    println!(
-        "{}",
-        text.map_err(|error| Failure::system("features", error))?
-    );
-    Ok(0)
+    output::pretty(&execdriver_native::oci::features())
 }

@@ -1,7 +1,8 @@
 //! `list`: the containers below the root.
 
-use super::failure::{Answer, Failure};
+use super::failure::Answer;
 use super::global::Global;
+use super::output;
 use clap::ValueEnum;
 use execdriver_native::oci::State;
 
@@ -25,16 +26,13 @@ enum Format {
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
     let list = global.open()?.list()?;
     if args.quiet {
-        for state in &list {
-            println!("{}", state.id);
-        }
+        let ids: String = list.iter().map(|state| format!("{}\n", state.id)).collect();
+        output::print(&ids)
     } else if args.format == Format::Json {
-        let text = serde_json::to_string(&list);
-        println!("{}", text.map_err(|error| Failure::system("list", error))?);
+        output::json(&list)
     } else {
-        print!("{}", table(&list));
+        output::print(&table(&list))
     }
-    Ok(0)
 }
 
 fn table(list: &[State]) -> String {

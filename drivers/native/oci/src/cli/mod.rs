@@ -17,6 +17,7 @@ mod list;
 mod log;
 mod making;
 mod notify;
+mod output;
 mod parse;
 mod pause;
 mod pid_file;
@@ -98,8 +99,10 @@ pub(crate) fn main() -> ExitCode {
     };
     let verb = match cli.verb {
         _ if cli.global.version => {
-            print!("{}", version());
-            return ExitCode::SUCCESS;
+            return match output::print(&version()) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(failure) => tell(&cli.global, &failure),
+            };
         }
         Some(verb) => verb,
         None => return tell(&cli.global, &Failure::usage("which verb? see --help")),

@@ -2,6 +2,7 @@
 
 use super::failure::{Answer, Failure};
 use super::global::Global;
+use super::output;
 use clap::ValueEnum;
 use std::process::Command;
 
@@ -31,9 +32,7 @@ enum Format {
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
     let pids = global.open()?.pids(&args.id)?;
     if args.format == Format::Json {
-        let text = serde_json::to_string(&pids);
-        println!("{}", text.map_err(|error| Failure::system("ps", error))?);
-        return Ok(0);
+        return output::json(&pids);
     }
     let mut ps = Command::new("ps");
     match args.options.is_empty() {
@@ -47,10 +46,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
         return Err(Failure::usage(format!("ps: {}", error.trim())));
     }
     match filtered(&text, &pids) {
-        Some(text) => print!("{text}"),
-        None => return Err(Failure::usage("ps: its output has no column PID")),
+        Some(text) => output::print(&text),
+        None => Err(Failure::usage("ps: its output has no column PID")),
     }
-    Ok(0)
 }
 
 /// The head and the lines of these processes.

@@ -1,7 +1,8 @@
 //! `state`: the state of a container as JSON.
 
-use super::failure::{Answer, Failure};
+use super::failure::Answer;
 use super::global::Global;
+use super::output;
 
 /// Arguments of `state`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +13,5 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
     let state = global.open()?.state(&args.id)?;
-    let text = serde_json::to_string_pretty(&state);
-    println!("{}", text.map_err(|error| Failure::system("state", error))?);
-    Ok(0)
+    output::pretty(&state)
 }
