@@ -149,14 +149,20 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Starts it and waits until it is ready.
-    pub(crate) fn start(size: &str, state: &Path, rootfs: &Path) -> Result<Self> {
+    /// Starts it, with these variables besides its environment, and waits until it is ready.
+    pub(crate) fn start(
+        size: &str,
+        state: &Path,
+        rootfs: &Path,
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
         let own: PathBuf = std::env::current_exe()?;
         let mut child = std::process::Command::new(own)
             .arg(VERB)
             .arg(size)
             .arg(state)
             .arg(rootfs)
+            .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
