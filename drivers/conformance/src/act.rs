@@ -28,7 +28,7 @@ pub enum Act {
     Cat,
     /// Runs until a signal ends it; TERM does.
     Sleep,
-    /// Runs until it is killed; ignores TERM.
+    /// Writes `ready` to standard output once it ignores TERM, and runs until it is killed.
     SleepIgnoringTerm,
     /// Is missing.
     Missing,

@@ -63,13 +63,23 @@ pub(crate) fn while_running<T>(
     command: &Command,
     act: impl FnOnce(&Arc<dyn Driver>) -> T,
 ) -> (Result<ExitStatus>, T) {
+    while_running_with(subject, command, Pipes::null(), act)
+}
+
+/// The same with streams.
+pub(crate) fn while_running_with<T>(
+    subject: &dyn Subject,
+    command: &Command,
+    pipes: Pipes,
+    act: impl FnOnce(&Arc<dyn Driver>) -> T,
+) -> (Result<ExitStatus>, T) {
     let driver = subject.driver();
     thread::scope(|scope| {
         let (started, wait) = crossbeam_channel::bounded(1);
         let runner = Arc::clone(&driver);
         let run = scope.spawn(move || {
             let hooks = Hooks::none().on_start(move |_| Ok(started.send(())?));
-            runner.run(command, &RunOptions::default(), Pipes::null(), &hooks)
+            runner.run(command, &RunOptions::default(), pipes, &hooks)
         });
         let _kill = Kill(&driver, &command.id);
         wait.recv_timeout(SOON).expect("the container starts");

@@ -1,8 +1,8 @@
 //! Kill and terminate: who is hit, who is not, and what is said of it.
 
-use crate::bench::{id, while_running};
+use crate::bench::{eventually, id, while_running, while_running_with};
 use crate::{Act, Subject};
-use execdriver_core::{Error, ExecRequest, ExitReason, Hooks, Pipes, Signal, Target};
+use execdriver_core::{Capture, Error, ExecRequest, ExitReason, Hooks, Pipes, Signal, Target};
 
 /// KILL ends a container and is told as the caller's.
 pub fn kill_9(subject: &dyn Subject) {
@@ -31,7 +31,10 @@ pub fn harmless_signals_leave_it_running(subject: &dyn Subject) {
 /// A program that ignores TERM goes on; KILL ends it.
 pub fn ignored_term_does_not_end_it(subject: &dyn Subject) {
     let command = subject.command(&id("term"), &Act::SleepIgnoringTerm);
-    let (status, ()) = while_running(subject, &command, |driver| {
+    let said = Capture::new(64);
+    let pipes = Pipes::null().stdout(&said);
+    let (status, ()) = while_running_with(subject, &command, pipes, |driver| {
+        eventually("it ignores TERM", || said.text().contains("ready"));
         driver.kill(&Target::from(&command), Signal::TERM).unwrap();
         driver.kill(&Target::from(&command), Signal::PROBE).unwrap();
     });

@@ -30,6 +30,7 @@ impl Fake {
                 ..Script::default()
             },
             Act::SleepIgnoringTerm => Script {
+                stdout: b"ready\n".to_vec(),
                 ignores: vec![execdriver_core::Signal::TERM],
                 ..Script::forever()
             },

@@ -22,7 +22,7 @@ pub(super) fn file(which: Which) -> io::Result<Option<Own>> {
     Ok(Some(duplicate(which)?.map_or(Own::Nothing, Own::File)))
 }
 
-/// See [`file`].
+/// See [`file()`].
 #[derive(Debug)]
 pub(super) enum Own {
     /// The host program has no such stream.
