@@ -249,7 +249,7 @@ fn config_linux_user_namespace_new_with_others_joined_and_joined_itself() {
 
 #[test]
 fn config_linux_namespaces_of_processes_by_path_hold_a_container_that_lives_and_that_hooks_find() {
-    if skip_unless(NEEDS) {
+    if skip_unless(ROOT_NEEDS) {
         return;
     }
     let first = Bundle::shell("sleep 100");
