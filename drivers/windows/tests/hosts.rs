@@ -114,13 +114,15 @@ fn a_host_that_is_killed_leaves_no_process_although_another_program_executes_in_
         driver.pids("orphan").is_ok_and(|pids| pids.len() >= 4)
     });
     std::thread::scope(|scope| {
-        let exec = scope.spawn(|| {
+        let (started, wait) = std::sync::mpsc::channel();
+        let driver = &driver;
+        let exec = scope.spawn(move || {
             let request = ExecRequest::new(support::payload(&["sleep"]));
-            driver.exec("orphan", &request, Pipes::null(), &Hooks::none())
+            // Until its start is told it may fail with the container.
+            let hooks = Hooks::none().on_start(|_| Ok(started.send(())?));
+            driver.exec("orphan", &request, Pipes::null(), &hooks)
         });
-        eventually("the exec runs", || {
-            driver.pids("orphan").is_ok_and(|pids| pids.len() >= 5)
-        });
+        wait.recv().unwrap();
         host.kill().unwrap();
         host.wait().unwrap();
         eventually("the processes are gone", || driver.pids("orphan").is_err());
