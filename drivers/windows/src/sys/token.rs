@@ -50,3 +50,55 @@ pub(crate) fn restricted() -> io::Result<OwnedHandle> {
     })?;
     owned(made)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windows_sys::Win32::Security::{EqualSid, GetTokenInformation, TOKEN_GROUPS, TokenGroups};
+
+    /// `SE_GROUP_USE_FOR_DENY_ONLY` of winnt.h.
+    const DENIES_ALONE: u32 = 0x10;
+
+    /// The attributes of the administrators' group in a token that has it.
+    fn administrators(token: &OwnedHandle) -> Option<u32> {
+        let mut place = vec![0_u64; 4096];
+        let mut bytes = 8 * 4096;
+        // SAFETY: the buffer has that many bytes, aligned for the pointers in it.
+        check(unsafe {
+            GetTokenInformation(
+                raw(token.as_handle()),
+                TokenGroups,
+                place.as_mut_ptr().cast(),
+                bytes,
+                &raw mut bytes,
+            )
+        })
+        .unwrap();
+        let mut sid = [0_u32; SECURITY_MAX_SID_SIZE as usize / 4];
+        let mut size = SECURITY_MAX_SID_SIZE;
+        let (kind, none) = (WinBuiltinAdministratorsSid, std::ptr::null_mut());
+        // SAFETY: as where the token is made.
+        check(unsafe { CreateWellKnownSid(kind, none, sid.as_mut_ptr().cast(), &raw mut size) })
+            .unwrap();
+        // SAFETY: the system wrote such a structure at the buffer's begin.
+        let head = unsafe { place.as_ptr().cast::<TOKEN_GROUPS>().read() };
+        let first = std::mem::offset_of!(TOKEN_GROUPS, Groups);
+        (0..head.GroupCount as usize).find_map(|index| {
+            let at = first + index * size_of::<SID_AND_ATTRIBUTES>();
+            // SAFETY: there are that many groups behind one another in the buffer.
+            let group = unsafe { place.as_ptr().byte_add(at) };
+            // SAFETY: as the line before.
+            let group = unsafe { group.cast::<SID_AND_ATTRIBUTES>().read() };
+            // SAFETY: both are identifiers, one in the buffer that lives, one of our own.
+            let same = unsafe { EqualSid(group.Sid, sid.as_mut_ptr().cast()) };
+            (same != 0).then_some(group.Attributes)
+        })
+    }
+
+    #[test]
+    fn a_restricted_token_has_the_administrators_for_denials_alone() {
+        let token = restricted().unwrap();
+        let attributes = administrators(&token).expect("Wine's user is an administrator");
+        assert_ne!(attributes & DENIES_ALONE, 0, "{attributes:#x}");
+    }
+}
