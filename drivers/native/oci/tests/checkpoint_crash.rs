@@ -12,9 +12,11 @@ mod saved;
 mod support;
 
 use saved::{COUNT, NEEDS, script};
-use std::process::Stdio;
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Baseline, alone, eventually, rounds, skip_unless};
+use support::{Baseline, Need, alone, eventually, rounds, skip_unless};
 
 #[test]
 fn a_restore_that_is_killed_at_any_moment_can_be_deleted_and_leaves_nothing() {
@@ -92,4 +94,58 @@ fn a_checkpoint_that_is_killed_at_any_moment_lets_the_container_go_on() {
         bundle.say_with(bundle.criu(&again)).code() == 0
     });
     assert_eq!(bundle.status(), "none");
+}
+
+/// What a killed restore leaves: a tracer in the container's cgroup, outside of its pid namespace, that reaps nothing.
+#[test]
+fn a_delete_ends_a_container_whose_processes_are_held_by_a_tracer_of_its_cgroup() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let _alone = alone();
+    let bundle = script("while :; do sleep 100; done");
+    bundle.run_detached();
+    let first = bundle.state()["pid"].as_u64().unwrap();
+    let children = format!("/proc/{first}/task/{first}/children");
+    let mut child = String::new();
+    eventually("the shell has a child", || {
+        child = fs::read_to_string(&children).unwrap_or_default();
+        !child.trim().is_empty()
+    });
+    let script = format!(
+        "syscall({}, {}, {}, 0, 0) == 0 or die; print qq(seized\\n); close STDOUT; sleep 60",
+        libc::SYS_ptrace,
+        libc::PTRACE_SEIZE,
+        child.trim()
+    );
+    let mut tracer = Command::new("perl")
+        .args(["-e", &script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    tracer
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(said, "seized\n");
+    for line in fs::read_to_string(format!("/proc/{first}/cgroup"))
+        .unwrap()
+        .lines()
+    {
+        let (names, path) = line.split_once(':').unwrap().1.split_once(':').unwrap();
+        let name = names.trim_start_matches("name=");
+        for root in [name, "unified", "."] {
+            let procs = format!("/sys/fs/cgroup/{root}{path}/cgroup.procs");
+            if fs::write(procs, tracer.id().to_string()).is_ok() {
+                break;
+            }
+        }
+    }
+    bundle.done(&["delete", "--force", &bundle.id]);
+    assert!(!bundle.state_dir().exists());
+    assert!(!tracer.wait().unwrap().success());
 }

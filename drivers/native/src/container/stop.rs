@@ -6,7 +6,12 @@ use super::{Containers, error};
 use crate::cgroup::{Cgroup, pidns, remove_planned};
 use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, StateError};
 use execdriver_core::{ContainerId, Error, Result};
+use nix::errno::Errno;
 use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How long the first process may take to end before the others of its cgroup are killed for it.
+const ALONE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Containers {
     /// Kills everything of a container. What it left is removed by the host that waits for it, or
@@ -75,17 +80,33 @@ fn mark(entry: &Entry) -> Result<Option<Record>> {
 
 fn kill(record: &Record) -> Result<()> {
     let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
-    if let Some(frozen) = cgroup.as_ref().filter(|cgroup| cgroup.is_frozen_anywhere()) {
-        // Whoever is frozen does not die of the kill of the first process.
-        frozen.kill_all(KILL_PATIENCE)?;
-    }
-    if let Some(process) = first_process(record) {
-        pidns::kill_init(process.as_fd(), KILL_PATIENCE)
-            .map_err(|errno| error::driver("kill the first process", errno))?;
-    }
+    kill_first(record, cgroup.as_ref())?;
     match cgroup {
         Some(cgroup) => Ok(cgroup.kill_all(KILL_PATIENCE)?),
         None => Ok(()),
+    }
+}
+
+/// Kills the first process, whose namespace goes with it, and waits for its end.
+///
+/// A tracer outside of the pid namespace keeps it from that end as long as it looks at nothing (ptrace(2): a traced child is
+/// a zombie for its tracer first). One that is in the cgroup, such as what a killed restore has left, is killed too.
+pub(super) fn kill_first(record: &Record, cgroup: Option<&Cgroup>) -> Result<()> {
+    if let Some(frozen) = cgroup.filter(|cgroup| cgroup.is_frozen_anywhere()) {
+        // Whoever is frozen does not die of the kill of the first process.
+        frozen.kill_all(KILL_PATIENCE)?;
+    }
+    let Some(process) = first_process(record) else {
+        return Ok(());
+    };
+    let failed = |errno| error::driver("kill the first process", errno);
+    let patience = cgroup.map_or(KILL_PATIENCE, |_| ALONE_PATIENCE);
+    match (pidns::kill_init(process.as_fd(), patience), cgroup) {
+        (Err(Errno::ETIMEDOUT), Some(cgroup)) => {
+            cgroup.kill_all(KILL_PATIENCE)?;
+            pidns::kill_init(process.as_fd(), KILL_PATIENCE).map_err(failed)
+        }
+        (done, _) => done.map_err(failed),
     }
 }
 

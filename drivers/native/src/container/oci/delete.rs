@@ -1,13 +1,11 @@
 //! `delete`: the end of a container, and of whatever a crash has left of one.
 
 use super::{OciError, OciResult, Runtime, Status, hooks, lock, named, state};
-use crate::cgroup::{Cgroup, pidns, remove_planned};
-use crate::container::descriptors::first_process;
-use crate::container::error;
+use crate::cgroup::{Cgroup, remove_planned};
 use crate::container::made::KILL_PATIENCE;
+use crate::container::stop::kill_first;
 use crate::state::{Record, StateError};
 use execdriver_core::Error;
-use std::os::fd::AsFd;
 
 impl Runtime {
     /// Removes a container that is stopped, or was never started; with `force` any, and one that is not there is fine.
@@ -72,13 +70,7 @@ impl Runtime {
 fn end(record: &Record) -> OciResult<()> {
     let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
     let cgroup = cgroup.map_err(Error::from)?;
-    if let Some(frozen) = cgroup.as_ref().filter(|cgroup| cgroup.is_frozen_anywhere()) {
-        frozen.kill_all(KILL_PATIENCE).map_err(Error::from)?;
-    }
-    if let Some(process) = first_process(record) {
-        pidns::kill_init(process.as_fd(), KILL_PATIENCE)
-            .map_err(|errno| error::driver("kill the first process", errno))?;
-    }
+    kill_first(record, cgroup.as_ref())?;
     if let Some(cgroup) = cgroup {
         cgroup.destroy(KILL_PATIENCE).map_err(Error::from)?;
     }
