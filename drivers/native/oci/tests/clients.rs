@@ -67,10 +67,20 @@ impl Client {
         if skip_unless(&needs) || saves && skip_unless(&more) {
             return;
         }
+        let expected = self.lines(peer);
+        let mut said = self.run(peer);
+        // A client can lose a short program's output on a peer (seen: Podman on crun, once); on ours it may not.
+        if peer.is_some() && !said.wrong(&expected).is_empty() {
+            said = self.run(peer);
+        }
+        assert_eq!(said.wrong(&expected), "", "{}", said.errors);
+    }
+
+    fn run(&self, peer: Option<&'static str>) -> Said {
         let place = Place::new(self.ordinary);
         let said = place.run(self, peer);
         place.clear();
-        assert_eq!(said.wrong(&self.lines(peer)), "", "{}", said.errors);
+        said
     }
 
     /// The expected lines by the names of their steps.
