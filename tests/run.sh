@@ -373,7 +373,12 @@ stage_clients() {
     command -v ps >/dev/null || packages+=(procps)
     [ -x /bin/busybox ] || packages+=(busybox-static)
     # A package must not start the machine's own daemon, with a bridge and rules that nobody asked for.
-    [ -e /usr/sbin/policy-rc.d ] || { had=; printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; }
+    [ -e /usr/sbin/policy-rc.d ] || {
+        had=
+        trap 'rm -rf /usr/sbin/policy-rc.d "$SCRATCH"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+    }
     install_packages "${packages[@]}" || bad=1
     [ -n "$had" ] || rm -f /usr/sbin/policy-rc.d
     [ $bad = 0 ] || return 1

@@ -81,10 +81,13 @@ pub(crate) fn while_running_with<T>(
             let hooks = Hooks::none().on_start(move |_| Ok(started.send(())?));
             runner.run(command, &RunOptions::default(), pipes, &hooks)
         });
-        let _kill = Kill(&driver, &command.id);
-        wait.recv_timeout(SOON).expect("the container starts");
+        let kill = Kill(&driver, &command.id);
+        if let Err(error) = wait.recv_timeout(SOON) {
+            drop(kill);
+            panic!("the container does not start: {error}, {:?}", run.join());
+        }
         let value = act(&driver);
-        drop(_kill);
+        drop(kill);
         (run.join().expect("run does not panic"), value)
     })
 }

@@ -5,7 +5,7 @@ mod support;
 
 use execdriver_core::{ContainerState, Driver, Error, ExecRequest, Hooks, Pipes, RunOptions};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{command, driver};
 
@@ -27,6 +27,13 @@ fn the_host_program() {
     );
 }
 
+/// A host program that runs `orphan`.
+fn start_host(root: &Path) -> Child {
+    let mut host = Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", "the_host_program"]).env(ROOT, root);
+    host.stdout(Stdio::null()).spawn().unwrap()
+}
+
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !done() {
@@ -38,12 +45,7 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn a_host_that_is_killed_leaves_no_process_and_its_containers_can_be_cleaned() {
     let root = tempfile::tempdir().unwrap();
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_host_program"])
-        .env(ROOT, root.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = start_host(root.path());
     let driver = driver(root.path(), "job");
     eventually("the first process and its three children run", || {
         driver.pids("orphan").is_ok_and(|pids| pids.len() >= 4)
@@ -70,12 +72,7 @@ fn a_host_that_is_killed_leaves_no_process_and_its_containers_can_be_cleaned() {
 #[test]
 fn another_program_terminates_what_a_killed_host_has_left_written_down() {
     let root = tempfile::tempdir().unwrap();
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_host_program"])
-        .env(ROOT, root.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = start_host(root.path());
     let driver = driver(root.path(), "job");
     eventually("it runs", || driver.pids("orphan").is_ok());
     host.kill().unwrap();
@@ -87,12 +84,7 @@ fn another_program_terminates_what_a_killed_host_has_left_written_down() {
 #[test]
 fn another_program_ends_a_container_of_a_host_that_lives() {
     let root = tempfile::tempdir().unwrap();
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_host_program"])
-        .env(ROOT, root.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = start_host(root.path());
     let driver = driver(root.path(), "job");
     eventually("it runs", || driver.pids("orphan").is_ok());
     driver.terminate("orphan").unwrap();
@@ -103,12 +95,7 @@ fn another_program_ends_a_container_of_a_host_that_lives() {
 #[test]
 fn a_host_that_is_killed_leaves_no_process_although_another_program_executes_in_its_container() {
     let root = tempfile::tempdir().unwrap();
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_host_program"])
-        .env(ROOT, root.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = start_host(root.path());
     let driver = driver(root.path(), "job");
     eventually("the first process and its three children run", || {
         driver.pids("orphan").is_ok_and(|pids| pids.len() >= 4)

@@ -13,17 +13,11 @@
 #[allow(dead_code, reason = "each program makes its own calls")]
 mod call;
 mod mounting;
+mod start;
 
 use call::call;
-use core::arch::global_asm;
 use core::ffi::CStr;
-use core::panic::PanicInfo;
 use mounting::*;
-
-#[cfg(target_arch = "x86_64")]
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {main}", "ud2", main = sym main);
-#[cfg(target_arch = "aarch64")]
-global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "bl {main}", "brk #1", main = sym main);
 
 /// The docker profile's fourteen: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service,
 /// net_raw, sys_chroot, mknod, audit_write, setfcap.
@@ -368,14 +362,3 @@ extern "C" fn strlen(text: *const u8) -> usize {
     }
     length
 }
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    loop {
-        call(call::EXIT_GROUP, [126, 0, 0, 0, 0, 0]);
-    }
-}
-
-/// The precompiled `core` names it in its unwind tables; nothing unwinds here.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

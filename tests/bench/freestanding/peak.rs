@@ -13,17 +13,11 @@
 
 #[allow(dead_code, reason = "each program makes its own calls")]
 mod call;
+mod start;
 
 use call::{CLONE, EXECVE, EXIT_GROUP, WAIT4, WRITE, call};
-use core::arch::global_asm;
 use core::mem::MaybeUninit;
-use core::panic::PanicInfo;
 use core::ptr::addr_of_mut;
-
-#[cfg(target_arch = "x86_64")]
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {main}", "ud2", main = sym main);
-#[cfg(target_arch = "aarch64")]
-global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "bl {main}", "brk #1", main = sym main);
 
 const SIGCHLD: usize = 17;
 /// Words of a `struct rusage`.
@@ -88,12 +82,3 @@ fn exit(code: usize) -> ! {
     call(EXIT_GROUP, [code, 0, 0, 0, 0, 0]);
     loop {}
 }
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// The precompiled `core` names it in its unwind tables; nothing unwinds here.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

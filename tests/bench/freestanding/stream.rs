@@ -10,16 +10,10 @@
 
 #[allow(dead_code, reason = "each program makes its own calls")]
 mod call;
+mod start;
 
 use call::{EXIT_GROUP, READ, WRITE, call};
-use core::arch::global_asm;
-use core::panic::PanicInfo;
 use core::ptr::addr_of_mut;
-
-#[cfg(target_arch = "x86_64")]
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {main}", "ud2", main = sym main);
-#[cfg(target_arch = "aarch64")]
-global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "bl {main}", "brk #1", main = sym main);
 
 /// What a pipe holds.
 const BLOCK: usize = 64 << 10;
@@ -79,12 +73,3 @@ fn drain() -> bool {
         }
     }
 }
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// The precompiled `core` names it in its unwind tables; nothing unwinds here.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}

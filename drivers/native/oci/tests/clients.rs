@@ -71,6 +71,7 @@ impl Client {
         let mut said = self.run(peer);
         // A client can lose a short program's output on a peer (seen: Podman on crun, once); on ours it may not.
         if peer.is_some() && !said.wrong(&expected).is_empty() {
+            eprintln!("once more, since a peer said: {}", said.wrong(&expected));
             said = self.run(peer);
         }
         assert_eq!(said.wrong(&expected), "", "{}", said.errors);

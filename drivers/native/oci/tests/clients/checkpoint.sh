@@ -1,28 +1,12 @@
 #!/usr/bin/env bash
 # Containers that are saved and made anew by the clients: containerd's tasks, with and without their end, and Podman's.
 . "$(dirname "$0")/common.sh"
-. "$(dirname "$0")/image.sh"
 
 # The clients look for it by its name.
 mkdir "$PLACE/criu"
 ln -s "$CRIU" "$PLACE/criu/criu"
 export PATH=$PLACE/criu:$PATH
-cat >"$PLACE/config.toml" <<T
-version = 2
-root = "$PLACE/root"
-state = "$PLACE/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "$PLACE/c.sock"
-[ttrpc]
-  address = "$PLACE/c.sock.ttrpc"
-T
-rootfs "$PLACE/rootfs"
-daemon log containerd --config "$PLACE/config.toml"
-CTR=(ctr --address "$PLACE/c.sock" --namespace "$PARENT")
-c() { timeout 60 "${CTR[@]}" "$@"; }
-status() { c task ls | awk -v id="$1" '$1 == id { print $3 }'; }
-has_status() { [ "$(status "$1")" = "$2" ]; }
+. "$(dirname "$0")/containerd-common.sh"
 until_so c version || { cat "$PLACE/log"; exit 1; }
 quiet import image
 

@@ -1,27 +1,10 @@
 #!/usr/bin/env bash
 # containerd by its own command ctr: run, exec, pause, kill, events, a terminal, many at once, a registry.
 . "$(dirname "$0")/common.sh"
-. "$(dirname "$0")/image.sh"
+. "$(dirname "$0")/containerd-common.sh"
 
-cat >"$PLACE/config.toml" <<T
-version = 2
-root = "$PLACE/root"
-state = "$PLACE/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "$PLACE/c.sock"
-[ttrpc]
-  address = "$PLACE/c.sock.ttrpc"
-T
-rootfs "$PLACE/rootfs"
-daemon log containerd --config "$PLACE/config.toml"
-# The namespace's name is that of its cgroups, too.
-CTR=(ctr --address "$PLACE/c.sock" --namespace "$PARENT")
 RUN=("${CTR[@]}" run --runtime io.containerd.runc.v2 --runc-binary "$RUNTIME")
-c() { timeout 120 "${CTR[@]}" "$@"; }
 run() { timeout 120 "${RUN[@]}" --rootfs "$@"; }
-status() { c task ls | awk -v id="$1" '$1 == id { print $3 }'; }
-has_status() { [ "$(status "$1")" = "$2" ]; }
 parallel() {
     local i jobs=() right=0
     for i in $(seq 50); do

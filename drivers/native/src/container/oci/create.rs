@@ -14,7 +14,7 @@ use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
 use crate::plan::{Plan, RunInput, Sources};
 use crate::resctrl::{Class, Entered, Resctrl};
-use crate::state::{BundleRecord, Record, Status, Store, TerminalRecord};
+use crate::state::{BundleRecord, Status, Store, TerminalRecord};
 use crate::stdio;
 use execdriver_core::{Error, Pipes, Result, Spec};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
@@ -86,13 +86,7 @@ impl Runtime {
         let class = class::of(&spec)?;
         bundle.class = class.as_ref().map(|(_, class)| class.record().clone());
         let place = self.place(&spec, &facts)?;
-        let stores = (&self.containers.store, self.containers.manager());
-        let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
-        let made = Made::begin_at(stores, &place, &spec, &facts, note);
-        let made = made.map_err(|error| match error {
-            Error::AlreadyExists { id } => OciError::Exists { id },
-            other => other.into(),
-        })?;
+        let made = self.begin(&place, &spec, &facts, bundle)?;
         if notify {
             let step = "make the directory of the socket for notices";
             let dir = made.entry().make_notify_dir();

@@ -1,9 +1,11 @@
-//! Where a bundle's document wants its cgroup.
+//! Where a bundle's document wants its cgroup, and what stands before its first process: the record and the cgroup.
 
-use super::Runtime;
+use super::{OciError, OciResult, Runtime};
 use crate::cgroup::{CgroupPath, Place};
+use crate::container::made::Made;
 use crate::facts::HostFacts;
-use execdriver_core::{Result, Spec};
+use crate::state::{BundleRecord, Record};
+use execdriver_core::{Error, Result, Spec};
 use std::path::Path;
 
 impl Runtime {
@@ -27,5 +29,21 @@ impl Runtime {
             parent
         };
         Ok(Place::Directory(CgroupPath::new(parent, leaf)?))
+    }
+
+    /// Writes the container down and makes its cgroup there. An id that is taken is told in the words of the specification.
+    pub(super) fn begin(
+        &self,
+        place: &Place,
+        spec: &Spec,
+        facts: &HostFacts,
+        bundle: BundleRecord,
+    ) -> OciResult<Made> {
+        let stores = (&self.containers.store, self.containers.manager());
+        let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
+        Made::begin_at(stores, place, spec, facts, note).map_err(|error| match error {
+            Error::AlreadyExists { id } => OciError::Exists { id },
+            other => other.into(),
+        })
     }
 }

@@ -11,7 +11,7 @@ use crate::container::run::plan_host;
 use crate::criu::{Criu, Kind, Reply, Request, Root, Saved, is_handed_on};
 use crate::launch::Process;
 use crate::plan::{Plan, RunInput, Sources};
-use crate::state::{BundleRecord, NamespaceRecord, Record, Status, Store, TerminalRecord};
+use crate::state::{BundleRecord, NamespaceRecord, Status, Store, TerminalRecord};
 use crate::sys::pidfd;
 use execdriver_core::{Error, Spec};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType};
@@ -70,13 +70,7 @@ impl Runtime {
             return Err(Error::unsupported("native", operation).into());
         }
         let place = self.place(&spec, &facts)?;
-        let stores = (&self.containers.store, self.containers.manager());
-        let note = |record: &mut Record| record.bundle = Some(Box::new(bundle));
-        let made = Made::begin_at(stores, &place, &spec, &facts, note);
-        let made = made.map_err(|error| match error {
-            Error::AlreadyExists { id } => OciError::Exists { id },
-            other => other.into(),
-        })?;
+        let made = self.begin(&place, &spec, &facts, bundle)?;
         let host = plan_host(&spec, &facts, &made);
         let input = RunInput {
             filter: self.containers.filter(&spec.exec_defaults(), &facts)?,
