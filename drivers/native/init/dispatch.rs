@@ -168,6 +168,25 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
                 flags,
             },
         ),
+        Op::CgroupFs {
+            path,
+            dev,
+            ino,
+            fstype,
+            target,
+            params,
+            attrs,
+        } => mounts::cgroup_fs(
+            init,
+            &root::HostPath { path, dev, ino },
+            &mounts::NewMount {
+                fstype,
+                target,
+                params,
+                attrs,
+                flags: 0,
+            },
+        ),
         Op::Bind {
             slot,
             target,

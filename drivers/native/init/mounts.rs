@@ -5,10 +5,11 @@ use core::ffi::CStr;
 use crate::attributes::{self, Pending};
 use crate::copy_up;
 use crate::paths;
+use crate::root::HostPath;
 use crate::run::{Done, Failure, Init};
 use crate::sys::abi::{
-    MOUNT_ATTR_RDONLY, MS_REC, MountAttr, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY,
-    RESOLVE_NO_SYMLINKS, S_IFDIR,
+    MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC,
+    MountAttr, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, RESOLVE_NO_SYMLINKS, S_IFDIR,
 };
 use crate::sys::{Errno, Fd, fs, mount};
 use crate::wire::{
@@ -76,10 +77,7 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
         let to = fs::open(tree.raw(), c".", O_RDONLY | O_DIRECTORY, 0)?;
         copy_up::copy(&from, &to, inherits)?;
     }
-    match &target {
-        Target::New(parent, name) => mount::attach_at(tree.raw(), *parent, name)?,
-        Target::Open(target) => mount::attach(tree.raw(), target.raw())?,
-    }
+    target.cover(&tree)?;
     paths::covered(init, new.target);
     if new.fstype == c"tmpfs" {
         paths::remember(init, new.target, tree);
@@ -87,6 +85,40 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
         init.attached = Some(tree);
     }
     Ok(())
+}
+
+/// Shows the container its own cgroup. A new mount of a hierarchy of version 1 takes a lock of all cgroups and walks those of
+/// version 2 (`cgroup_lock_and_drain_offline`), so that it takes longer with each container that there is; a clone of the host's
+/// mount of the very same directory does not.
+pub(crate) fn cgroup_fs(init: &mut Init, own: &HostPath<'_>, new: &NewMount) -> Done {
+    let Some(tree) = clone_of(own, new.attrs.into()) else {
+        return mount_fs(init, new);
+    };
+    init.attached = None;
+    let target = match paths::new_directory_to_cover(init, new.target) {
+        Some((parent, name)) => Target::New(parent, name),
+        None => Target::Open(paths::directory_to_cover(init, new.target)?),
+    };
+    target.cover(&tree)?;
+    paths::covered(init, new.target);
+    init.attached = Some(tree);
+    Ok(())
+}
+
+/// A clone of the host's mount at a path, with just these attributes: if it is the directory that the parent made, if the
+/// host's mount has nothing locked that is not asked for, and if the kernel can change a mount before it is attached (5.12).
+fn clone_of(own: &HostPath<'_>, attrs: u64) -> Option<Fd> {
+    const PLAIN: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    let tree = mount::clone_at(own.path).ok()?;
+    let stat = fs::stat(tree.raw()).ok()?;
+    let change = MountAttr {
+        set: attrs,
+        clr: PLAIN & !attrs,
+        propagation: MS_PRIVATE,
+        userns_fd: 0,
+    };
+    let same = stat.dev == own.dev && stat.ino == own.ino;
+    (same && mount::set_attr(tree.raw(), false, &change).is_ok()).then_some(tree)
 }
 
 /// Changes what the operation before has attached: that, or the tmpfs that is remembered for what is made in it.
@@ -121,6 +153,15 @@ enum Target {
     Open(Fd),
     /// A directory that was made a moment ago, by the one that it is in and its name there.
     New(i32, &'static CStr),
+}
+
+impl Target {
+    fn cover(&self, tree: &Fd) -> crate::sys::Result<()> {
+        match self {
+            Self::New(parent, name) => mount::attach_at(tree.raw(), *parent, name),
+            Self::Open(target) => mount::attach(tree.raw(), target.raw()),
+        }
+    }
 }
 
 /// A proc or sysfs at the end of a link would let a label or a sysctl be written to a file of the image's choice

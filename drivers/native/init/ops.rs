@@ -33,13 +33,9 @@ ops! { 'a;
     /// Sets the `lo` interface up.
     LoopbackUp = 7 {}
     /// `sethostname(2)`.
-    Hostname = 8 {
-        name: &'a [u8],
-    }
+    Hostname = 8 { name: &'a [u8], }
     /// `setdomainname(2)`.
-    Domainname = 9 {
-        name: &'a [u8],
-    }
+    Domainname = 9 { name: &'a [u8], }
     /// `setsid(2)`.
     Setsid = 10 {
         /// Make descriptor 0 the controlling terminal; only after `Stdio`.
@@ -113,6 +109,9 @@ ops! { 'a;
         /// `MOUNT_*` bits.
         flags: u32,
     }
+    /// Shows the container the cgroup that the parent made at `path` (`dev` and `ino` are that directory's): a clone of the host's
+    /// mount, which in the cgroup namespace looks as a new one does; where that cannot be had, a new one, as `MountFs` makes it.
+    CgroupFs = 92 { path: &'a CStr, dev: u64, ino: u64, fstype: &'a CStr, target: &'a CStr, params: Params<'a>, attrs: u32, }
     /// Attaches the tree of a slot; the slot is empty afterwards.
     Bind = 17 {
         /// Filled by `Source`, or a received `open_tree(2)` descriptor.

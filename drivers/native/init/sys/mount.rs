@@ -6,16 +6,16 @@
 use core::ffi::CStr;
 use core::ptr::null;
 
-use super::abi::{AT_EMPTY_PATH, AT_RECURSIVE, MountAttr};
+use super::abi::{AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, MountAttr};
 use super::{Fd, Result, arg, call, nr, numbers};
 
+const OPEN_TREE_CLONE: u32 = 1;
 const FSCONFIG_SET_FLAG: usize = 0;
 const FSCONFIG_SET_STRING: usize = 1;
 const FSCONFIG_CMD_CREATE: usize = 6;
 
 /// `open_tree(2)` with `OPEN_TREE_CLONE`: a detached copy of the mount at a descriptor.
 pub(crate) fn clone_tree(fd: i32, recursive: bool) -> Result<Fd> {
-    const OPEN_TREE_CLONE: u32 = 1;
     let flags = OPEN_TREE_CLONE
         | super::abi::O_CLOEXEC as u32
         | AT_EMPTY_PATH
@@ -32,6 +32,20 @@ pub(crate) fn clone_tree(fd: i32, recursive: bool) -> Result<Fd> {
                 0,
                 0,
             ],
+        )
+    }?;
+    Ok(Fd::own(tree as i32))
+}
+
+/// The same by a path of the host, whose last component is no link: what it was is for the caller to see.
+pub(crate) fn clone_at(path: &CStr) -> Result<Fd> {
+    let flags = OPEN_TREE_CLONE | super::abi::O_CLOEXEC as u32 | AT_SYMLINK_NOFOLLOW;
+    let path = path.as_ptr().expose_provenance();
+    // SAFETY: `path` ends with NUL.
+    let tree = unsafe {
+        call(
+            nr::OPEN_TREE,
+            [arg(AT_FDCWD), path, flags as usize, 0, 0, 0],
         )
     }?;
     Ok(Fd::own(tree as i32))

@@ -151,6 +151,9 @@ impl Cgroup {
             if cpuset {
                 inherit_cpuset(&here, &below)?;
             }
+            if cpuset && made {
+                hand_down_cpuset(&below);
+            }
             here = below;
         }
         self.claim_parents(&here, place);
@@ -307,6 +310,13 @@ pub(super) fn inherit_cpuset(parent: &Place, child: &Place) -> Result<(), Cgroup
         }
     }
     Ok(())
+}
+
+/// Lets the kernel fill what is made in one of our own parents. To write the same there compares the new cpuset with each of its
+/// siblings (`validate_change`), 0.4 ms beside a thousand; who has no such file is filled by [`inherit_cpuset`].
+fn hand_down_cpuset(parent: &Place) {
+    let file = OsStr::new("cgroup.clone_children");
+    let _ = at::write(parent.dir.as_fd(), file, b"1");
 }
 
 fn cpuset_of(place: &Place, file: &str) -> Result<Vec<u8>, CgroupError> {

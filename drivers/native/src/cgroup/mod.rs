@@ -52,7 +52,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A container's cgroups, open. It holds one descriptor for each hierarchy: a long wait keeps
 /// [`Cgroup::record`] instead and opens it again.
@@ -121,12 +121,11 @@ impl Cgroup {
         (self.placeholder.is_none() && self.unit.is_none()).then(|| self.record())
     }
 
-    /// Its directories as the host names them.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+    /// Its directories as the host names them, with their devices and inodes.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = (&Path, (u64, u64))> {
         self.members
             .iter()
-            .map(|member| member.path.clone())
-            .collect()
+            .map(|member| (member.path.as_path(), member.identity))
     }
 
     /// Whether the container has a cgroup of its own with this controller.
@@ -235,6 +234,6 @@ impl Member {
 }
 
 /// Our paths are made of `/proc` text and of ids, so nothing is lost here.
-fn text(path: &std::path::Path) -> String {
+fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -191,6 +191,9 @@ fn parents_that_we_made_go_with_the_last_container_and_others_stay() {
         let inner = member(&one, "freezer").parent().unwrap().to_owned();
         let cpus = fs::read_to_string(member(&one, "cpuset").join("cpuset.cpus")).unwrap();
         assert!(!cpus.trim().is_empty());
+        let hands_down = member(&one, "cpuset").parent().unwrap();
+        let hands_down = fs::read_to_string(hands_down.join("cgroup.clone_children"));
+        assert_eq!(hands_down.unwrap().trim(), "1");
         let (first, last) = match maker_ends_first {
             true => (one, two),
             false => (two, one),

@@ -4,7 +4,7 @@ use crate::at;
 use crate::cgroup::limits::Available;
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
-use crate::plan::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
+use crate::plan::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirectory};
 use std::path::Path;
 
 /// `cgroup` is the container's own; an error says why it has none. `limited`: whether any limit was
@@ -46,7 +46,7 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             v2: version(Version::V2).next().map(|v2| v2.mount.clone()),
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
-                    paths: cgroup.paths(),
+                    directories: directories(cgroup),
                     no_device_rules: match cgroup.has("devices") {
                         true => facts
                             .no_device_lists()
@@ -64,6 +64,15 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             },
         },
     }
+}
+
+fn directories(cgroup: &Cgroup) -> Vec<OwnDirectory> {
+    let own = |(path, (dev, ino)): (&Path, _)| OwnDirectory {
+        path: path.to_owned(),
+        dev,
+        ino,
+    };
+    cgroup.directories().map(own).collect()
 }
 
 /// 0, the kernel's default, where /proc does not tell.

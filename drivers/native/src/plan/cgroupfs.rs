@@ -3,10 +3,10 @@
 //! In a cgroup namespace of its own each hierarchy's mount shows the container's cgroup as the
 //! root. Without one a mount would show the whole tree: then it is the host's own, read-only.
 
-use super::host::{Host, OwnCgroup};
-use super::mounts::{Planned, mount_fs};
+use super::host::{Host, OwnCgroup, OwnDirectory};
+use super::mounts::{Planned, mount_fs, params};
 use super::options::MountOptions;
-use super::steps::container_path;
+use super::steps::{c_path, c_string, container_path};
 use super::volumes::bind;
 use super::{Builder, PlanError};
 use crate::wire::Op;
@@ -35,14 +35,9 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
         if builder.host.cgroup.v2.is_none() {
             return Ok(()); // No cgroups, nothing to see.
         }
-        return mount_fs(
-            builder,
-            &bare(planned, planned.target),
-            "cgroup2",
-            Path::new("cgroup2"),
-            set,
-            0,
-        );
+        let inner = bare(planned, planned.target);
+        let mount = builder.host.cgroup.v2.as_deref();
+        return mount_own(builder, &inner, "cgroup2", mount, set);
     }
     hierarchies(builder, planned, set)
 }
@@ -66,24 +61,55 @@ fn hierarchies(
             .iter()
             .map(|name| param(name))
             .collect();
-        mount_fs(builder, &inner, "cgroup", Path::new("cgroup"), set, 0)?;
+        let mount = Some(hierarchy.mount_point.as_path());
+        mount_own(builder, &inner, "cgroup", mount, set)?;
         if hierarchy.controllers.len() > 1 {
             links(builder, planned, &hierarchy.controllers, name.as_ref())?;
         }
     }
-    if let Some(name) = host.cgroup.v2.as_deref().and_then(Path::file_name) {
+    let v2 = host.cgroup.v2.as_deref();
+    if let Some(name) = v2.and_then(Path::file_name) {
         let target = planned.target.join(name);
-        mount_fs(
-            builder,
-            &bare(planned, &target),
-            "cgroup2",
-            Path::new("cgroup2"),
-            set,
-            0,
-        )?;
+        mount_own(builder, &bare(planned, &target), "cgroup2", v2, set)?;
     }
     // A writable directory here would be taken for a hierarchy, whatever the mounts below are.
     builder.remount_readonly(planned.target)
+}
+
+/// One hierarchy, which in the cgroup namespace shows the container's own cgroup as its root: the directory that was made in
+/// the host's mount of it, or, where there is none or the namespace is another's, whatever a new mount shows.
+fn mount_own(
+    builder: &mut Builder<'_>,
+    planned: &Planned<'_>,
+    fstype: &str,
+    mount: Option<&Path>,
+    set: u64,
+) -> Result<(), PlanError> {
+    let own = match &builder.host.cgroup.own {
+        OwnCgroup::Made { directories, .. } if builder.namespaces.creates(Kind::Cgroup) => {
+            let below = |own: &&OwnDirectory| mount.is_some_and(|at| own.path.starts_with(at));
+            directories.iter().find(below)
+        }
+        _ => None,
+    };
+    let Some(own) = own else {
+        return mount_fs(builder, planned, fstype, Path::new(fstype), set, 0);
+    };
+    let Planned { field, target, .. } = planned;
+    let words = format!("mount {fstype} on {}", target.display());
+    builder.mounted.push(
+        &Op::CgroupFs {
+            path: &c_path("cgroup", &own.path)?,
+            dev: own.dev,
+            ino: own.ino,
+            fstype: &c_string(&format!("{field}.type"), fstype)?,
+            target: &container_path(&format!("{field}.destination"), target)?,
+            params: params(planned, Path::new(fstype))?.view(),
+            attrs: u32::try_from(set).unwrap_or_default(),
+        },
+        words,
+    );
+    Ok(())
 }
 
 /// The directory of the hierarchies.
@@ -113,7 +139,7 @@ fn links(
     controllers: &[String],
     mounted: &Path,
 ) -> Result<(), PlanError> {
-    let to = super::steps::c_path(&planned.field, mounted)?;
+    let to = c_path(&planned.field, mounted)?;
     for controller in controllers {
         let path = planned.target.join(controller);
         if path.file_name() == mounted.file_name() {
@@ -132,10 +158,12 @@ fn links(
 
 /// The directories that a bundle's container is shown in place of the host's tree: on version 1 the cgroups of its own, where
 /// programs look for their limits whatever the namespace, as every OCI runtime has it.
-pub(super) fn own<'a>(spec: &Spec, host: &'a Host) -> &'a [PathBuf] {
+pub(super) fn own<'a>(spec: &Spec, host: &'a Host) -> &'a [OwnDirectory] {
     match &host.cgroup.own {
-        OwnCgroup::Made { paths, .. } if spec.bundle.is_some() && !host.cgroup.v1.is_empty() => {
-            paths
+        OwnCgroup::Made { directories, .. }
+            if spec.bundle.is_some() && !host.cgroup.v1.is_empty() =>
+        {
+            directories
         }
         _ => &[],
     }
@@ -145,7 +173,7 @@ pub(super) fn own<'a>(spec: &Spec, host: &'a Host) -> &'a [PathBuf] {
 fn owns(
     builder: &mut Builder<'_>,
     planned: &Planned<'_>,
-    own: &[PathBuf],
+    own: &[OwnDirectory],
 ) -> Result<(), PlanError> {
     let host = builder.host;
     cover(builder, planned)?;
@@ -160,11 +188,11 @@ fn owns(
     let v1 = host.cgroup.v1.iter();
     let all = v1.map(|one| (&one.mount_point, one.controllers.as_slice()));
     for (mount, controllers) in all.chain(host.cgroup.v2.iter().map(|mount| (mount, &[][..]))) {
-        let below = own.iter().find(|path| path.starts_with(mount));
-        let (Some(name), Some(path)) = (mount.file_name(), below) else {
+        let below = own.iter().find(|own| own.path.starts_with(mount));
+        let (Some(name), Some(below)) = (mount.file_name(), below) else {
             continue;
         };
-        let Ok(source) = builder.sources.file(path) else {
+        let Ok(source) = builder.sources.file(&below.path) else {
             continue;
         };
         let source = source.clone();

@@ -78,10 +78,21 @@ pub(crate) enum OwnCgroup {
         /// Why device rules cannot be enforced in it, and the mend; `None`: they can.
         no_device_rules: Option<String>,
         /// Its directories, in the order of the hierarchies.
-        paths: Vec<PathBuf>,
+        directories: Vec<OwnDirectory>,
         /// What it has for limits; nothing when none were asked for.
         available: Available,
     },
+}
+
+/// The container's directory in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnDirectory {
+    /// As the host names it.
+    pub(crate) path: PathBuf,
+    /// `st_dev` of the directory there.
+    pub(crate) dev: u64,
+    /// `st_ino` of the directory there.
+    pub(crate) ino: u64,
 }
 
 /// A hierarchy of cgroup version 1.

@@ -42,7 +42,7 @@ mod volumes;
 
 pub(crate) use cgroup::CgroupPlan;
 pub(crate) use error::PlanError;
-pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup};
+pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirectory};
 pub(crate) use idmaps::{asks_sub_ids, is_mapped};
 pub(crate) use input::RunInput;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};

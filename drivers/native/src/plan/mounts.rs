@@ -280,19 +280,7 @@ pub(super) fn mount_fs(
     flags: u32,
 ) -> Result<(), PlanError> {
     let Planned { field, target, .. } = planned;
-    let mut params = PackedParams::default();
-    if !source.as_os_str().is_empty() {
-        let source = super::steps::c_path(&format!("{field}.source"), source)?;
-        params.string(c"source", &source);
-    }
-    let options = format!("{field}.options");
-    for (key, value) in &planned.options.params {
-        let key = c_string(&options, key)?;
-        match value {
-            Some(value) => params.string(&key, &c_string(&options, value)?),
-            None => params.flag(&key),
-        }
-    }
+    let mut params = params(planned, source)?;
     let mut words = format!("mount {fstype} on {}", target.display());
     // Queues that are the host's, too, keep theirs; in a user namespace their directory is the host root's,
     // and nobody there may label it.
@@ -314,6 +302,25 @@ pub(super) fn mount_fs(
         words,
     );
     Ok(())
+}
+
+/// The source and the parameters of a new file system.
+pub(super) fn params(planned: &Planned<'_>, source: &Path) -> Result<PackedParams, PlanError> {
+    let field = &planned.field;
+    let mut params = PackedParams::default();
+    if !source.as_os_str().is_empty() {
+        let source = super::steps::c_path(&format!("{field}.source"), source)?;
+        params.string(c"source", &source);
+    }
+    let options = format!("{field}.options");
+    for (key, value) in &planned.options.params {
+        let key = c_string(&options, key)?;
+        match value {
+            Some(value) => params.string(&key, &c_string(&options, value)?),
+            None => params.flag(&key),
+        }
+    }
+    Ok(params)
 }
 
 /// Whether the document mounts a new file system of `fstype` exactly there.

@@ -150,7 +150,8 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
         .collect();
     if !super::namespaces::lists(spec, Kind::Cgroup) {
         paths.push("/sys/fs/cgroup".into());
-        paths.extend(super::cgroupfs::own(spec, host).iter().cloned());
+        let own = super::cgroupfs::own(spec, host).iter();
+        paths.extend(own.map(|own| own.path.clone()));
     }
     let confined = !host.is_root() || host.outer.is_some();
     if confined || super::namespaces::lists(spec, Kind::User) {

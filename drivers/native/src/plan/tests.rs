@@ -43,7 +43,13 @@ pub(super) fn root_host() -> Host {
             ],
             v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
             own: OwnCgroup::Made {
-                paths: Vec::new(),
+                directories: ["cpu,cpuacct/web-1", "memory/web-1", "unified/web-1"]
+                    .map(|below| OwnDirectory {
+                        path: Path::new("/sys/fs/cgroup").join(below),
+                        dev: 30,
+                        ino: 77,
+                    })
+                    .to_vec(),
                 no_device_rules: None,
                 available: crate::cgroup::limits::Available {
                     v1: ["cpu", "cpuset", "memory", "pids"]

@@ -294,6 +294,62 @@ fn cgroup_v1_is_mounted_in_the_cgroup_namespace() {
 }
 
 #[test]
+fn a_cgroup_that_is_another_by_now_is_not_shown_but_the_namespaces_own() {
+    if skip_unless(&[Need::Root, Need::CgroupV1("memory")]) {
+        return;
+    }
+    let Some(rootfs) = rootfs(USUAL) else { return };
+    let made = CgroupDir::new("memory", "shown");
+    let meta = fs::metadata(&made.0).unwrap();
+    for (inode, shown) in [(meta.ino(), "77\n"), (meta.ino() + 1, "")] {
+        let mut plan = Plan::new(USUAL);
+        plan.begin();
+        plan.op(Op::Unshare {
+            flags: libc::CLONE_NEWCGROUP.cast_unsigned(),
+        });
+        plan.cut_off();
+        plan.root(&rootfs.path(), 0);
+        plan.template(&[]);
+        let mut params = PackedParams::default();
+        params.flag(c"memory");
+        plan.op(Op::CgroupFs {
+            path: &c(&made.0),
+            dev: meta.dev(),
+            ino: inode,
+            fstype: c"cgroup",
+            target: c"/mnt",
+            params: params.view(),
+            attrs: NOSUID | NODEV | NOEXEC | RDONLY,
+        });
+        plan.op(Op::Pivot {});
+        let script = "busybox grep '^77$' /mnt/memory.swappiness; busybox grep -c '/mnt ro,nosuid,nodev,noexec,relatime - cgroup' \
+            /proc/self/mountinfo; busybox mkdir /mnt/x 2>&1";
+        let ended = plan.finish(c"", &["/bin/sh", "-c", script], &PATH);
+        let rest = "1\nmkdir: can't create directory '/mnt/x': Read-only file system\n";
+        assert_eq!(ended.output, format!("{shown}{rest}"), "{ended:?}");
+    }
+}
+
+/// A cgroup of version 1 that can be told by its swappiness.
+struct CgroupDir(std::path::PathBuf);
+
+impl CgroupDir {
+    fn new(controller: &str, name: &str) -> Self {
+        let name = format!("execdriver-{name}-{}", std::process::id());
+        let made = Self(Path::new("/sys/fs/cgroup").join(controller).join(name));
+        fs::create_dir(&made.0).unwrap();
+        fs::write(made.0.join("memory.swappiness"), "77").unwrap();
+        made
+    }
+}
+
+impl Drop for CgroupDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
 fn group_5_without_a_map_is_refused_by_devpts() {
     if skip_unless(&[Need::OrdinaryUser]) {
         return;

@@ -105,6 +105,7 @@ proptest! {
         let ops = [
             Op::Bind { slot: 3, target: &target, attr_set: attrs, attr_clr: !attrs, propagation: 1, flags: 3 },
             Op::MountFs { fstype: c"tmpfs", target: &target, params: params.view(), attrs: 1, flags: 2 },
+            Op::CgroupFs { path: &target, dev: attrs, ino: !attrs, fstype: c"cgroup", target: &target, params: params.view(), attrs: 1 },
         ];
         let mut writer = Writer::new();
         ops.iter().for_each(|op| { writer.push(op); });
@@ -117,7 +118,7 @@ proptest! {
     fn any_bytes_decode_or_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut reader = Reader::new(&bytes);
         while let Some(op) = Op::decode(&mut reader) {
-            if let Op::MountFs { params, .. } = op {
+            if let Op::MountFs { params, .. } | Op::CgroupFs { params, .. } = op {
                 params.iter().for_each(drop);
             }
         }

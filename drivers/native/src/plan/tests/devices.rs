@@ -12,7 +12,7 @@ fn contains(text: &str, part: &str) {
 fn rules_for_a_part_of_a_devices_uses_are_refused_where_no_rule_can_be_enforced() {
     let mut host = root_host();
     host.cgroup.own = OwnCgroup::Made {
-        paths: Vec::new(),
+        directories: Vec::new(),
         no_device_rules: Some("bpf(2): not permitted (use root)".to_owned()),
         available: crate::cgroup::limits::Available::default(),
     };

@@ -7,14 +7,14 @@ use libc::{MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
 
 fn attrs(plan: &Plan, words: &str) -> u64 {
     match step(plan, words) {
-        Op::MountFs { attrs, .. } => attrs.into(),
+        Op::MountFs { attrs, .. } | Op::CgroupFs { attrs, .. } => attrs.into(),
         Op::Bind { attr_set, .. } => attr_set,
         other => panic!("{other:?}"),
     }
 }
 
 fn param(plan: &Plan, words: &str, key: &str) -> Option<String> {
-    let Op::MountFs { params, .. } = step(plan, words) else {
+    let (Op::MountFs { params, .. } | Op::CgroupFs { params, .. }) = step(plan, words) else {
         panic!("{words}");
     };
     let found = params.iter().find(|(name, _)| name.to_str() == Ok(key));
