@@ -29,13 +29,20 @@ const RULES: [&str; 14] = [
 pub(crate) struct Hierarchy {
     /// Name of its directory: `cpu,cpuacct`.
     pub(crate) name: CString,
-    /// `cpu,cpuacct` or `name=systemd`; empty for version 2.
-    pub(crate) controllers: CString,
     v2: bool,
+    devices: bool,
     /// The directory that the containers' directories are made in, with a `/` at the end.
     base: String,
-    cpus: String,
-    mems: String,
+    /// That directory where it is our own: a cpuset that fills those in it.
+    own_base: Option<CString>,
+}
+
+impl Drop for Hierarchy {
+    fn drop(&mut self) {
+        if let Some(path) = &self.own_base {
+            let _ = sys::rmdir(path);
+        }
+    }
 }
 
 /// A container's directories, in the order of the hierarchies.
@@ -80,24 +87,36 @@ pub(crate) fn hierarchies() -> io::Result<Vec<Hierarchy>> {
             "{mount}{}/",
             place.unwrap_or_default().trim_end_matches('/')
         );
-        let cpuset = controllers.split(',').any(|name| name == "cpuset");
-        let read = |file: &str| {
-            if cpuset {
-                fs::read_to_string(format!("{base}{file}"))
-            } else {
-                Ok(String::new())
-            }
-        };
-        found.push(Hierarchy {
+        let mut hierarchy = Hierarchy {
             name: text(mount.rsplit('/').next().unwrap_or_default().as_bytes())?,
-            controllers: text(controllers.as_bytes())?,
             v2,
-            cpus: read("cpuset.cpus")?,
-            mems: read("cpuset.mems")?,
+            devices: controllers == "devices",
             base,
-        });
+            own_base: None,
+        };
+        if controllers.split(',').any(|name| name == "cpuset") {
+            hierarchy.fill()?;
+        }
+        found.push(hierarchy);
     }
     Ok(found)
+}
+
+impl Hierarchy {
+    /// As the driver's own parents are: the kernel gives each new cpuset in them what they have.
+    fn fill(&mut self) -> io::Result<()> {
+        let path = format!("{}floor-{}", self.base, std::process::id());
+        let own = text(path.as_bytes())?;
+        sys::mkdir(&own)?;
+        self.own_base = Some(own);
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let value = fs::read_to_string(format!("{}{file}", self.base))?;
+            write(&format!("{path}/{file}"), &[&value])?;
+        }
+        write(&format!("{path}/cgroup.clone_children"), &["1"])?;
+        self.base = format!("{path}/");
+        Ok(())
+    }
 }
 
 impl<'a> Cgroups<'a> {
@@ -128,11 +147,7 @@ impl<'a> Cgroups<'a> {
             )?);
             return Ok(());
         }
-        if !hierarchy.cpus.is_empty() {
-            write(&format!("{path}/cpuset.cpus"), &[&hierarchy.cpus])?;
-            write(&format!("{path}/cpuset.mems"), &[&hierarchy.mems])?;
-        }
-        if hierarchy.controllers.as_bytes() == b"devices" {
+        if hierarchy.devices {
             write(&format!("{path}/devices.deny"), &["a"])?;
             write(&format!("{path}/devices.allow"), &RULES)?;
         }
@@ -142,11 +157,11 @@ impl<'a> Cgroups<'a> {
         Ok(())
     }
 
-    pub(crate) fn v1(&self) -> impl Iterator<Item = (&OwnedFd, &Hierarchy)> {
-        self.opened
-            .iter()
-            .zip(self.hierarchies)
-            .filter(|(_, hierarchy)| !hierarchy.v2)
+    /// `tasks`, the name of the hierarchy, and the container's directory.
+    pub(crate) fn v1(&self) -> impl Iterator<Item = (&OwnedFd, &CString, &CString)> {
+        let all = self.opened.iter().zip(self.hierarchies).zip(&self.paths);
+        all.filter(|((_, hierarchy), _)| !hierarchy.v2)
+            .map(|((tasks, hierarchy), path)| (tasks, &hierarchy.name, path))
     }
 
     pub(crate) fn v2(&self) -> Option<&OwnedFd> {
@@ -154,11 +169,11 @@ impl<'a> Cgroups<'a> {
         all.find(|(_, hierarchy)| hierarchy.v2).map(|(dir, _)| dir)
     }
 
-    pub(crate) fn v2_name(&self) -> Option<&CString> {
-        self.hierarchies
-            .iter()
-            .find(|hierarchy| hierarchy.v2)
-            .map(|hierarchy| &hierarchy.name)
+    /// The name of version 2's mount point, and the container's directory.
+    pub(crate) fn v2_place(&self) -> Option<(CString, CString)> {
+        let mut all = self.hierarchies.iter().zip(&self.paths);
+        let (hierarchy, path) = all.find(|(hierarchy, _)| hierarchy.v2)?;
+        Some((hierarchy.name.clone(), path.clone()))
     }
 
     /// Removes all directories, also when one of them cannot be; an error is returned.

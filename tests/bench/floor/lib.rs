@@ -68,23 +68,19 @@ impl Floor {
         let (ours, theirs) = sys::pipe()?;
         let (out, their_out) = sys::pipe()?;
         let (err, their_err) = sys::pipe()?;
+        let (v2_name, v2_cgroup) = cgroups.v2_place().unwrap_or_default();
         let mut args = vec![
             text(b"child")?,
             self.rootfs.clone(),
             decimal(theirs.as_raw_fd())?,
             text(id.as_bytes())?,
-            cgroups
-                .v2_name()
-                .map_or_else(CString::default, Clone::clone),
+            v2_name,
+            v2_cgroup,
             decimal(their_out.as_raw_fd())?,
             decimal(their_err.as_raw_fd())?,
         ];
-        for (tasks, hierarchy) in cgroups.v1() {
-            args.extend([
-                decimal(tasks.as_raw_fd())?,
-                hierarchy.name.clone(),
-                hierarchy.controllers.clone(),
-            ]);
+        for (tasks, name, cgroup) in cgroups.v1() {
+            args.extend([decimal(tasks.as_raw_fd())?, name.clone(), cgroup.clone()]);
         }
         let pidfd = sys::vfork_into(&self.child, &args, cgroups.v2())?;
         drop((theirs, their_out, their_err));

@@ -1,6 +1,6 @@
 //! The floor's child: what becomes the container, as straight-line system calls in the order of the native driver's init.
 //!
-//! It gets everything as arguments: `child ROOTFS REPORT_FD HOSTNAME V2_NAME OUT_FD ERR_FD [TASKS_FD NAME CONTROLLERS]...`. A call that
+//! It gets everything as arguments: `child ROOTFS REPORT_FD HOSTNAME V2_NAME V2_CGROUP OUT_FD ERR_FD [TASKS_FD NAME CGROUP]...`. A call that
 //! fails is written to the report as `{line, errno}`; the report's end of file without one means that the payload runs.
 //!
 //! # Safety
@@ -33,7 +33,7 @@ static FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-x86_64.b
 static FILTER: &[u8] = include_bytes!("../../../fixtures/seccomp/docker-aarch64.bpf");
 
 /// The first argument about version 1.
-const TASKS: usize = 7;
+const TASKS: usize = 8;
 
 #[repr(C)]
 struct Program {
@@ -69,13 +69,14 @@ extern "C" fn main(stack: *const usize) -> ! {
     let Some(report) = args.get(2) else { child.fail(line!(), 22) };
     let Some(hostname) = args.get(3) else { child.fail(line!(), 22) };
     let Some(v2) = args.get(4) else { child.fail(line!(), 22) };
-    let Some(out) = args.get(5) else { child.fail(line!(), 22) };
-    let Some(err) = args.get(6) else { child.fail(line!(), 22) };
+    let Some(own) = args.get(5) else { child.fail(line!(), 22) };
+    let Some(out) = args.get(6) else { child.fail(line!(), 22) };
+    let Some(err) = args.get(7) else { child.fail(line!(), 22) };
     child.report = number(report);
     child.namespaces(args);
     child.root(rootfs);
     child.kernel_file_systems();
-    child.cgroup_file_systems(args, v2);
+    child.cgroup_file_systems(args, v2, own);
     child.dev();
     child.masks();
     child.enter(hostname);
@@ -117,11 +118,14 @@ impl Child {
         self.mount(c"tmpfs", c"dev/shm", &[(c"mode", c"1777"), (c"size", c"65536k")], RESTRICTED);
     }
 
-    /// Every mounted hierarchy, which in the cgroup namespace shows the container's own cgroup as its root.
-    fn cgroup_file_systems(&self, args: Args, v2: &CStr) {
+    /// Every mounted hierarchy, which in the cgroup namespace shows the container's own cgroup as its root: clones of the host's
+    /// mounts.
+    fn cgroup_file_systems(&self, args: Args, v2: &CStr, own: &CStr) {
         if args.get(TASKS).is_none() {
-            if !v2.is_empty() {
-                self.mount(c"cgroup2", c"sys/fs/cgroup", &[], RESTRICTED | RDONLY);
+            if !own.is_empty() {
+                let tree = self.cgroup(own);
+                self.ok(line!(), call(call::MOVE_MOUNT, [tree, EMPTY.as_ptr() as usize, self.root, c"sys/fs/cgroup".as_ptr() as usize, 4, 0]));
+                self.close(tree);
             }
             return;
         }
@@ -129,13 +133,13 @@ impl Child {
         let dir = self.open(c"sys/fs/cgroup");
         let mut at = TASKS;
         while args.get(at).is_some()
-            && let (Some(name), Some(controllers)) = (args.get(at + 1), args.get(at + 2))
+            && let (Some(name), Some(own)) = (args.get(at + 1), args.get(at + 2))
         {
-            self.hierarchy(dir, c"cgroup", name, controllers);
+            self.hierarchy(dir, name, own);
             at += 3;
         }
-        if !v2.is_empty() {
-            self.hierarchy(dir, c"cgroup2", v2, EMPTY);
+        if !own.is_empty() {
+            self.hierarchy(dir, v2, own);
         }
         let attr = MountAttr { set: RDONLY as u64, clear: 0, propagation: 0, userns: 0 };
         let size = size_of::<MountAttr>();
@@ -143,18 +147,19 @@ impl Child {
         self.close(dir);
     }
 
-    fn hierarchy(&self, dir: usize, kind: &CStr, name: &CStr, controllers: &CStr) {
+    fn hierarchy(&self, dir: usize, name: &CStr, own: &CStr) {
+        let tree = self.cgroup(own);
         self.ok(line!(), call(call::MKDIRAT, [dir, name.as_ptr() as usize, 0o755, 0, 0, 0]));
-        let fs = self.fsopen(kind);
-        self.config(fs, SET_STRING, c"source".as_ptr() as usize, kind.as_ptr() as usize);
-        if let [b'n', b'a', b'm', b'e', b'=', name @ ..] = controllers.to_bytes_with_nul() {
-            self.config(fs, SET_STRING, c"name".as_ptr() as usize, name.as_ptr() as usize);
-        } else if !controllers.is_empty() {
-            self.config(fs, SET_FLAG, controllers.as_ptr() as usize, 0);
-        }
-        let mount = self.fsmount(fs, RESTRICTED | RDONLY);
-        self.ok(line!(), call(call::MOVE_MOUNT, [mount, EMPTY.as_ptr() as usize, dir, name.as_ptr() as usize, 4, 0]));
-        self.close(mount);
+        self.ok(line!(), call(call::MOVE_MOUNT, [tree, EMPTY.as_ptr() as usize, dir, name.as_ptr() as usize, 4, 0]));
+        self.close(tree);
+    }
+
+    fn cgroup(&self, own: &CStr) -> usize {
+        let tree = self.open_tree(AT_FDCWD, own, OPEN_TREE_CLONE | O_CLOEXEC);
+        let attr = MountAttr { set: (RESTRICTED | RDONLY) as u64, clear: 0, propagation: 0, userns: 0 };
+        let size = size_of::<MountAttr>();
+        self.ok(line!(), call(call::MOUNT_SETATTR, [tree, EMPTY.as_ptr() as usize, 0x1000, &raw const attr as usize, size, 0]));
+        tree
     }
 
     fn dev(&self) {
