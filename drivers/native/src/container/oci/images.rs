@@ -2,11 +2,14 @@
 
 use super::{OciError, OciResult, Runtime};
 use crate::criu::{Criu, Request, Session};
+use crate::launch::{IdMaps, IdRange, id_namespace};
+use crate::sys::mount;
 use nix::sched::CloneFlags;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use crate::criu::CgroupMode;
@@ -15,6 +18,8 @@ pub use crate::criu::CgroupMode;
 const CONFIG: &str = "/etc/criu/runc.conf";
 /// The annotation that names others; empty: none.
 const CONFIG_ANNOTATION: &str = "org.criu.config";
+/// CRIU's link to the files that these ones follow.
+const EARLIER: &str = "parent";
 
 /// How CRIU is to be run.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +64,50 @@ impl Images {
         let numbers = session.directories();
         request.images = numbers.first().copied().unwrap_or(-1);
         request.work = numbers.get(1).copied();
+    }
+
+    /// Has the saved processes read from a tree in which the root of their user namespace owns the files: whoever restores them is
+    /// that root by then, and the directory is open to nobody but ours. What stays to be written goes where it went. `None` where
+    /// the file system cannot map owners, and where pages are looked for in a directory beside it.
+    pub(super) fn tell_mapped(&self, request: &mut Request, maps: &IdMaps) -> Option<OwnedFd> {
+        let images = self.directories.first()?;
+        if fs::symlink_metadata(images.join(EARLIER)).is_ok() {
+            return None;
+        }
+        let directory = File::open(images).ok()?;
+        open_to_roots_group(&directory);
+        let namespace = id_namespace(&owners(maps)).ok()?;
+        let tree = mount::clone_tree(directory.as_fd(), false).ok()?;
+        mount::map_ids(tree.as_fd(), namespace.as_fd(), false).ok()?;
+        request.work = request.work.or(Some(request.images));
+        request.images = tree.as_raw_fd();
+        Some(tree)
+    }
+}
+
+/// Before the maps of the new user namespace are written, whoever restores is neither its root nor has any power over files, but is
+/// of our group: which therefore passes through the directory.
+fn open_to_roots_group(directory: &File) {
+    let Ok(file) = directory.metadata() else {
+        return;
+    };
+    let mode = file.permissions().mode() & 0o7777;
+    if (file.uid(), file.gid()) == (0, 0) && mode & 0o010 == 0 {
+        // On a file system that is only read, restore succeeds if the maps are written in time.
+        let _ = directory.set_permissions(Permissions::from_mode(mode | 0o010));
+    }
+}
+
+/// The owners of a user namespace's files, and our groups.
+fn owners(maps: &IdMaps) -> IdMaps {
+    let all = IdRange {
+        inside: 0,
+        outside: 0,
+        size: u32::MAX,
+    };
+    IdMaps {
+        gids: vec![all],
+        ..maps.clone()
     }
 }
 

@@ -23,6 +23,7 @@ mod interfaces;
 mod launched;
 mod limits;
 mod listener;
+mod masters;
 mod notify;
 mod place;
 mod points;

@@ -3,7 +3,8 @@
 use super::create::Alive;
 use super::images::{Criued, Images, config_annotation, key_of, name_of};
 use super::{
-    Create, Launched, OciError, OciResult, Runtime, class, document, hooks, points, sources, state,
+    Create, Launched, OciError, OciResult, Runtime, class, document, hooks, masters, points,
+    sources, state,
 };
 use crate::container::error;
 use crate::container::made::Made;
@@ -11,7 +12,7 @@ use crate::container::run::plan_host;
 use crate::criu::{Criu, Kind, Reply, Request, Root, Saved, is_handed_on};
 use crate::launch::Process;
 use crate::plan::{Plan, RunInput, Sources};
-use crate::state::{BundleRecord, NamespaceRecord, Status, Store, TerminalRecord};
+use crate::state::{BundleRecord, NamespaceRecord, Status, Store};
 use crate::sys::pidfd;
 use execdriver_core::{Error, Spec};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType};
@@ -126,18 +127,20 @@ impl Restoration<'_> {
         let directories = images.directories.clone();
         let session = criu.open((kept, directories), Some(&root))?;
         Images::tell(&mut request, &session);
+        let maps = self.plan.id_maps.as_ref();
+        let _mapped = maps.and_then(|maps| images.tell_mapped(&mut request, maps));
         if let Ok(cgroup) = self.made.cgroup() {
             // Whatever it starts is in the container's cgroup from its first moment, so that it can be found and ended.
             cgroup.place(session.pid(), false).map_err(Error::from)?;
             request.cgroup_roots = cgroup_roots(session.pid())?;
         }
-        let (mut terminal, mut confined) = (None, false);
+        let (mut masters, mut confined) = (Vec::new(), false);
         let reply =
             session.carry_out((&request, Kind::Restore, &images.log), |name, pid, fd| {
                 match (name, pid, fd) {
                     ("setup-namespaces", Some(pid), _) => self.namespaced(pid),
                     ("orphan-pts-master", _, Some(fd)) => {
-                        terminal = Some(fd);
+                        masters.push(fd);
                         Ok(())
                     }
                     // Everything is made, and nothing of the container's has run: what CRIU itself does, such as opening
@@ -153,7 +156,7 @@ impl Restoration<'_> {
         if !confined {
             return Err(unconfined().into());
         }
-        self.finish(&reply, terminal)
+        self.finish(&reply, masters)
     }
 
     /// What CRIU has to know of the new container; the descriptors that it keeps.
@@ -221,7 +224,7 @@ impl Restoration<'_> {
         hooks::run("createRuntime", create_runtime, &state)
     }
 
-    fn finish(&self, reply: &Reply, terminal: Option<OwnedFd>) -> OciResult<Launched> {
+    fn finish(&self, reply: &Reply, masters: Vec<OwnedFd>) -> OciResult<Launched> {
         let failed = || error::setup::<nix::errno::Errno>("find the first process");
         let pid = reply
             .pid
@@ -232,10 +235,11 @@ impl Restoration<'_> {
         // CRIU tells of namespaces where there are any to set up.
         let namespaces = self.namespaces_of(pid);
         self.made.record_init(pid, self.plan)?;
-        let of_master = |master: &OwnedFd| TerminalRecord::of_master(master.as_fd()).ok();
+        let terminal = masters::of_process(masters, pid);
+        let (terminal, identity) = terminal.map_or((None, None), |(fd, record)| (Some(fd), record));
         let record = self.made.modify(|record| {
             record.status = Status::Running;
-            record.terminal = terminal.as_ref().and_then(of_master);
+            record.terminal = identity;
             record.namespaces = namespaces;
         })?;
         if record.aborted {
