@@ -162,6 +162,26 @@ fn config_user_ids_groups_and_umask_are_the_programs() {
     assert_eq!(lines, ["1", "2", "Groups:\t5 9", "0077", "/sbin"]);
 }
 
+/// For setresuid(2) and setresgid(2) it means "as it is": the program would stay root (as with CVE-2026-46680).
+#[test]
+fn config_user_the_largest_number_is_no_id() {
+    if skip_unless(ROOT_NEEDS) {
+        return;
+    }
+    for (user, field) in [
+        (json!({"uid": u32::MAX, "gid": 1}), "process.user.uid"),
+        (json!({"uid": 1, "gid": u32::MAX}), "process.user.gid"),
+        (
+            json!({"uid": 1, "gid": 1, "additionalGids": [u32::MAX]}),
+            "process.user.additionalGids",
+        ),
+    ] {
+        let bundle = Bundle::shell("id").with("/process/user", user);
+        let error = bundle.refused();
+        assert!(error.contains(field), "{error}");
+    }
+}
+
 #[test]
 fn config_hostname_and_domainname_are_set_in_a_uts_namespace_alone() {
     if skip_unless(NEEDS) {

@@ -286,6 +286,11 @@ impl Wanted<'_> {
     }
 
     fn check_mapped(&self, field: &str, what: &str, id: u32) -> Result<(), PlanError> {
+        // setresuid(2) and setresgid(2) take it for "leave it as it is", which is root.
+        if id == NO_ID {
+            let reason = format!("got {id}, which is no {what}");
+            return Err(PlanError::invalid(field, reason));
+        }
         let Some(maps) = self.maps else { return Ok(()) };
         let map = if what == "user" {
             &maps.uids
