@@ -352,19 +352,19 @@ fn unavailable(host: &Hierarchies, refusal: Option<CgroupError>) -> CgroupError 
 
 /// What makes cgroups available on a host like this one.
 pub(crate) fn mend(host: &Hierarchies, read_only: bool) -> &'static str {
-    match (host.list.is_empty(), read_only, host.unified().is_some()) {
-        (true, ..) => "mount them: `mount -t cgroup2 none /sys/fs/cgroup`",
-        (_, true, _) => {
-            "mount them read-write: in Docker start the outer container with --privileged"
-        }
-        (.., true) => {
+    match (host.layout(), read_only) {
+        (Layout::None, _) => "mount them: `mount -t cgroup2 none /sys/fs/cgroup`",
+        (_, true) => "mount them read-write: in Docker start the outer container with --privileged",
+        (Layout::Unified, false) => {
             "start the host program with `systemd-run --user --scope -p Delegate=yes`, which needs \
              a session or `loginctl enable-linger USER`, or let root do `D=/sys/fs/cgroup/USER; \
              mkdir -p $D/host; chown -R USER $D; echo PID >$D/host/cgroup.procs`"
         }
-        (.., false) => {
+        // Below /sys/fs/cgroup itself there is a tmpfs, not a hierarchy, and a cpuset takes nobody before it has processors.
+        (Layout::Legacy | Layout::Hybrid, false) => {
             "start the host program as root, or let root do in each hierarchy \
-             `D=/sys/fs/cgroup/pids/USER; mkdir $D; chown -R USER $D; echo PID >$D/cgroup.procs`"
+             `D=/sys/fs/cgroup/pids/USER; mkdir $D; chown -R USER $D; echo PID >$D/cgroup.procs`, \
+             in that of cpuset with cpuset.cpus and cpuset.mems copied from above first"
         }
     }
 }

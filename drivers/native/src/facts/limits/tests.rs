@@ -132,6 +132,23 @@ fn a_version_2_host_is_judged_by_its_controllers_and_the_files_of_any_cgroup() {
 }
 
 #[test]
+fn what_root_is_told_to_do_fits_where_the_hierarchies_are() {
+    let files = CgroupFiles::default();
+    let told = |mounts: &str, own: &str| {
+        let mut facts = root(mounts, own);
+        facts.euid = 1000;
+        facts.cgroup_access = CgroupAccess::default();
+        of(&facts, &files, MEMORY)
+    };
+    assert!(told(V2, "0::/\n").contains("D=/sys/fs/cgroup/USER;"));
+    let both = "31 23 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                32 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+    let text = told(both, "4:memory:/\n0::/\n");
+    assert!(text.contains("D=/sys/fs/cgroup/pids/USER;"), "{text}");
+    assert!(!text.contains("systemd-run"), "{text}");
+}
+
+#[test]
 fn what_was_not_delegated_is_told_by_controller() {
     let mut facts = root(V2, "0::/user.slice\n");
     facts.euid = 1000;
