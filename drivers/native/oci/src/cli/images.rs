@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// How CRIU is to be run, as clients say it.
 #[derive(Debug, Args)]
 pub(super) struct Images {
-    /// The directory of the saved processes [default: checkpoint, in the working directory].
+    /// The directory of the saved processes.
     #[arg(long, value_name = "DIR", default_value = "checkpoint")]
     image_path: PathBuf,
     /// The directory of CRIU's log and its own files [default: that of the saved processes].

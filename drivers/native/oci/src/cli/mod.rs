@@ -88,6 +88,8 @@ enum Verb {
     Checkpoint(Box<checkpoint::Args>),
     /// Make a container from saved processes.
     Restore(Box<restore::Args>),
+    /// Print the version, as --version does.
+    Version,
 }
 
 /// Parses the command line, does the verb, and tells an error.
@@ -98,12 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let verb = match cli.verb {
-        _ if cli.global.version => {
-            return match output::print(&version()) {
-                Ok(_) => ExitCode::SUCCESS,
-                Err(failure) => tell(&cli.global, &failure),
-            };
-        }
+        _ if cli.global.version => Verb::Version,
         Some(verb) => verb,
         None => return tell(&cli.global, &Failure::usage("which verb? see --help")),
     };
@@ -140,6 +137,7 @@ fn act(global: &Global, verb: Verb) -> Answer {
         Verb::Spec(args) => spec::run(&args),
         Verb::Checkpoint(args) => checkpoint::run(global, *args),
         Verb::Restore(args) => restore::run(global, *args),
+        Verb::Version => output::print(&version()),
     }
 }
 

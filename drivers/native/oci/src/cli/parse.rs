@@ -11,7 +11,7 @@ use std::ffi::OsString;
 type Verb = (&'static str, fn(Command) -> Command);
 
 /// Those that are looked for first.
-const VERBS: [Verb; 17] = [
+const VERBS: [Verb; 18] = [
     ("create", create::Args::augment_args),
     ("start", start::Args::augment_args),
     ("run", run::Args::augment_args),
@@ -29,6 +29,7 @@ const VERBS: [Verb; 17] = [
     ("checkpoint", checkpoint::Args::augment_args),
     ("restore", restore::Args::augment_args),
     ("features", |command| command),
+    ("version", |command| command),
 ];
 
 /// Parses the words, of which the first is the program's name.

@@ -44,14 +44,14 @@ pub(super) struct Args {
     /// Memory nodes, as 0-3.
     #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
-    /// Memory, bytes; -1 for no limit.
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    /// Memory: bytes, or 512k, 100m, 2g; -1 for no limit.
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
     memory: Option<i64>,
-    /// Memory that it is pressed down to when others want some, bytes.
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    /// Memory that it is pressed down to when others want some, as --memory.
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
     memory_reservation: Option<i64>,
-    /// Memory and swap together, bytes; -1 for no limit.
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    /// Memory and swap together, as --memory; -1 for no limit.
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
     memory_swap: Option<i64>,
     /// Processes and threads; -1 for no limit.
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
@@ -104,6 +104,23 @@ impl Args {
     }
 }
 
+/// A number of bytes, or of 1024 to the power that its letter says, as the flags of runc and Docker have it: `100m`, `100MB`, `100MiB`.
+fn size(text: &str) -> Result<i64, String> {
+    let wrong = || format!("got {text:?}, expected a size as 100m or 2g, or -1");
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match lower.get(digits.len()..).unwrap_or_default() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(wrong)
+}
+
 fn read(path: &Path) -> Result<LinuxResources, Failure> {
     let name = format!("--resources {}", path.display());
     let text = match path.as_os_str() == "-" {
@@ -117,4 +134,29 @@ fn read(path: &Path) -> Result<LinuxResources, Failure> {
         false => bundle::text(path)?,
     };
     document::resources(&text).map_err(|reason| Failure::usage(format!("{name}: {reason}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_letter_or_is_in_bytes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("-1", -1),
+            ("4096", 4096),
+            ("4096b", 4096),
+            ("512k", 512 << 10),
+            ("100M", 100 << 20),
+            ("100mb", 100 << 20),
+            ("2GiB", 2 << 30),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "m", "1x", "1.5g", "much", "9000000000t", "1 m", "1mm"] {
+            assert!(size(text).unwrap_err().contains("100m"), "{text}");
+        }
+    }
 }
