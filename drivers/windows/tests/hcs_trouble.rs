@@ -159,6 +159,26 @@ fn a_termination_that_is_never_told_of_and_one_that_overtakes_are_no_matter() {
     assert_eq!(status.code, 7);
 }
 
+/// Whoever looks at all containers opens those that are being made too, and is told of them.
+#[test]
+fn a_container_that_is_being_made_starts_although_another_listens_to_it_first() {
+    let folders = Folders::new();
+    let driver = folders.driver(&["windows.hcs.timeout=20"]);
+    let line = "HcsRegisterComputeSystemCallback delay 2000";
+    let trouble = Trouble::new(&folders.id("a"), line);
+    let command = folders.command("a", &["exit", "3"]);
+    std::thread::scope(|scope| {
+        let started = scope.spawn(|| run(&driver, &command).0);
+        let record = folders.root().join("state").join(&command.id);
+        eventually("it is being made", || record.join("state.json").exists());
+        // Time to come to the delay, in which nobody else is delayed.
+        std::thread::sleep(Duration::from_millis(700));
+        drop(trouble);
+        assert_eq!(driver.list().unwrap().len(), 1);
+        assert_eq!(started.join().unwrap().code, 3);
+    });
+}
+
 #[test]
 fn a_failure_of_the_service_is_told_with_its_code_and_nothing_is_left() {
     let folders = Folders::new();
