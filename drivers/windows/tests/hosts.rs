@@ -1,5 +1,6 @@
 //! A host program that is killed while its containers run, and what the next one finds.
 #![cfg(windows)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
