@@ -35,6 +35,14 @@ pub(crate) enum CriuError {
         "--pre-dump and --parent-path: the kernel tracks no changes of memory (CONFIG_MEM_SOFT_DIRTY)"
     )]
     NoTracking,
+    /// Whoever asked for it wants it no more.
+    #[error("criu was ended, as asked")]
+    GivenUp,
+    /// The same, when everything was written.
+    #[error(
+        "criu was ended, as asked, when it had saved the container: the files stay, and it may have been ended as well"
+    )]
+    GivenUpLate,
     /// The host program failed.
     #[error("cannot {step}")]
     System {

@@ -22,5 +22,5 @@ pub use message::CgroupMode;
 pub(crate) use message::{Kind, Reply, Request};
 pub(crate) use mounts::{Mount, external, read as read_mounts};
 pub(crate) use saved::{Saved, SavedMount, SavedPoint, is_handed_on};
-pub(crate) use session::{Criu, Session};
+pub(crate) use session::{Criu, ENDED, Session};
 pub(crate) use started::Root;

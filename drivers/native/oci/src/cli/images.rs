@@ -4,7 +4,11 @@ use super::failure::Failure;
 use super::global::Global;
 use clap::Args;
 use execdriver_native::oci::{CgroupMode, Criued};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How CRIU is to be run, as clients say it.
 #[derive(Debug, Args)]
@@ -73,8 +77,22 @@ impl Images {
             auto_dedup: self.auto_dedup,
             cgroup_mode,
             empty_namespaces: self.empty_ns,
+            give_up: Some(Arc::new(ending()?)),
         })
     }
+}
+
+/// Something to read as soon as a signal asks us to end, by which we then do not: CRIU may hang, and has to be ended first.
+fn ending() -> Result<OwnedFd, Failure> {
+    let failed = |errno| Failure::system("take signals", errno);
+    let mut set = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        set.add(signal);
+    }
+    set.thread_block().map_err(failed)?;
+    let taken = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
+    let copied = taken.as_fd().try_clone_to_owned();
+    copied.map_err(|error| Failure::system("take signals", error))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

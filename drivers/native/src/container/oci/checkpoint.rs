@@ -4,7 +4,7 @@ use super::images::{Criued, Images, config_annotation, entries, key_of, name_of}
 use super::{OciError, OciResult, Runtime, Status, lock, points, state};
 use crate::cgroup::Cgroup;
 use crate::container::descriptors::first_process;
-use crate::criu::{self, Criu, Kind, Mount, Request, Saved, SavedMount};
+use crate::criu::{self, Criu, CriuError, ENDED, Kind, Mount, Request, Saved, SavedMount};
 use crate::launch::Process;
 use crate::state::Record;
 use execdriver_core::Error;
@@ -80,12 +80,29 @@ fn dump(criu: &Criu, checkpoint: &Checkpoint, record: &Record, process: &Process
         }),
         _ => Ok(()),
     };
+    let freeze = |frozen| {
+        let cgroup = record.cgroup.as_ref().map(Cgroup::open);
+        let cgroup = cgroup.and_then(Result::ok);
+        cgroup.map(|cgroup| cgroup.set_frozen(frozen))
+    };
+    let paused = state::status(record) == Status::Paused;
     let done = written.and_then(|()| {
         let session = criu.open((Vec::new(), images.directories), None)?;
         Images::tell(&mut request, &session);
-        session.carry_out((&request, kind, &images.log), |_, _, _| Ok(()))
+        session.carry_out((&request, kind, &images.log), |name, _, _| {
+            // CRIU lets go of the processes of a paused container one by one, and they run when it is killed meanwhile.
+            if name == ENDED && paused {
+                freeze(true);
+            }
+            Ok(())
+        })
     });
-    if done.is_err() {
+    if done.is_err() && !paused {
+        // It freezes what runs, and one that was killed has not let it go on. Without a freezer it did not freeze it either.
+        freeze(false);
+    }
+    let late = matches!(&done, Err(OciError::Criu(error)) if is_late(error));
+    if done.is_err() && !late {
         // What was there stays, and so does the log, which the error names.
         for file in entries(path) {
             if !before.contains(&file) && file != images.log {
@@ -94,6 +111,14 @@ fn dump(criu: &Criu, checkpoint: &Checkpoint, record: &Record, process: &Process
         }
     }
     done.map(drop)
+}
+
+/// Whether everything was written when it was given up.
+fn is_late(error: &execdriver_core::BoxError) -> bool {
+    matches!(
+        error.downcast_ref::<CriuError>(),
+        Some(CriuError::GivenUpLate)
+    )
 }
 
 /// What CRIU has to know of this container.

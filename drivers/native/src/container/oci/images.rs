@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use crate::criu::CgroupMode;
 
@@ -48,6 +49,9 @@ pub struct Criued {
     pub cgroup_mode: CgroupMode,
     /// Namespaces whose content is left out: `network`.
     pub empty_namespaces: Vec<String>,
+    /// CRIU is given up as soon as something can be read from this: the container is what it was, or is not made. One that does
+    /// not end by itself within ten seconds is killed.
+    pub give_up: Option<Arc<OwnedFd>>,
 }
 
 /// CRIU's files.
@@ -118,7 +122,7 @@ impl Criued {
         if !facts.is_root() || facts.user_namespaces.outer.is_some() {
             return Err(OciError::OnlyRoot { verb });
         }
-        Ok(Criu::find(&self.program)?)
+        Ok(Criu::find(&self.program, self.give_up.clone())?)
     }
 
     /// Finds the directories; `make`: makes those that are not there.
