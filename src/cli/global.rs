@@ -43,7 +43,7 @@ impl Global {
         let options = Options::parse(&self.exec_opts).map_err(Failure::usage)?;
         let root = match &self.root {
             Some(root) => root.clone(),
-            None => crate::session::default_root(),
+            None => crate::state_root::default_root()?,
         };
         let opened = match &self.driver {
             Some(name) => registry.open(name, &root, options),

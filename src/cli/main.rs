@@ -20,6 +20,7 @@ mod pids;
 mod platform;
 mod run;
 mod session;
+mod state_root;
 mod stats;
 mod tty;
 mod update;

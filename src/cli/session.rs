@@ -5,7 +5,6 @@ use crate::forward;
 use crate::tty::RawMode;
 use execdriver::{Driver, Error, ExitReason, ExitStatus, Pipes, Stdio, Target};
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -87,22 +86,6 @@ pub(crate) fn new_id() -> String {
     // RandomState is seeded from the system's random source, anew for every process.
     let hash = RandomState::new().hash_one((now, std::process::id()));
     format!("{:012x}", hash & 0xffff_ffff_ffff)
-}
-
-/// Where containers keep their state when nobody says it.
-pub(crate) fn default_root() -> PathBuf {
-    #[cfg(unix)]
-    if nix::unistd::geteuid().is_root() {
-        return PathBuf::from("/run/execdriver");
-    }
-    if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
-        return PathBuf::from(runtime).join("execdriver");
-    }
-    #[cfg(unix)]
-    let name = format!("execdriver-{}", nix::unistd::geteuid());
-    #[cfg(not(unix))]
-    let name = "execdriver";
-    std::env::temp_dir().join(name)
 }
 
 #[cfg(test)]
