@@ -37,6 +37,7 @@ pub use driver::NativeDriver;
 /// What the program `execdriver-oci` is made of. No interface for others: it changes with that program.
 #[doc(hidden)]
 pub mod oci {
+    pub use crate::cgroup::stats::{Cpuset, EventCounters};
     pub use crate::container::oci::{
         CgroupMode, Checkpoint, Create, Criued, Exec, Launched, OciError, OciResult, Outcome,
         Restore, Runtime, SPEC_VERSION, State, Status, Watch, Watched, features,

@@ -11,10 +11,13 @@
     reason = "a test says what it expects"
 )]
 
+mod bundle;
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+use bundle::Bundle;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -237,4 +240,38 @@ clients! {
     containerd_says_the_same_with_crun: CONTAINERD, Some("crun");
     podman_says_the_same_with_crun: PODMAN, Some("crun");
     podman_of_an_ordinary_user_says_the_same_with_crun: PODMAN_OF_A_USER, Some("crun");
+}
+
+#[test]
+#[ignore = "needs the clients: tests/run.sh --only clients"]
+fn the_events_have_every_key_of_runcs() {
+    let keys = |runtime: &Path| {
+        let bundle = Bundle::of(&["/bin/pause"]);
+        let call = |args: &[&str]| {
+            let mut command = Command::new(runtime);
+            command.arg("--root").arg(bundle.rootfs.state()).args(args);
+            command.current_dir(bundle.dir()).stdin(Stdio::null());
+            bundle.say_with(command)
+        };
+        let begun = call(&["run", "--detach", &bundle.id]);
+        let said = call(&["events", "--stats", &bundle.id]);
+        let ended = call(&["delete", "--force", &bundle.id]);
+        assert_eq!((begun.code(), ended.code()), (0, 0), "{begun:?} {ended:?}");
+        let mut found = BTreeSet::new();
+        names("", &serde_json::from_str(&said.stdout).unwrap(), &mut found);
+        found
+    };
+    let (theirs, ours) = (keys(&installed("runc")), keys(Path::new(bundle::RUNTIME)));
+    assert!(theirs.len() > 60, "{theirs:?}");
+    let missing: Vec<&String> = theirs.difference(&ours).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The names of all that is in a document.
+fn names(at: &str, value: &Value, found: &mut BTreeSet<String>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let name = format!("{at}.{key}");
+        names(&name, value, found);
+        found.insert(name);
+    }
 }

@@ -48,6 +48,32 @@ fn limits_are_changed_by_options_and_by_a_document_and_seen_in_the_events() {
 }
 
 #[test]
+fn the_events_tell_of_processors_memory_nodes_and_tcp_where_the_kernel_counts_them() {
+    let needs = ["cpuset", "memory", "cpuacct"].map(Need::CgroupV1);
+    if skip_unless(&[Need::Root]) || skip_unless(&needs) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    bundle.edit(|config| config["linux"]["resources"]["cpu"] = json!({"cpus": "0", "mems": "0"}));
+    bundle.run_detached();
+    let text = bundle.done(&["events", "--stats", &bundle.id]);
+    let data = &serde_json::from_str::<Value>(&text).unwrap()["data"];
+    let set = &data["cpuset"];
+    assert_eq!((&set["cpus"], &set["mems"]), (&json!([0]), &json!([0])));
+    assert_eq!(set["sched_load_balance"], 1);
+    assert_eq!(set["sched_relax_domain_level"], -1);
+    let memory = &data["memory"];
+    for kind in ["swap", "kernel", "kernelTCP"] {
+        let limit = memory[kind]["limit"].as_u64();
+        // Each is a kernel's choice of its own.
+        assert!(memory[kind].is_null() || limit > Some(1 << 40), "{memory}");
+    }
+    let times = |key: &str| data["cpu"]["usage"][key].as_array().unwrap().len();
+    assert_eq!(times("percpu_kernel"), times("percpu"));
+    assert_eq!(times("percpu_user"), times("percpu"));
+}
+
+#[test]
 fn events_end_with_the_container() {
     if skip_unless(&[Need::UserNamespaces, Need::Cgroups]) {
         return;

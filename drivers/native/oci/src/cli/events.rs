@@ -3,7 +3,7 @@
 use super::failure::{Answer, Failure};
 use super::global::Global;
 use execdriver_core::{BlkioEntry, MemoryData, ResourceStats};
-use execdriver_native::oci::Watched;
+use execdriver_native::oci::{EventCounters, OciResult, Watched};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::time::Duration;
@@ -23,16 +23,20 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Answer {
     let runtime = global.open()?;
+    let used = || -> OciResult<Value> {
+        let counters = runtime.event_counters(&args.id)?.unwrap_or_default();
+        Ok(stats(&runtime.stats(&args.id)?, &counters))
+    };
     if args.stats {
-        say(&args.id, "stats", Some(stats(&runtime.stats(&args.id)?)))?;
+        say(&args.id, "stats", Some(used()?))?;
         return Ok(0);
     }
     let mut watch = runtime.watch(&args.id)?;
     loop {
         match watch.wait(args.interval)? {
             Watched::OutOfMemory => say(&args.id, "oom", None)?,
-            Watched::Nothing => match runtime.stats(&args.id) {
-                Ok(used) => say(&args.id, "stats", Some(stats(&used)))?,
+            Watched::Nothing => match used() {
+                Ok(used) => say(&args.id, "stats", Some(used))?,
                 // It has ended since.
                 Err(_) => return Ok(0),
             },
@@ -54,7 +58,7 @@ fn say(id: &str, kind: &str, data: Option<Value>) -> Result<(), Failure> {
 }
 
 /// In the form that readers of runc's events know.
-fn stats(stats: &ResourceStats) -> Value {
+fn stats(stats: &ResourceStats, counters: &EventCounters) -> Value {
     let interfaces: Vec<Value> = stats
         .interfaces
         .iter()
@@ -79,11 +83,13 @@ fn stats(stats: &ResourceStats) -> Value {
         });
         (size.clone(), value)
     });
-    json!({
+    let mut data = json!({
         "cpu": {
             "usage": {
                 "total": cpu.cpu_usage.total_usage,
                 "percpu": cpu.cpu_usage.percpu_usage,
+                "percpu_kernel": counters.percpu_kernel,
+                "percpu_user": counters.percpu_user,
                 "kernel": cpu.cpu_usage.usage_in_kernelmode,
                 "user": cpu.cpu_usage.usage_in_usermode,
             },
@@ -96,8 +102,8 @@ fn stats(stats: &ResourceStats) -> Value {
         "memory": {
             "cache": memory.cache,
             "usage": entry(&memory.usage, limit),
-            "swap": entry(&memory.swap_usage, 0),
-            "kernel": entry(&memory.kernel_usage, 0),
+            "swap": entry(&memory.swap_usage, counters.swap_limit.unwrap_or(0)),
+            "kernel": entry(&memory.kernel_usage, counters.kernel_limit.unwrap_or(0)),
             "raw": memory.stats,
         },
         "pids": { "current": used.pids_stats.current, "limit": used.pids_stats.limit },
@@ -112,8 +118,18 @@ fn stats(stats: &ResourceStats) -> Value {
             "sectorsRecursive": blocks(&block.sectors_recursive),
         },
         "hugetlb": pages.collect::<Map<String, Value>>(),
+        "intel_rdt": {},
         "network_interfaces": interfaces,
-    })
+    });
+    if let Some((limit, used)) = &counters.kernel_tcp {
+        data["memory"]["kernelTCP"] = entry(used, *limit);
+    }
+    if let Some(set) = &counters.cpuset {
+        data["cpuset"] = json!(set.settings);
+        data["cpuset"]["cpus"] = json!(set.cpus);
+        data["cpuset"]["mems"] = json!(set.mems);
+    }
+    data
 }
 
 fn entry(data: &MemoryData, limit: u64) -> Value {

@@ -4,11 +4,14 @@
 //! than expected, leaves its part at zero: the rest is worth reading. One reading holds nothing
 //! afterwards, opens a file once and reads it in one call.
 
+mod beside;
 pub(crate) mod net;
 mod read;
 mod text;
 mod v1;
 mod v2;
+
+pub use beside::{Cpuset, EventCounters};
 
 use super::{Cgroup, CgroupError, Member, Version};
 use crate::state::CgroupRecord;

@@ -2,8 +2,10 @@
 
 use super::{OciError, OciResult, Runtime, Status, lock, state};
 use crate::cgroup::limits::{self, Purpose};
+use crate::cgroup::stats::EventCounters;
 use crate::cgroup::{Cgroup, OomWatch};
 use crate::container::error::setup;
+use crate::container::unless_ended;
 use crate::container::update::no_cgroup;
 use crate::plan::PlanError;
 use crate::state::{Record, Unread};
@@ -60,6 +62,18 @@ impl Runtime {
         let (_, record) = self.load(id)?;
         running(&record)?;
         Ok(self.containers.stats(id)?)
+    }
+
+    /// What its cgroups count beside; none where it has none.
+    ///
+    /// # Errors
+    /// It is stopped.
+    pub fn event_counters(&self, id: &str) -> OciResult<Option<EventCounters>> {
+        let (_, record) = self.load(id)?;
+        running(&record)?;
+        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
+        let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
+        Ok(cgroup.map(|cgroup| cgroup.event_counters()))
     }
 
     /// Watches the container: each call of the result waits for want of memory, the end or the time.
