@@ -5,6 +5,7 @@ use crate::cgroup::CgroupError;
 use crate::launch::{LaunchError, ProcessError, ProcfsError, StepFailure};
 use crate::plan::{Plan, is_mapped};
 use crate::state::StateError;
+use crate::sys::spawn::SpawnError;
 use crate::wire::{Detail, Op, Strings};
 use execdriver_core::{BoxError, Error};
 use nix::errno::Errno;
@@ -17,6 +18,9 @@ const PRIMARY_GROUP: u64 = u64::MAX;
 const RAISING: &str = "takes CAP_SYS_RESOURCE to exceed";
 pub(super) const LESS_OOM: &str =
     "only CAP_SYS_RESOURCE, which the host program lacks, goes below what was set with it";
+/// Where root is forbidden to clone it is a sandbox around us, where others are it may be a setting, too.
+const DENIED: &str = "start the first process, whose namespaces are denied to the host program (`execdriver doctor` \
+                      tells by what, and the mend)";
 const NO_PROCESS: &str = "no further process may be made: the start takes two, so give it a pids_limit of 2 or \
                           more, or raise those of the cgroups above and the user's RLIMIT_NPROC";
 
@@ -173,6 +177,7 @@ pub(super) fn launch(error: LaunchError, plan: &Plan, program: &str) -> Error {
             let reason = format!("got {value}: {LESS_OOM}");
             Error::invalid("oom_score_adj", reason)
         }
+        LaunchError::Spawn(SpawnError::Clone(Errno::EPERM)) => setup(DENIED)(error),
         LaunchError::Program(_)
         | LaunchError::Spawn(_)
         | LaunchError::Channel(_)

@@ -164,6 +164,7 @@ fn user_namespaces() -> UserNamespaces {
         unprivileged_allowed: setting("/proc/sys/kernel/unprivileged_userns_clone") != Some(0),
         apparmor_restricted: setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
             == Some(1),
+        filtered: probe::denies_user_namespaces(),
         outer: outer(),
     }
 }

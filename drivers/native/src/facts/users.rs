@@ -33,6 +33,8 @@ pub(crate) struct UserNamespaces {
     pub(crate) unprivileged_allowed: bool,
     /// Ubuntu's `kernel.apparmor_restrict_unprivileged_userns`.
     pub(crate) apparmor_restricted: bool,
+    /// A seccomp filter around us, a container engine's say, denies them.
+    pub(crate) filtered: bool,
     /// The ids of the user namespace that we are in ourselves; `None` in the machine's first.
     pub(crate) outer: Option<IdMaps>,
 }
@@ -76,6 +78,13 @@ impl UserNamespaces {
             return Some((
                 "user.max_user_namespaces is 0",
                 "sysctl -w user.max_user_namespaces=15000",
+            ));
+        }
+        if self.filtered {
+            return Some((
+                "a seccomp filter around the host program denies them",
+                "start the outer container with a seccomp profile that allows them: in Docker \
+                 `--security-opt seccomp=unconfined`",
             ));
         }
         if privileged {
@@ -124,6 +133,7 @@ mod tests {
             max: 100,
             unprivileged_allowed: true,
             apparmor_restricted: false,
+            filtered: false,
             outer: None,
         };
         assert_eq!(free.forbidden(false), None);
@@ -132,6 +142,11 @@ mod tests {
             ..free.clone()
         };
         assert!(none.forbidden(true).is_some());
+        let inside = UserNamespaces {
+            filtered: true,
+            ..free.clone()
+        };
+        assert!(inside.forbidden(true).unwrap().1.contains("seccomp"));
         let debian = UserNamespaces {
             unprivileged_allowed: false,
             ..free.clone()

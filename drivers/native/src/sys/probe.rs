@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //! Ordinary calls of the host program, from any thread. Every probe passes arguments that the
-//! kernel refuses before it acts (a size of 0, a descriptor of -1); pointers are null.
+//! kernel refuses before it acts (a size of 0, a descriptor of -1, flags that exclude each other);
+//! pointers are null.
 #![allow(unsafe_code)]
 
 use core::ffi::c_long;
@@ -41,6 +42,14 @@ pub(crate) fn exists(call: Call) -> bool {
         Call::PidfdOpen => (libc::SYS_pidfd_open, [NONE, 0, 0, 0, 0]),
     };
     refused(number, args) != Errno::ENOSYS
+}
+
+/// Whether a filter around us denies new user namespaces, as those of container engines do: a clone that the kernel itself
+/// refuses with EINVAL, for three reasons each of which is enough (clone(2)), gets to hear something else.
+pub(crate) fn denies_user_namespaces() -> bool {
+    const NEVER: i32 = libc::CLONE_NEWUSER | libc::CLONE_FS | libc::CLONE_THREAD;
+    let flags = NEVER.unsigned_abs() as usize;
+    refused(libc::SYS_clone, [flags, 0, 0, 0, 0]) != Errno::EINVAL
 }
 
 /// Whether `memfd_create(2)` takes `MFD_EXEC` (Linux 6.3), tried with a descriptor that is closed

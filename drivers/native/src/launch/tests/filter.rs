@@ -93,6 +93,17 @@ fn without_clone3_the_older_clone_starts_the_payload() {
 }
 
 #[test]
+fn a_filter_that_denies_user_namespaces_is_known_before_a_start() {
+    use crate::sys::probe::denies_user_namespaces;
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    if status.contains("Seccomp:\t0") {
+        assert!(!denies_user_namespaces());
+    }
+    let denied = deny(libc::SYS_clone, SECCOMP_RET_ERRNO | libc::EPERM as u32);
+    under(denied, || assert!(denies_user_namespaces()));
+}
+
+#[test]
 fn without_the_mark_of_close_range_the_descriptors_are_closed_at_once() {
     // Linux 5.10 answers EINVAL to a flag.
     let program = vec![
