@@ -67,6 +67,8 @@ impl Judge {
             .with_linux(|linux| {
                 linux.readonly_rootfs = true;
                 linux.profile = Profile::Strict;
+                // As PID 1 it could send itself any signal in vain, and abort(3) would end by another (pid_namespaces(7)).
+                linux.init = true;
             });
         command
             .mounts
@@ -161,6 +163,24 @@ mod tests {
             ..Script::exits(137)
         };
         assert_eq!(judged(script).unwrap(), Verdict::MemoryLimit);
+    }
+
+    #[test]
+    fn a_program_that_signals_itself_is_not_pid_1_which_the_kernel_would_spare() {
+        let driver = Arc::new(FakeDriver::new());
+        let judge = Judge {
+            driver: driver.clone(),
+            rootfs: "/".into(),
+            time: Duration::from_secs(1),
+        };
+        let case = Case {
+            name: "one".into(),
+            input: Vec::new(),
+            expected: Vec::new(),
+        };
+        judge.judge("solver", &case).unwrap();
+        let runs = driver.runs();
+        assert!(runs[0].as_linux().unwrap().init);
     }
 
     #[test]
