@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_program_that_signals_itself_is_not_pid_1_which_the_kernel_would_spare() {
-        let driver = Arc::new(FakeDriver::new());
+        let driver = Arc::new(FakeDriver::new().script("solver", Script::prints("")));
         let judge = Judge {
             driver: driver.clone(),
             rootfs: "/".into(),
