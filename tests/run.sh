@@ -167,7 +167,7 @@ stage_wine() {
     windows_toolchain || return 0
     # Of its own, so that no setting of a user's matters; a server of its own, that ends with the stage.
     export WINEPREFIX=$dir/prefix WINEDEBUG=-all DISPLAY=
-    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
+    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$(unmoved) wine"
     trap 'wineserver -k || true; rm -rf "$SCRATCH"' EXIT
     windows_build
     wine_prefix "$dir"
@@ -183,6 +183,17 @@ stage_wine() {
     return $bad
 }
 
+# What to run Wine by. Debian's loader is at 0x7d000000, and the kernel moves a program's heap up to 1 GiB beyond its end
+# (brk(2), arch_randomize_brk): once in some 8000 starts onto 0x7ffe0000, where each process of Windows has a page that its
+# system shares with it. That process dies without a word, and CreateProcess fails with error 1359.
+unmoved() {
+    if setarch -R true; then
+        echo "setarch -R"
+    else
+        echo "personality(2) is refused: a process of Wine's may fail to start" >&2
+    fi
+}
+
 # A prefix that says it is Windows 10, where a crash is no debugger's, with the one library that Rust's programs want and
 # Wine 8 lacks.
 wine_prefix() {
@@ -190,9 +201,9 @@ wine_prefix() {
     [ ! -e "$prefix/.ready" ] || return 0
     rm -rf "$prefix"
     mkdir -p "$prefix"
-    wineboot -i
-    wine winecfg -v win10
-    wine reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug' /v Debugger /t REG_SZ /d none /f
+    $(unmoved) wineboot -i
+    $(unmoved) wine winecfg -v win10
+    $(unmoved) wine reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug' /v Debugger /t REG_SZ /d none /f
     if [ ! -e "$system/bcryptprimitives.dll" ]; then
         x86_64-w64-mingw32-gcc -shared -nostdlib -Wl,-e,DllMainCRTStartup -o "$system/bcryptprimitives.dll" \
             -x c - -ladvapi32 <<'C'
