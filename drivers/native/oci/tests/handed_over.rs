@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
-use support::{Need, eventually, skip_unless};
+use support::{FakeSystemd, Need, eventually, skip_unless};
 
 #[test]
 fn limits_are_changed_by_options_and_by_a_document_and_seen_in_the_events() {
@@ -71,6 +71,72 @@ fn the_events_tell_of_processors_memory_nodes_and_tcp_where_the_kernel_counts_th
     let times = |key: &str| data["cpu"]["usage"][key].as_array().unwrap().len();
     assert_eq!(times("percpu_kernel"), times("percpu"));
     assert_eq!(times("percpu_user"), times("percpu"));
+}
+
+#[test]
+fn want_of_memory_is_an_event() {
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let limit = 32 << 20;
+    bundle.edit(|config| {
+        config["linux"]["resources"]["memory"] = json!({"limit": limit, "swap": limit});
+    });
+    bundle.run_detached();
+    let out = bundle.dir().join("events");
+    let mut events = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
+    let mut events = events
+        .stdout(fs::File::create(&out).unwrap())
+        .spawn()
+        .unwrap();
+    let has = |kind: &str| fs::read_to_string(&out).unwrap().contains(kind);
+    eventually("somebody watches", || has("\"type\":\"stats\""));
+    assert!(!has("\"type\":\"oom\""));
+    let killed = bundle.say(&["exec", &bundle.id, "/bin/alloc", "200"]);
+    assert_eq!(killed.code(), 137, "{killed:?}");
+    eventually("it is told", || has("\"type\":\"oom\""));
+    bundle.done(&["delete", "--force", &bundle.id]);
+    assert!(events.wait().unwrap().success());
+}
+
+#[test]
+fn systemd_makes_the_scope_that_the_document_names_and_stops_it() {
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let systemd = FakeSystemd::start(&bundle.rootfs.state(), &[]);
+    bundle.edit(|config| {
+        config["linux"]["cgroupsPath"] = json!(format!("ocitest.slice:pre:{}", bundle.id));
+    });
+    let done = |args: &[&str]| {
+        let mut command = bundle.command(&[&["--systemd-cgroup"], args].concat());
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &systemd.address);
+        let said = bundle.say_with(command);
+        assert_eq!((said.code(), said.stderr.as_str()), (0, ""), "{args:?}");
+        said.stdout
+    };
+    done(&["run", "--detach", &bundle.id]);
+    let unit = format!("pre-{}.scope", bundle.id);
+    assert!(
+        systemd.was_called(&format!("StartTransientUnit {unit}")),
+        "{:?}",
+        systemd.calls()
+    );
+    let pid = bundle.state()["pid"].as_i64().unwrap();
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let place = format!("ocitest.slice/{unit}");
+    assert!(cgroups.contains(&place), "{cgroups}");
+    done(&["pause", &bundle.id]);
+    assert_eq!(bundle.status(), "paused");
+    done(&["resume", &bundle.id]);
+    done(&["delete", "--force", &bundle.id]);
+    assert!(
+        systemd.was_called(&format!("StopUnit {unit}")),
+        "{:?}",
+        systemd.calls()
+    );
 }
 
 #[test]
