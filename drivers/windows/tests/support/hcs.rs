@@ -7,6 +7,7 @@ use execdriver_core::{
 use execdriver_windows::WindowsDriver;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the service may take in tests that wait for it in vain.
@@ -88,12 +89,23 @@ fn library() -> PathBuf {
 /// A line that the fake obeys until this is dropped.
 pub(crate) struct Trouble(PathBuf);
 
+/// How many lines of this program stand. The folder goes with the last: while one tries to remove it, it cannot be listed
+/// (error 32 under Wine), and the fake would see no line at all.
+static STANDING: Mutex<u32> = Mutex::new(0);
+
+fn standing() -> MutexGuard<'static, u32> {
+    STANDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Trouble {
     /// `line` for the systems whose id has `id` in it.
     pub(crate) fn new(id: &str, line: &str) -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!("fake-hcs-{}", std::process::id()));
+        let mut standing = standing();
         std::fs::create_dir_all(&folder).unwrap();
+        *standing += 1;
+        drop(standing);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let (half, whole) = (
             folder.join(format!("{number}.half")),
@@ -108,8 +120,14 @@ impl Trouble {
 impl Drop for Trouble {
     fn drop(&mut self) {
         std::fs::remove_file(&self.0).unwrap();
-        // The last one takes the folder away.
-        let _ = std::fs::remove_dir(self.0.parent().unwrap());
+        let mut standing = standing();
+        *standing -= 1;
+        // The fake may be listing it, which keeps it there; in the end that is no test's matter.
+        let mut tries = if *standing == 0 { 500 } else { 0 };
+        while tries > 0 && std::fs::remove_dir(self.0.parent().unwrap()).is_err() {
+            tries -= 1;
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
