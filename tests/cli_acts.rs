@@ -230,11 +230,21 @@ fn the_help_shows_examples_under_headings_and_wraps_no_line_badly() {
 }
 
 #[test]
-fn strict_names_what_the_host_does_not_enforce() {
+fn strict_names_what_the_host_does_not_enforce_and_else_it_is_a_warning() {
     let cli = Cli::new();
     let done = cli.run(&["--strict", "--", "true"]);
+    let rootfs = cli.fs.path();
+    let root = rootfs.to_str().unwrap();
+    let loud = cli.call(&["run", "--rootfs", root, "--", "true"]);
+    assert_eq!(loud.code, 0);
     if done.code != 0 {
         done.fails(125, &["strict", "host"]);
+        let begin = "execdriver: WARNING: not enforced on this host: ";
+        assert!(loud.err.starts_with(begin), "{loud:?}");
+        assert_eq!(loud.err.lines().count(), 1, "{loud:?}");
+    } else {
+        assert_eq!(loud.err, "");
     }
+    cli.run(&["--", "true"]).says("");
     assert_eq!(cli.left(), [""; 0]);
 }

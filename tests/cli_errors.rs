@@ -66,7 +66,7 @@ fn a_relative_rootfs_starts_at_the_current_directory() {
         (cli.fs.all().to_owned(), "./rootfs/"),
         (cli.fs.path(), "."),
     ] {
-        let mut command = cli.command(&["run", "--rootfs", rootfs, "--", "cwd"]);
+        let mut command = cli.command(&["run", "--quiet", "--rootfs", rootfs, "--", "cwd"]);
         command.current_dir(dir);
         finish(command, b"").says("/\n");
     }

@@ -17,7 +17,7 @@ use support::{Need, is_root, skip_unless};
 
 /// `run FLAGS -- sh -c SCRIPT` in a directory.
 fn sh(cli: &Cli, dir: &Path, flags: &[&str], script: &str) -> Done {
-    let mut command = cli.command(&["run"]);
+    let mut command = cli.command(&["run", "--quiet"]);
     command
         .args(flags)
         .args(["--", "sh", "-c", script])

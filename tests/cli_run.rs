@@ -103,7 +103,15 @@ fn volumes_are_writable_unless_ro() {
         "/data/two",
     ]);
     assert!(done.out.contains("EROFS"), "{done:?}");
-    let mut command = cli.command(&["run", "--rootfs", "rootfs", "-v", "outside:/data", "--"]);
+    let mut command = cli.command(&[
+        "run",
+        "--quiet",
+        "--rootfs",
+        "rootfs",
+        "-v",
+        "outside:/data",
+        "--",
+    ]);
     command.args(["ls", "/data"]).current_dir(cli.fs.all());
     finish(command, b"").says("new\n");
 }
@@ -290,13 +298,15 @@ fn a_command_file_is_run_and_some_flags_go_with_it() {
     });
     fs::write(&file, json.to_string()).unwrap();
     let name = file.to_str().unwrap();
-    cli.call(&["run", "--command", name]).says("filed\n");
-    cli.call(&["run", "--command", name, "--", "/bin/cwd"])
+    cli.call(&["run", "--quiet", "--command", name])
+        .says("filed\n");
+    cli.call(&["run", "--quiet", "--command", name, "--", "/bin/cwd"])
         .says("/\n");
-    let command = cli.command(&["run", "--id", "other", "--command", "-"]);
+    let command = cli.command(&["run", "--quiet", "--id", "other", "--command", "-"]);
     finish(command, json.to_string().as_bytes()).says("filed\n");
     let done = cli.call(&[
         "run",
+        "--quiet",
         "--timeout",
         &cli::timeout(200),
         "--command",

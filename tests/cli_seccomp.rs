@@ -67,7 +67,7 @@ fn a_program_of_this_machine_is_filtered_too() {
     let script = "touch /tmp/a; chmod 600 /tmp/a 2>/dev/null || echo refused";
     let seccomp = ["--seccomp", path.to_str().unwrap()];
     let call = |flags: &[&str]| {
-        let mut all = vec!["run"];
+        let mut all = vec!["run", "--quiet"];
         all.extend(flags);
         all.extend(["--", "sh", "-c", script]);
         cli.call(&all)

@@ -77,7 +77,15 @@ fn this_machines_own_root_is_seen_from_a_user_namespace() {
         return;
     }
     let cli = Cli::new();
-    let done = cli.call(&["run", "--userns", RANGE, "--", "cat", "/proc/self/uid_map"]);
+    let done = cli.call(&[
+        "run",
+        "--quiet",
+        "--userns",
+        RANGE,
+        "--",
+        "cat",
+        "/proc/self/uid_map",
+    ]);
     assert_eq!(words(&done.out), ["0", "100000", "65536"], "{done:?}");
 }
 

@@ -190,7 +190,7 @@ fn a_device_is_usable_as_far_as_its_rule_says() {
 fn a_directory_is_no_device_for_the_command_line() {
     let bench = Bench::new();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_execdriver"))
-        .args(["run", "--rootfs"])
+        .args(["run", "--quiet", "--rootfs"])
         .arg(bench.rootfs.path())
         .arg("--device")
         // Not the host's /etc, where an ordinary user may not read every directory.

@@ -66,7 +66,8 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
     request.resources = args.limits.changes()?;
     let driver = global.open().map_err(|failure| failure.with_code(125))?;
     let target = Target::exec(&args.id, exec_id);
-    session::attach(&driver, target, args.streams, |pipes| {
+    // What is not enforced in the container, its start has told.
+    session::attach(&driver, target, (args.streams, true), |pipes| {
         driver.exec(&args.id, &request, pipes, &Hooks::none())
     })
 }

@@ -82,6 +82,9 @@ pub(crate) struct Args {
     /// Fail when the host cannot enforce one of the defaults (see `execdriver doctor`)
     #[arg(long, help_heading = "Privileges")]
     strict: bool,
+    /// Do not warn of defaults that the host cannot enforce
+    #[arg(short, long, help_heading = "Privileges")]
+    quiet: bool,
     /// Read the container from a JSON file (- is standard input); the flags of this verb that
     /// describe the container are not allowed with it
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["ContainerArgs", "ConfineArgs", "LimitArgs", "ProcessArgs"])]
@@ -171,6 +174,7 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
         tty: command.process.tty,
         ..args.streams
     };
+    let streams = (streams, args.quiet);
     session::attach(&driver, Target::from(&command), streams, |pipes| {
         let ended = driver.run(&command, &options, pipes, &Hooks::none());
         ended.map_err(|error| args.confine.explain(error))

@@ -38,7 +38,7 @@ impl Streams {
 pub(crate) fn attach(
     driver: &Arc<dyn Driver>,
     target: Target,
-    streams: Streams,
+    (streams, quiet): (Streams, bool),
     work: impl FnOnce(Pipes) -> execdriver::Result<ExitStatus>,
 ) -> Result<ExitCode, Failure> {
     let forwarder = forward::start(driver, target, streams.tty)
@@ -58,12 +58,15 @@ pub(crate) fn attach(
         (Err(error @ Error::Aborted { .. }), Some(signal)) => {
             Err(Failure::from(error).with_code(128_u8.saturating_add(signal)))
         }
-        (outcome, _) => report(outcome),
+        (outcome, _) => report(outcome, quiet),
     }
 }
 
-fn report(outcome: execdriver::Result<ExitStatus>) -> Result<ExitCode, Failure> {
+fn report(outcome: execdriver::Result<ExitStatus>, quiet: bool) -> Result<ExitCode, Failure> {
     let status = outcome.map_err(Failure::not_run)?;
+    if let Some(warning) = warning(&status.unenforced).filter(|_| !quiet) {
+        complain(&warning);
+    }
     let after = status.post_stop_errors.iter().chain(&status.cleanup_error);
     for error in after {
         complain(&chain(error));
@@ -76,6 +79,18 @@ fn report(outcome: execdriver::Result<ExitStatus>) -> Result<ExitCode, Failure> 
         std::process::exit(status.code);
     }
     Ok(ExitCode::from(u8::try_from(status.code).unwrap_or(255)))
+}
+
+/// What was not in force, in one line: the sentences begin with its name, and why is told at length elsewhere.
+fn warning(unenforced: &[String]) -> Option<String> {
+    let name = |sentence: &String| {
+        let end = sentence.find(": ").unwrap_or(sentence.len());
+        sentence[..end].to_owned()
+    };
+    let names: Vec<String> = unenforced.iter().map(name).collect();
+    let names = names.join(", ");
+    let why = "`execdriver doctor` says why, --strict makes it an error, --quiet hides this";
+    (!names.is_empty()).then(|| format!("WARNING: not enforced on this host: {names} ({why})"))
 }
 
 /// A new id of 12 hexadecimal digits.
@@ -91,6 +106,15 @@ pub(crate) fn new_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_in_force_is_one_line() {
+        assert_eq!(warning(&[]), None);
+        let sentences = ["device rules: there is no cgroup: none", "a seal"].map(str::to_owned);
+        let line = warning(&sentences).unwrap();
+        let begin = "WARNING: not enforced on this host: device rules, a seal (";
+        assert!(line.starts_with(begin), "{line}");
+    }
 
     #[test]
     fn a_new_id_is_a_valid_one_and_differs_from_the_last() {

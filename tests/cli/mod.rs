@@ -55,9 +55,9 @@ impl Cli {
         command
     }
 
-    /// `run --rootfs OURS FLAGS -- PROGRAM`; the program is what follows `--`.
+    /// `run --rootfs OURS FLAGS -- PROGRAM`; the program is what follows `--`. What this host cannot enforce is not told.
     pub(crate) fn run_command(&self, args: &[&str]) -> Command {
-        let mut command = self.command(&["run", "--rootfs"]);
+        let mut command = self.command(&["run", "--quiet", "--rootfs"]);
         command.arg(self.fs.path()).args(args);
         command
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Containers that are saved and made anew by the clients: containerd's tasks, with and without their end, and Podman's.
+# Containers that are saved and made anew by the clients: containerd's tasks, with and without their end, Podman's
+# and Docker's.
 . "$(dirname "$0")/common.sh"
 
 # The clients look for it by its name.
@@ -53,4 +54,30 @@ quiet podman-remove p rm -f -t 0 p1
 quiet podman-import p container restore --import "$PLACE/p1.tar.gz"
 step podman-imported more_than "$(number p exec p1 2>>"$PLACE/said")" "$before"
 quiet podman-end p rm -f -t 0 p1
+
+# Docker has it among its experiments.
+[ -d "$PLACE/rootfs" ] || rootfs "$PLACE/rootfs"
+cat >"$PLACE/daemon.json" <<T
+{"runtimes": {"tested": {"path": "$RUNTIME"}}, "default-runtime": "tested", "experimental": true}
+T
+daemon docker.log dockerd --config-file "$PLACE/daemon.json" --data-root "$PLACE/data" --exec-root "$PLACE/exec" \
+    --pidfile "$PLACE/pid" --host "unix://$PLACE/d.sock" --cgroup-parent "/$PARENT"
+export DOCKER_HOST=unix://$PLACE/d.sock
+d() { timeout 120 docker "$@"; }
+until_so d version || { cat "$PLACE/docker.log"; exit 1; }
+tar -C "$PLACE/rootfs" --owner 0 --group 0 -c . | d import - bb >/dev/null || exit 1
+docker_status() { d inspect -f '{{.State.Status}}' "$1"; }
+quiet docker-run d run -d --network none --name d1 bb sh -c "$COUNT"
+sleep 2
+quiet docker-leave d checkpoint create --leave-running d1 k0
+step docker-left docker_status d1
+before=$(number d exec d1 2>>"$PLACE/said")
+quiet docker-checkpoint d checkpoint create d1 k1
+step docker-list d checkpoint ls d1
+step docker-exited eval 'until_so eval "[ \$(docker_status d1) = exited ]" && echo exited'
+# Its containerd may not have forgotten yet what it had of the checkpoint: "content sha256:...: already exists", with any runtime.
+quiet docker-restore until_so d start --checkpoint k1 d1
+step docker-restored docker_status d1
+step docker-where-it-was more_than "$(number d exec d1 2>>"$PLACE/said")" "$before"
+quiet docker-end d rm -f d1
 finish
