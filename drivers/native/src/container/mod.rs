@@ -14,6 +14,7 @@ mod entered;
 mod error;
 mod exec;
 mod filter;
+mod gate;
 mod host;
 mod life;
 mod list;
@@ -40,6 +41,7 @@ use crate::netpool::NetPool;
 use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
+use gate::Gate;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use terminals::Terminals;
@@ -57,6 +59,7 @@ pub(crate) struct Containers {
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
     networks: NetPool,
+    gate: Gate,
 }
 
 impl Containers {
@@ -71,6 +74,7 @@ impl Containers {
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
             networks,
+            gate: Gate::default(),
         })
     }
 

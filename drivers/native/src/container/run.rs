@@ -2,6 +2,7 @@
 
 use super::Containers;
 use super::descriptors::{Held, Slots};
+use super::gate::Pass;
 use super::life::Life;
 use super::made::Made;
 use super::mapped::IdNamespaces;
@@ -132,14 +133,28 @@ struct Running {
 impl Run<'_> {
     fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
+        let pass = self.pass();
         let made = Made::begin((store, manager), &start.spec, &start.facts)?;
-        let lived = self.live(start, &made, pipes);
+        let lived = self.live(start, &made, pipes, pass);
         drop(self.life.oom.take());
         self.life.close(lived, made.clean())
     }
 
+    /// A slot among the starts under way. A hook in the midst of a start may wait for another start, and for anything else.
+    fn pass(&self) -> Option<Pass<'_>> {
+        let hooks = self.life.hooks;
+        let hooked = !hooks.pre_start.is_empty() || hooks.seccomp_listener.is_some();
+        (!hooked).then(|| self.containers.gate.enter()).flatten()
+    }
+
     /// From the plan to the end of the process and of its output.
-    fn live(&self, start: Start, made: &Made, pipes: Pipes) -> Result<ExitStatus> {
+    fn live(
+        &self,
+        start: Start,
+        made: &Made,
+        pipes: Pipes,
+        pass: Option<Pass<'_>>,
+    ) -> Result<ExitStatus> {
         let Running {
             started,
             streams,
@@ -149,7 +164,7 @@ impl Run<'_> {
         } = self
             .start(&start, made, pipes)
             .map_err(|error| self.unless_given_up(error, made))?;
-        drop(start);
+        drop((start, pass));
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
         let rest = || made.rest();
