@@ -23,6 +23,8 @@ mod sleeper;
 mod soak;
 #[cfg(target_os = "linux")]
 mod version_one;
+#[cfg(target_os = "linux")]
+mod watchdog;
 
 /// What can go wrong here is told, not handled.
 #[cfg(target_os = "linux")]

@@ -41,7 +41,6 @@ use crate::netpool::NetPool;
 use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
 use execdriver_core::{ContainerId, Error, Result};
-use gate::Gate;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use terminals::Terminals;
@@ -59,7 +58,6 @@ pub(crate) struct Containers {
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
     networks: NetPool,
-    gate: Gate,
 }
 
 impl Containers {
@@ -74,7 +72,6 @@ impl Containers {
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
             networks,
-            gate: Gate::default(),
         })
     }
 

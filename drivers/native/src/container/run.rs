@@ -2,7 +2,7 @@
 
 use super::Containers;
 use super::descriptors::{Held, Slots};
-use super::gate::Pass;
+use super::gate::{Pass, STARTS};
 use super::life::Life;
 use super::made::Made;
 use super::mapped::IdNamespaces;
@@ -141,10 +141,10 @@ impl Run<'_> {
     }
 
     /// A slot among the starts under way. A hook in the midst of a start may wait for another start, and for anything else.
-    fn pass(&self) -> Option<Pass<'_>> {
+    fn pass(&self) -> Option<Pass<'static>> {
         let hooks = self.life.hooks;
         let hooked = !hooks.pre_start.is_empty() || hooks.seccomp_listener.is_some();
-        (!hooked).then(|| self.containers.gate.enter()).flatten()
+        (!hooked).then(|| STARTS.enter()).flatten()
     }
 
     /// From the plan to the end of the process and of its output.

@@ -6,6 +6,7 @@ use crate::peers::{self, version};
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::version_one;
+use crate::watchdog;
 use std::process::{Command, Stdio};
 
 /// crun's flag without which it asks systemd.
@@ -137,7 +138,7 @@ pub(crate) fn bubblewrap(place: &Place) -> Result<std::time::Duration> {
 fn run(mut command: Command) -> Result<std::time::Duration> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     time(|| {
-        let status = command.status()?;
+        let status = watchdog::status(&mut command)?;
         if status.success() {
             Ok(())
         } else {

@@ -1,0 +1,49 @@
+//! Peers that hang: youki waits for a SIGCHLD that has come already, once in some thousand runs.
+
+use crate::Result;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No runtime takes this long on a machine that is quiet enough to measure on.
+const LONG: Duration = Duration::from_secs(10);
+
+/// The process that runs, and since when.
+static RUNS: Mutex<Option<(Pid, Instant)>> = Mutex::new(None);
+static WATCH: Once = Once::new();
+
+/// Runs a program to its end. One that seems to hang is told that a child of its has ended, and one that hangs for longer is
+/// killed, which its status says.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    WATCH.call_once(|| drop(thread::spawn(watch)));
+    let mut child = command.spawn()?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    *runs() = Some((pid, Instant::now()));
+    let status = child.wait();
+    *runs() = None;
+    Ok(status?)
+}
+
+fn watch() {
+    loop {
+        thread::sleep(LONG / 2);
+        let Some((pid, since)) = *runs() else {
+            continue;
+        };
+        let signal = match since.elapsed() {
+            short if short < LONG => continue,
+            long if long < 3 * LONG => Signal::SIGCHLD,
+            _ => Signal::SIGKILL,
+        };
+        eprintln!("bench: {pid} runs for {:?}: {signal}", since.elapsed());
+        // It may have ended meanwhile.
+        let _ = kill(pid, signal);
+    }
+}
+
+fn runs() -> MutexGuard<'static, Option<(Pid, Instant)>> {
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
