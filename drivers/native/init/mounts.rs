@@ -91,7 +91,7 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
 /// version 2 (`cgroup_lock_and_drain_offline`), so that it takes longer with each container that there is; a clone of the host's
 /// mount of the very same directory does not.
 pub(crate) fn cgroup_fs(init: &mut Init, own: &HostPath<'_>, new: &NewMount) -> Done {
-    let Some(tree) = clone_of(own, new.attrs.into()) else {
+    let Some(tree) = clone_of(own, new.attrs.into())? else {
         return mount_fs(init, new);
     };
     init.attached = None;
@@ -105,20 +105,32 @@ pub(crate) fn cgroup_fs(init: &mut Init, own: &HostPath<'_>, new: &NewMount) -> 
     Ok(())
 }
 
-/// A clone of the host's mount at a path, with just these attributes: if it is the directory that the parent made, if the
-/// host's mount has nothing locked that is not asked for, and if the kernel can change a mount before it is attached (5.12).
-fn clone_of(own: &HostPath<'_>, attrs: u64) -> Option<Fd> {
+/// A clone of the host's mount at a path, with just these attributes. `None` where that path leads to no mount that can be
+/// cloned, or to another directory than the one that the parent made, where the kernel cannot change a mount before it is
+/// attached (before 5.12), and where the host's mount has something locked that is not asked for.
+fn clone_of(own: &HostPath<'_>, attrs: u64) -> crate::sys::Result<Option<Fd>> {
     const PLAIN: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    let tree = mount::clone_at(own.path).ok()?;
-    let stat = fs::stat(tree.raw()).ok()?;
+    use Errno as E;
+    let tree = match mount::clone_at(own.path) {
+        Err(E::ENOENT | E::ENOTDIR | E::EACCES | E::ELOOP | E::EINVAL) => return Ok(None),
+        tree => tree?,
+    };
+    let stat = fs::stat(tree.raw())?;
+    if (stat.dev, stat.ino) != (own.dev, own.ino) {
+        return Ok(None);
+    }
     let change = MountAttr {
         set: attrs,
         clr: PLAIN & !attrs,
         propagation: MS_PRIVATE,
         userns_fd: 0,
     };
-    let same = stat.dev == own.dev && stat.ino == own.ino;
-    (same && mount::set_attr(tree.raw(), false, &change).is_ok()).then_some(tree)
+    match mount::set_attr(tree.raw(), false, &change) {
+        Ok(()) => Ok(Some(tree)),
+        Err(E::ENOSYS) => Ok(None),
+        Err(E::EPERM) if change.clr != 0 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Changes what the operation before has attached: that, or the tmpfs that is remembered for what is made in it.
