@@ -39,11 +39,7 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     let inherits = new.flags & MOUNT_INHERIT_MODE != 0;
     init.attached = None;
     let copies = new.flags & MOUNT_COPY_UP != 0;
-    let target = match paths::new_directory_to_cover(init, new.target) {
-        Some((parent, name)) if !inherits && !copies => Target::New(parent, name),
-        _ if new.flags & MOUNT_REAL_DIR != 0 => Target::Open(real_directory(init, new.target)?),
-        _ => Target::Open(paths::directory_to_cover(init, new.target)?),
-    };
+    let target = Target::of(init, new)?;
     let context = mount::fsopen(new.fstype)?;
     if let Target::Open(target) = &target
         && inherits
@@ -95,10 +91,7 @@ pub(crate) fn cgroup_fs(init: &mut Init, own: &HostPath<'_>, new: &NewMount) -> 
         return mount_fs(init, new);
     };
     init.attached = None;
-    let target = match paths::new_directory_to_cover(init, new.target) {
-        Some((parent, name)) => Target::New(parent, name),
-        None => Target::Open(paths::directory_to_cover(init, new.target)?),
-    };
+    let target = Target::of(init, new)?;
     target.cover(&tree)?;
     paths::covered(init, new.target);
     init.attached = Some(tree);
@@ -168,6 +161,15 @@ enum Target {
 }
 
 impl Target {
+    fn of(init: &mut Init, new: &NewMount) -> Result<Self, Failure> {
+        let reads = new.flags & (MOUNT_INHERIT_MODE | MOUNT_COPY_UP) != 0;
+        Ok(match paths::new_directory_to_cover(init, new.target) {
+            Some((parent, name)) if !reads => Self::New(parent, name),
+            _ if new.flags & MOUNT_REAL_DIR != 0 => Self::Open(real_directory(init, new.target)?),
+            _ => Self::Open(paths::directory_to_cover(init, new.target)?),
+        })
+    }
+
     fn cover(&self, tree: &Fd) -> crate::sys::Result<()> {
         match self {
             Self::New(parent, name) => mount::attach_at(tree.raw(), *parent, name),

@@ -6,7 +6,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So long a start waits for others at most. A file system that hangs holds up those on it, and nobody else for longer.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -34,11 +34,13 @@ pub(super) struct Gate {
 pub(super) struct Pass<'a>(&'a Gate);
 
 impl Gate {
-    /// Waits for a slot. `None` when there is none within the patience: the start goes on all the same.
-    pub(super) fn enter(&self) -> Option<Pass<'_>> {
+    /// Waits for a slot. `None` when there is none within the patience, or before `deadline`: the start goes on all the same.
+    pub(super) fn enter(&self, deadline: Option<Instant>) -> Option<Pass<'_>> {
+        let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let patience = left.map_or(PATIENCE, |left| left.min(PATIENCE));
         let inside = self.inside();
         let full = |inside: &mut usize| *inside > 0 && *inside >= self.slots();
-        let waited = self.left.wait_timeout_while(inside, PATIENCE, full);
+        let waited = self.left.wait_timeout_while(inside, patience, full);
         let (mut inside, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
             return None;
@@ -79,13 +81,15 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_slots_are_inside_and_all_come_through() {
+    fn no_more_than_the_slots_are_inside() {
         let gate = gate(3);
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let start = || {
             for _ in 0..50 {
                 // On a machine that is busy enough the patience ends first.
-                let Some(_pass) = gate.enter() else { continue };
+                let Some(_pass) = gate.enter(None) else {
+                    continue;
+                };
                 let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(now, Ordering::SeqCst);
                 thread::yield_now();
@@ -100,20 +104,20 @@ mod tests {
     #[test]
     fn starts_that_hang_hold_nobody_up_for_good() {
         let gate = gate(1);
-        let hangs = gate.enter();
-        assert!(hangs.is_some() && gate.enter().is_none());
+        let hangs = gate.enter(None);
+        assert!(hangs.is_some() && gate.enter(None).is_none());
         drop(hangs);
-        assert!(gate.enter().is_some());
+        assert!(gate.enter(None).is_some());
     }
 
     #[test]
     fn a_panic_gives_the_slot_back() {
         let gate = gate(1);
         let start = || {
-            let _pass = gate.enter();
+            let _pass = gate.enter(None);
             panic!("as a caller's writer may");
         };
         thread::scope(|scope| scope.spawn(start).join()).unwrap_err();
-        assert!(gate.enter().is_some());
+        assert!(gate.enter(None).is_some());
     }
 }

@@ -146,7 +146,7 @@ impl<'a> Life<'a> {
         Ok(status)
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.begun.checked_add(self.options.timeout?)
     }
 

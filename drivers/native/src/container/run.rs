@@ -144,7 +144,9 @@ impl Run<'_> {
     fn pass(&self) -> Option<Pass<'static>> {
         let hooks = self.life.hooks;
         let hooked = !hooks.pre_start.is_empty() || hooks.seccomp_listener.is_some();
-        (!hooked).then(|| STARTS.enter()).flatten()
+        (!hooked)
+            .then(|| STARTS.enter(self.life.deadline()))
+            .flatten()
     }
 
     /// From the plan to the end of the process and of its output.

@@ -4,14 +4,14 @@
 //! than expected, leaves its part at zero: the rest is worth reading. One reading holds nothing
 //! afterwards, opens a file once and reads it in one call.
 
-mod beside;
+mod event_counters;
 pub(crate) mod net;
 mod read;
 mod text;
 mod v1;
 mod v2;
 
-pub use beside::{Cpuset, EventCounters};
+pub use event_counters::{Cpuset, EventCounters};
 
 use super::{Cgroup, CgroupError, Member, Version};
 use crate::state::CgroupRecord;

@@ -247,14 +247,7 @@ fn cgroup_v1_is_mounted_in_the_cgroup_namespace() {
         return;
     }
     let Some(rootfs) = rootfs(USUAL) else { return };
-    let mut plan = Plan::new(USUAL);
-    plan.begin();
-    plan.op(Op::Unshare {
-        flags: libc::CLONE_NEWCGROUP.cast_unsigned(),
-    });
-    plan.cut_off();
-    plan.root(&rootfs.path(), 0);
-    plan.template(&[]);
+    let mut plan = in_a_cgroup_namespace(&rootfs);
     let attrs = NOSUID | NODEV | NOEXEC;
     plan.mount(c"tmpfs", c"/sys/fs/cgroup", &[(c"mode", c"755")], attrs);
     for (key, target) in [
@@ -302,14 +295,7 @@ fn a_cgroup_that_is_another_by_now_is_not_shown_but_the_namespaces_own() {
     let made = CgroupDir::new("memory", "shown");
     let meta = fs::metadata(&made.0).unwrap();
     for (inode, shown) in [(meta.ino(), "77\n"), (meta.ino() + 1, "")] {
-        let mut plan = Plan::new(USUAL);
-        plan.begin();
-        plan.op(Op::Unshare {
-            flags: libc::CLONE_NEWCGROUP.cast_unsigned(),
-        });
-        plan.cut_off();
-        plan.root(&rootfs.path(), 0);
-        plan.template(&[]);
+        let mut plan = in_a_cgroup_namespace(&rootfs);
         let mut params = PackedParams::default();
         params.flag(c"memory");
         plan.op(Op::CgroupFs {
@@ -328,6 +314,19 @@ fn a_cgroup_that_is_another_by_now_is_not_shown_but_the_namespaces_own() {
         let rest = "1\nmkdir: can't create directory '/mnt/x': Read-only file system\n";
         assert_eq!(ended.output, format!("{shown}{rest}"), "{ended:?}");
     }
+}
+
+/// A plan up to the kernel's file systems.
+fn in_a_cgroup_namespace(rootfs: &Rootfs) -> Plan {
+    let mut plan = Plan::new(USUAL);
+    plan.begin();
+    plan.op(Op::Unshare {
+        flags: libc::CLONE_NEWCGROUP.cast_unsigned(),
+    });
+    plan.cut_off();
+    plan.root(&rootfs.path(), 0);
+    plan.template(&[]);
+    plan
 }
 
 /// A cgroup of version 1 that can be told by its swappiness.

@@ -1,4 +1,4 @@
-//! EventCounters that the contract's statistics have no place for and readers of an OCI runtime's events look for.
+//! Counters that the contract's statistics have no place for and readers of an OCI runtime's events look for.
 
 use super::read::Reader;
 use super::text::number;
