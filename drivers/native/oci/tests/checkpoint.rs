@@ -153,13 +153,16 @@ fn a_restore_from_what_is_no_checkpoint_or_onto_a_taken_id_is_refused() {
     assert!(line.contains("execdriver.json"), "{line}");
     assert_eq!(bundle.status(), "none");
     bundle.create();
-    let line = refused(&["checkpoint", &bundle.id]);
-    assert!(
-        line.contains("cannot checkpoint a container in the created state"),
-        "{line}"
-    );
-    assert!(!bundle.file("checkpoint").exists());
-    bundle.done(&["delete", &bundle.id]);
+    let unstarted = || {
+        let line = refused(&["checkpoint", &bundle.id]);
+        let words = "cannot checkpoint a container in the created state";
+        assert!(line.contains(words), "{line}");
+        assert!(!bundle.file("checkpoint").exists());
+    };
+    unstarted();
+    bundle.done(&["pause", &bundle.id]);
+    unstarted();
+    bundle.done(&["delete", "--force", &bundle.id]);
     bundle.count("out");
     bundle.checkpoint(&["--leave-running"]);
     let line = refused(&["restore", "--detach", &bundle.id]);

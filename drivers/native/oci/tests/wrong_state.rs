@@ -12,7 +12,7 @@ mod support;
 
 use bundle::Bundle;
 use std::fs;
-use support::{Need, skip_unless};
+use support::{Need, eventually, skip_unless};
 
 #[test]
 fn a_container_that_is_not_there_is_said_to_be_so() {
@@ -71,7 +71,6 @@ fn verbs_in_the_wrong_state_say_which_it_is() {
     bundle.create();
     refused(&["create"], "container with given ID already exists");
     refused(&["run"], "container with given ID already exists");
-    refused(&["pause"], "cannot pause a container in the created state");
     refused(
         &["resume"],
         "cannot resume a container in the created state",
@@ -99,6 +98,65 @@ fn verbs_in_the_wrong_state_say_which_it_is() {
     bundle.done(&["kill", "--all", id, "9"]);
     bundle.done(&["delete", id]);
     refused(&["delete"], "does not exist");
+}
+
+#[test]
+fn a_container_that_is_not_started_can_be_paused_and_tells_what_it_uses() {
+    if skip_unless(&[Need::Root, Need::Freezer]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let id = bundle.id.as_str();
+    let used = |status: &str| {
+        let text = bundle.done(&["events", "--stats", id]);
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(event["type"], "stats", "{status}: {text}");
+        let processes = &event["data"]["pids"]["current"];
+        assert_eq!(processes, 1, "{status}: {text}");
+        assert_eq!(bundle.status(), status);
+    };
+    bundle.create();
+    used("created");
+    bundle.done(&["pause", id]);
+    used("paused");
+    for verb in ["start", "pause"] {
+        let line = bundle.refused(&[verb, id]);
+        let words = format!("cannot {verb} a container in the paused state");
+        assert!(line.contains(&words), "{line}");
+    }
+    bundle.done(&["resume", id]);
+    used("created");
+    bundle.done(&["start", id]);
+    used("running");
+    bundle.done(&["delete", "--force", id]);
+    // One that was never let go on again can be ended too.
+    bundle.create();
+    bundle.done(&["pause", id]);
+    bundle.done(&["kill", id, "KILL"]);
+    bundle.await_status("stopped");
+    bundle.done(&["delete", id]);
+}
+
+#[test]
+fn events_of_a_container_that_is_not_started_go_on_until_its_end() {
+    if skip_unless(&[Need::UserNamespaces, Need::Cgroups]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    bundle.create();
+    let out = bundle.dir().join("events");
+    let mut events = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
+    let mut events = events
+        .stdout(fs::File::create(&out).unwrap())
+        .spawn()
+        .unwrap();
+    let told = || fs::read_to_string(&out).unwrap().lines().count();
+    eventually("an event", || told() > 0);
+    bundle.done(&["start", &bundle.id]);
+    let before = told();
+    eventually("an event of the program", || told() > before);
+    bundle.done(&["kill", &bundle.id, "KILL"]);
+    assert!(events.wait().unwrap().success());
 }
 
 #[test]

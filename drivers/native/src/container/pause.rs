@@ -44,7 +44,8 @@ impl Containers {
 
     fn freezable(&self, id: &str) -> Result<Freezable> {
         let (entry, record) = self.live(id)?;
-        if record.status != Status::Running {
+        // One that waits for its `start` has a first process that can stand still too.
+        if record.status == Status::Starting {
             return Err(Error::NotRunning { id: id.to_owned() });
         }
         let cgroup = match &record.cgroup {

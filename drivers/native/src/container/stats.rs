@@ -32,7 +32,7 @@ impl Containers {
                 return Err(StateError::ForeignPidNamespace { path: entry.path() }.into());
             }
         }
-        if record.status != Status::Running {
+        if record.status == Status::Starting {
             return Err(not_running());
         }
         // What is read later is younger than it says, never older.

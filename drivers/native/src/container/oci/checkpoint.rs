@@ -6,7 +6,7 @@ use crate::cgroup::Cgroup;
 use crate::container::descriptors::first_process;
 use crate::criu::{self, Criu, CriuError, ENDED, Kind, Mount, Request, Saved, SavedMount};
 use crate::launch::Process;
-use crate::state::Record;
+use crate::state::{self as records, Record};
 use execdriver_core::Error;
 use oci_spec::runtime::LinuxNamespaceType;
 use std::fs;
@@ -44,6 +44,11 @@ impl Runtime {
         let locked = lock(&entry)?;
         let record = locked.read().map_err(Error::from)?;
         let status = state::status(&record);
+        let status = match status {
+            // What a paused one waits for is its `start`: there is nothing to save yet.
+            Status::Paused if record.status == records::Status::Created => Status::Created,
+            status => status,
+        };
         if !matches!(status, Status::Running | Status::Paused) {
             let verb = "checkpoint";
             return Err(OciError::WrongState { verb, status });

@@ -28,14 +28,14 @@ impl Runtime {
         thaw_for_kill(&record, signal)
     }
 
-    /// Lets every process stand still.
+    /// Lets every process stand still, also of a container that waits for `start`, which is refused then.
     ///
     /// # Errors
-    /// It does not run, or there is no freezer.
+    /// It is stopped, or there is no freezer.
     pub fn pause(&self, id: &str) -> OciResult<()> {
         let (_, record) = self.load(id)?;
         match state::status(&record) {
-            Status::Running => Ok(self.containers.pause(id)?),
+            Status::Created | Status::Running => Ok(self.containers.pause(id)?),
             Status::Stopped => Err(OciError::NotRunning),
             status => Err(OciError::WrongState {
                 verb: "pause",

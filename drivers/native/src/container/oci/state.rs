@@ -158,10 +158,12 @@ pub(super) fn status(record: &Record) -> Status {
             Liveness::Alive | Liveness::Unknown(_) => Status::Creating,
             _ => Status::Stopped,
         },
+        (_, state::Status::Created | state::Status::Running)
+            if record.cgroup.as_ref().is_some_and(frozen) =>
+        {
+            Status::Paused
+        }
         (_, state::Status::Created) => Status::Created,
-        (_, state::Status::Running) => match record.cgroup.as_ref().is_some_and(frozen) {
-            true => Status::Paused,
-            false => Status::Running,
-        },
+        (_, state::Status::Running) => Status::Running,
     }
 }
