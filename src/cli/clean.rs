@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, chain, complain};
 use crate::global::Global;
-use execdriver::Driver;
+use execdriver::{Driver, Error};
 use std::process::ExitCode;
 
 /// What `clean --help` says last.
@@ -39,7 +39,7 @@ pub(crate) fn main(global: &Global, args: &Args) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for id in &ids {
         if let Err(error) = clean(driver.as_ref(), id, args.force) {
-            complain(&chain(&error));
+            complain(&words(&error));
             code = ExitCode::FAILURE;
         }
     }
@@ -55,10 +55,20 @@ fn candidates(driver: &dyn Driver, force: bool) -> Result<Vec<String>, Failure> 
         .collect())
 }
 
+/// The error, with the mend that this program has.
+fn words(error: &Error) -> String {
+    match error {
+        Error::Running { id } => {
+            format!("container {id:?} is running (`clean --force` kills it first)")
+        }
+        other => chain(other),
+    }
+}
+
 fn clean(driver: &dyn Driver, id: &str, force: bool) -> execdriver::Result<()> {
     if force {
         match driver.terminate(id) {
-            Ok(()) | Err(execdriver::Error::NotFound { .. }) => {}
+            Ok(()) | Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
     }
