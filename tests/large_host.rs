@@ -13,8 +13,10 @@ mod own;
 mod support;
 
 use contract::Bench;
+use std::fs::{self, File};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use support::Baseline;
 use support::rounds;
 
 /// Allocates and frees, small and large, until it is told to stop.
@@ -54,6 +56,40 @@ fn no_run_hangs_or_fails_in_a_large_host_whose_threads_allocate() {
         drop(stop);
     });
     std::hint::black_box(&ballast);
+}
+
+/// proc_pid_status(5): `FDSize` is the room of a process's table of descriptors, which never shrinks.
+#[test]
+fn a_start_does_not_copy_the_descriptors_of_a_host_that_has_thousands() {
+    if !own::in_own_process("a_start_does_not_copy_the_descriptors_of_a_host_that_has_thousands") {
+        return;
+    }
+    let bench = Bench::new();
+    // The first start takes the low descriptors that later ones borrow.
+    assert_eq!(bench.run(&bench.command(&["exit", "0"])).status.code, 0);
+    let many: Vec<File> = std::iter::repeat_with(|| File::open("/dev/null").unwrap())
+        .take(3000)
+        .collect();
+    let baseline = Baseline::take(&bench.rootfs, &[]);
+    let command = bench.command(&["pause"]);
+    let (_, size) = bench.while_running(&command, |started| {
+        let status = fs::read_to_string(format!("/proc/{}/status", started.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+        line.unwrap().trim().parse::<usize>().unwrap()
+    });
+    assert!(size <= 256, "{size}");
+    // More starts at once than there are descriptors to borrow.
+    thread::scope(|scope| {
+        for code in 0..12 {
+            let bench = &bench;
+            scope.spawn(move || {
+                let command = bench.command(&["exit", &code.to_string()]);
+                (0..rounds(5)).for_each(|_| assert_eq!(bench.run(&command).status.code, code));
+            });
+        }
+    });
+    baseline.assert_back();
+    drop(many);
 }
 
 /// A failed assertion must not leave the scope waiting for its threads.

@@ -12,6 +12,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 use nix::unistd::write;
 
+use super::slots::Slots;
 use crate::init::PROGRAM;
 
 /// Below this lie the standard descriptors and the socket, which the child rearranges.
@@ -41,6 +42,7 @@ pub(crate) enum ProgramError {
 pub(crate) struct Program {
     file: OwnedFd,
     identity: (u64, u64),
+    slots: Slots,
 }
 
 impl Program {
@@ -53,6 +55,16 @@ impl Program {
     pub(crate) fn identity(&self) -> (u64, u64) {
         self.identity
     }
+
+    /// Whether a descriptor is of this file.
+    pub(super) fn is(&self, fd: &OwnedFd) -> bool {
+        identity(fd) == Ok(self.identity)
+    }
+
+    /// Low descriptors for the sockets of its processes.
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
+    }
 }
 
 /// Init: the shared file, checked to be still what it was, else one for this launch alone; one system call.
@@ -60,10 +72,12 @@ pub(crate) fn init() -> Result<Arc<Program>, ProgramError> {
     static SHARED: OnceLock<Arc<Program>> = OnceLock::new();
     match SHARED.get() {
         // A host that closed all its descriptors, as daemons do, may have another file under this number by now.
-        Some(program) if identity(&program.file) == Ok(program.identity) => Ok(Arc::clone(program)),
+        Some(program) if program.is(&program.file) => Ok(Arc::clone(program)),
         Some(_) => seal(PROGRAM).map(Arc::new),
         None => {
-            let program = Arc::new(seal(PROGRAM)?);
+            let mut program = seal(PROGRAM)?;
+            program.slots = Slots::reserve(&program.file);
+            let program = Arc::new(program);
             Ok(Arc::clone(SHARED.get_or_init(|| program)))
         }
     }
@@ -89,7 +103,11 @@ pub(super) fn seal(content: &[u8]) -> Result<Program, ProgramError> {
     }
     .map_err(failed("seal"))?;
     let identity = identity(&file).map_err(failed("stat"))?;
-    Ok(Program { file, identity })
+    Ok(Program {
+        file,
+        identity,
+        slots: Slots::default(),
+    })
 }
 
 fn create() -> Result<OwnedFd, ProgramError> {

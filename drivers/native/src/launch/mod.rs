@@ -23,6 +23,7 @@ mod memfd;
 mod placeholder;
 mod process;
 mod procfs;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -109,12 +110,13 @@ fn launch_program(program: Arc<Program>, launch: Launch<'_>) -> Result<Started, 
     let mut outgoing = Outgoing::new(launch.message, launch.fds);
     // Mostly all of it: init then finds its plan there and never waits for us to wake up.
     channel.send_ahead(&mut outgoing)?;
-    let spawned = spawn(&Spawn {
-        program: program.file().as_fd(),
-        socket: theirs.as_fd(),
-        namespaces: launch.namespaces,
-        cgroup: launch.cgroup,
+    let spawned = slots::with_low(&program, theirs, |socket| {
+        spawn(&Spawn {
+            program: program.file().as_fd(),
+            socket,
+            namespaces: launch.namespaces,
+            cgroup: launch.cgroup,
+        })
     })?;
-    drop(theirs);
     Attempt::new(spawned, program, channel, launch).run(outgoing)
 }

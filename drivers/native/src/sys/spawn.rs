@@ -22,7 +22,9 @@ use super::wait;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const NEW_USER: u64 = libc::CLONE_NEWUSER as u64;
-const SHARED: u64 = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64;
+/// The table of descriptors, too: the child copies what it needs of it.
+const SHARED: u64 =
+    (libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64;
 
 /// What is started, and where.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
-//! What the child of the vfork-style clone does before it becomes init: four system calls, more in a new user namespace.
+//! What the child of the vfork-style clone does before it becomes init: five system calls, more in a new user namespace.
 //!
 //! # Safety
 //! Runs in a process of its own that borrows the memory of the host program while the thread that made it sleeps; other
-//! threads of the host go on beside it. So: bare system calls only, no allocation, no lock, no libc, no panic, no write
+//! threads of the host go on beside it. Its table of descriptors is the host's, too, until it has made a copy. So: bare system calls only, no allocation, no lock, no libc, no panic, no write
 //! to anything but its own stack and the two atomics of [`ChildArgs`]. All signals are blocked throughout; init empties the mask.
 #![allow(unsafe_code)]
 
@@ -144,9 +144,18 @@ fn raise_ambient() -> Result<(), Errno> {
 
 /// The socket becomes descriptor 3; the exec closes everything else, the program included.
 ///
+/// The table is the host's until the first call has made a copy. What lies above the two that are needed is not even copied:
+/// in a host with thousands of descriptors that copy and its end would take longer than the rest of the exec.
+///
 /// Close-on-exec, not closed here: the exec lets the parent go on before it closes them, so that a slow close (a network
 /// file system flushes) does not hold the parent up.
 fn arrange_descriptors(socket: RawFd, program: RawFd) -> Result<(), Errno> {
+    let last = socket.max(program).max(SOCKET_FD);
+    close_range(
+        last.cast_unsigned() + 1,
+        c_uint::MAX,
+        libc::CLOSE_RANGE_UNSHARE,
+    )?;
     if socket == SOCKET_FD {
         // SAFETY: takes numbers only.
         unsafe {
@@ -178,7 +187,7 @@ fn close_all_but(program: c_uint) -> Result<(), Errno> {
 }
 
 fn close_range(first: c_uint, last: c_uint, flags: c_uint) -> Result<(), Errno> {
-    // SAFETY: takes numbers only; the descriptor table is our own copy.
+    // SAFETY: takes numbers only; the descriptor table is our own copy, or becomes it by this call.
     unsafe {
         syscall(
             libc::SYS_close_range,
