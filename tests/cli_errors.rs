@@ -99,6 +99,35 @@ fn values_that_do_not_parse_are_usage_errors_that_name_the_flag() {
 }
 
 #[test]
+fn output_that_is_lost_is_an_error_and_a_reader_that_went_away_is_none() {
+    let cli = Cli::new();
+    for args in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["help"],
+        &["--version"],
+        &["ps"],
+        &["drivers"],
+        &["doctor"],
+        &["stats", "--no-stream"],
+    ] {
+        let mut full = cli.command(args);
+        full.stdout(fs::File::create("/dev/full").unwrap());
+        let full = full.output().unwrap();
+        let told = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.contains("No space left on device"), "{args:?}: {told}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut closed = cli.command(args);
+        closed.stdout(writer);
+        let closed = closed.output().unwrap();
+        let told = String::from_utf8(closed.stderr).unwrap();
+        assert_eq!((closed.status.code(), told.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
 fn what_the_container_or_the_host_lacks_is_named() {
     refused(&[
         (

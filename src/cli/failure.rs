@@ -1,6 +1,6 @@
 //! How the program fails: one line on standard error, and an exit code that scripts can trust.
 
-use crate::output::visible;
+use crate::output::{print, visible};
 use execdriver::Error;
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -77,9 +77,12 @@ pub(crate) fn usage(error: &clap::Error) -> Result<ExitCode, Failure> {
     if error.use_stderr() && error.kind() != NothingGiven {
         return Err(Failure::parse(error));
     }
-    // A closed standard output is no reason to fail.
-    let _ = error.print();
-    Ok(ExitCode::from(if error.use_stderr() { 2 } else { 0 }))
+    if error.use_stderr() {
+        // There is nowhere else to say it.
+        let _ = error.print();
+        return Ok(ExitCode::from(2));
+    }
+    print(&error.to_string())
 }
 
 /// One line on standard error. A standard error that is closed is no reason to panic.

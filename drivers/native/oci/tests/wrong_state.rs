@@ -152,6 +152,12 @@ fn events_of_a_container_that_is_not_started_go_on_until_its_end() {
         .unwrap();
     let told = || fs::read_to_string(&out).unwrap().lines().count();
     eventually("an event", || told() > 0);
+    // Whoever has read enough ends it without a word.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
+    let unread = unread.stdout(writer).output().unwrap();
+    assert_eq!((unread.status.code(), unread.stderr), (Some(0), Vec::new()));
     bundle.done(&["start", &bundle.id]);
     let before = told();
     eventually("an event of the program", || told() > before);
@@ -214,6 +220,42 @@ fn a_wrong_command_line_is_code_1_and_one_line_that_is_in_the_log_too() {
     let version = bundle.done(&["--version"]);
     assert!(version.starts_with("execdriver-oci version "));
     assert_eq!(bundle.done(&["version"]), version);
+}
+
+#[test]
+fn output_that_is_lost_is_an_error_and_a_reader_that_went_away_is_none() {
+    let bundle = Bundle::of(&["/bin/true"]);
+    for args in [
+        &["--help"][..],
+        &["create", "--help"],
+        &["--version"],
+        &["list"],
+        &["features"],
+    ] {
+        let mut full = bundle.command(args);
+        full.stdout(fs::File::create("/dev/full").unwrap());
+        let full = full.output().unwrap();
+        let told = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.contains("no space left on device"), "{args:?}: {told}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut closed = bundle.command(args);
+        closed.stdout(writer);
+        let closed = closed.output().unwrap();
+        let told = String::from_utf8(closed.stderr).unwrap();
+        assert_eq!((closed.status.code(), told.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn an_error_that_nobody_reads_changes_no_exit_code() {
+    let bundle = Bundle::of(&["/bin/true"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = bundle.command(&["state", "nobody"]);
+    command.stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(1));
 }
 
 #[test]

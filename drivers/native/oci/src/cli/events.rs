@@ -2,10 +2,10 @@
 
 use super::failure::{Answer, Failure};
 use super::global::Global;
+use super::output;
 use execdriver_core::{BlkioEntry, MemoryData, ResourceStats};
 use execdriver_native::oci::{EventCounters, OciResult, Watched};
 use serde_json::{Map, Value, json};
-use std::io::Write;
 use std::time::Duration;
 
 /// Arguments of `events`.
@@ -28,12 +28,11 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
         Ok(stats(&runtime.stats(&args.id)?, &counters))
     };
     if args.stats {
-        say(&args.id, "stats", Some(used()?))?;
-        return Ok(0);
+        return say(&args.id, "stats", Some(used()?)).map(|_| 0);
     }
     let mut watch = runtime.watch(&args.id)?;
     loop {
-        match watch.wait(args.interval)? {
+        let is_read = match watch.wait(args.interval)? {
             Watched::OutOfMemory => say(&args.id, "oom", None)?,
             Watched::Nothing => match used() {
                 Ok(used) => say(&args.id, "stats", Some(used))?,
@@ -41,20 +40,22 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
                 Err(_) => return Ok(0),
             },
             _ => return Ok(0),
+        };
+        if !is_read {
+            return Ok(0);
         }
     }
 }
 
-fn say(id: &str, kind: &str, data: Option<Value>) -> Result<(), Failure> {
+/// Prints an event; whether somebody reads.
+fn say(id: &str, kind: &str, data: Option<Value>) -> Result<bool, Failure> {
     let mut event = Map::new();
     event.insert("type".into(), kind.into());
     event.insert("id".into(), id.into());
     if let Some(data) = data {
         event.insert("data".into(), data);
     }
-    let mut out = std::io::stdout().lock();
-    let said = writeln!(out, "{}", Value::Object(event)).and_then(|()| out.flush());
-    said.map_err(|error| Failure::system("write an event", error))
+    output::is_read(&format!("{}\n", Value::Object(event)))
 }
 
 /// In the form that readers of runc's events know.

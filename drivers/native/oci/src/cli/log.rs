@@ -1,6 +1,7 @@
 //! Where errors go: one line to stderr, and one to the log as its readers parse it.
 
 use super::global::{self, Global, LogFormat};
+use super::output::complain;
 use execdriver_core::Timestamp;
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -46,20 +47,23 @@ fn tell(global: &Global, level: &str, message: &str) {
     let line = line(global.log_format, level, message);
     let Some(path) = &global.log else {
         match global.log_format {
-            LogFormat::Text => eprintln!("{message}"),
-            LogFormat::Json => eprintln!("{line}"),
+            LogFormat::Text => complain(message),
+            LogFormat::Json => complain(&line),
         }
         return;
     };
     // Clients take what is on stderr for a failure.
     if level == "error" {
-        eprintln!("{message}");
+        complain(message);
     }
     let log = OpenOptions::new().append(true).create(true).open(path);
     // One write, so that lines of several processes do not mix.
     let written = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
     if let Err(error) = written {
-        eprintln!("cannot write to the log {}: {error}", path.display());
+        complain(&format!(
+            "cannot write to the log {}: {error}",
+            path.display()
+        ));
     }
 }
 

@@ -148,13 +148,15 @@ fn tell(global: &Global, failure: &Failure) -> ExitCode {
 
 /// Help goes to stdout and is no error; a wrong command line is one line and 1, as with other runtimes.
 fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        // Nothing can be done about a stream that is closed.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
+    let failure = match error.use_stderr() {
+        true => Failure::command_line(error),
+        false => match output::print(&error.to_string()) {
+            Ok(code) => return ExitCode::from(code),
+            Err(failure) => failure,
+        },
+    };
     let words = std::env::args_os().skip(1);
-    tell(&Global::of_words(words), &Failure::command_line(error))
+    tell(&Global::of_words(words), &failure)
 }
 
 /// The lines that clients look at for a name and for the specification's version.

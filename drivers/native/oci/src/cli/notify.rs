@@ -79,7 +79,7 @@ impl Notices {
             socket.send_to_addr(text.as_bytes(), &address)
         });
         if let Err(error) = sent {
-            eprintln!("NOTIFY_SOCKET: {error}");
+            super::output::complain(&format!("NOTIFY_SOCKET: {error}"));
         }
     }
 }

@@ -3,16 +3,25 @@
 use super::failure::{Answer, Failure};
 use std::io::{ErrorKind, Write};
 
-/// Prints the text as it is. A reader that has gone away, as `head` does, has what it wanted; any other failure is one, since a
-/// client would take half of an answer for the whole.
+/// Prints the text as it is.
 pub(super) fn print(text: &str) -> Answer {
+    is_read(text).map(|_| 0)
+}
+
+/// Prints it and gives whether somebody reads: a reader that has gone away, as `head` does, has what it wanted. Any other failure
+/// is one, since a client would take half of an answer for the whole.
+pub(super) fn is_read(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::system("write to standard output", error))
-        }
-        _ => Ok(0),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::system("write to standard output", error)),
     }
+}
+
+/// Says a line on standard error. One that is closed is no reason to fail, or to fail otherwise.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints a value as JSON on one line.
