@@ -128,6 +128,43 @@ fn output_that_is_lost_is_an_error_and_a_reader_that_went_away_is_none() {
 }
 
 #[test]
+fn a_value_that_begins_with_a_hyphen_is_judged_as_the_value_of_its_flag() {
+    let cli = Cli::new();
+    let duration = &["\"-1s\"", "10s"][..];
+    for (flags, words) in [
+        (["--cpus", "-1"], &["\"-1\"", "0.01 to 8192"][..]),
+        (["--memory", "-5"], &["\"-5\"", "-1"]),
+        (["--pids-limit", "-x"], &["-x"]),
+        (["--blkio-weight", "-1"], &["-1", "65535"]),
+        (["--blkio-weight-device", "-1"], &["\"-1\"", "/dev/sda"]),
+        (["--device-read-bps", "-1"], &["\"-1\"", "/dev/sda"]),
+        (["--hugepages", "-1"], &["\"-1\"", "2MB=64m"]),
+        (["--ulimit", "-1"], &["\"-1\""]),
+        (["--timeout", "-1s"], duration),
+        (["--kill-grace", "-1s"], duration),
+    ] {
+        let done = cli.run(&[&flags[..], &["--", "true"]].concat());
+        done.fails(2, words);
+        assert!(done.err.contains(flags[0]), "{done:?}");
+        assert!(!done.err.contains("tip:"), "{done:?}");
+    }
+    for (flags, words) in [
+        (["--pids-limit", "-7"], ["pids_limit", "got -7"]),
+        (["--cpuset-cpus", "-1"], ["cpuset_cpus", "\"-1\""]),
+        (["--cpuset-mems", "-1"], ["cpuset_mems", "\"-1\""]),
+        (["--user", "-1"], ["user", "-1"]),
+    ] {
+        cli.run(&[&flags[..], &["--", "true"]].concat())
+            .fails(125, &words);
+    }
+    cli.call(&["kill", "web", "-9"]).fails(2, &["-9", "SIGNAL"]);
+    // As Docker has it, no limit.
+    cli.run(&["--pids-limit", "-1", "--memory", "-1", "--", "true"])
+        .says("");
+    assert_eq!(cli.left(), [""; 0]);
+}
+
+#[test]
 fn what_the_container_or_the_host_lacks_is_named() {
     refused(&[
         (

@@ -46,7 +46,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Process")]
     privileged: bool,
     /// End the program after this long: 10s, 1m30s, 500ms
-    #[arg(long, value_name = "DURATION", value_parser = values::duration,
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = values::duration,
           help_heading = "Process")]
     timeout: Option<Duration>,
 }

@@ -18,10 +18,14 @@ pub(crate) struct Args {
     /// The container
     id: String,
     /// The signal, by name or number [default: TERM]
-    #[arg(value_name = "SIGNAL", conflicts_with = "signal")]
+    #[arg(
+        value_name = "SIGNAL",
+        allow_negative_numbers = true,
+        conflicts_with = "signal"
+    )]
     positional: Option<Signal>,
     /// The signal, by name or number
-    #[arg(short, long, value_name = "SIGNAL")]
+    #[arg(short, long, value_name = "SIGNAL", allow_negative_numbers = true)]
     signal: Option<Signal>,
     /// Signal this exec instead of the container's first process
     #[arg(long, value_name = "EXEC_ID")]

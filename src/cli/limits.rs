@@ -36,7 +36,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) oom_score_adj: Option<i32>,
     /// The most processors' worth of time: 0.5, 2
-    #[arg(long, value_name = "N", value_parser = values::cpus,
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::cpus,
           conflicts_with_all = ["cpu_quota", "cpu_period"])]
     cpus: Option<f64>,
     /// The weight of its processor time against others', 2 to 262144 [1024 is the default]
@@ -49,37 +49,47 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_period: Option<i64>,
     /// The processors: 0-2,4
-    #[arg(long, alias = "cpuset", value_name = "LIST")]
+    #[arg(
+        long,
+        alias = "cpuset",
+        value_name = "LIST",
+        allow_hyphen_values = true
+    )]
     cpuset_cpus: Option<String>,
     /// The memory nodes: 0,1
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     cpuset_mems: Option<String>,
     /// The most processes and threads [-1: unlimited]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pids_limit: Option<i64>,
     /// The weight of its block I/O against others', 10 to 1000
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     blkio_weight: Option<u16>,
     /// The same for one device [DEVICE:WEIGHT; DEVICE is a path or MAJOR:MINOR]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u16>)]
+    #[arg(long, value_name = "DEV:N", allow_hyphen_values = true,
+          value_parser = values::of_device::<u16>)]
     blkio_weight_device: Vec<DeviceNumber<u16>>,
     /// Bytes read from a device a second, at most [DEVICE:SIZE]
-    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate)]
+    #[arg(long, value_name = "DEV:SIZE", allow_hyphen_values = true, value_parser = values::rate)]
     device_read_bps: Vec<DeviceNumber<u64>>,
     /// Bytes written to a device a second, at most [DEVICE:SIZE]
-    #[arg(long, value_name = "DEV:SIZE", value_parser = values::rate)]
+    #[arg(long, value_name = "DEV:SIZE", allow_hyphen_values = true, value_parser = values::rate)]
     device_write_bps: Vec<DeviceNumber<u64>>,
     /// Reads of a device a second, at most [DEVICE:N]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>)]
+    #[arg(long, value_name = "DEV:N", allow_hyphen_values = true,
+          value_parser = values::of_device::<u64>)]
     device_read_iops: Vec<DeviceNumber<u64>>,
     /// Writes to a device a second, at most [DEVICE:N]
-    #[arg(long, value_name = "DEV:N", value_parser = values::of_device::<u64>)]
+    #[arg(long, value_name = "DEV:N", allow_hyphen_values = true,
+          value_parser = values::of_device::<u64>)]
     device_write_iops: Vec<DeviceNumber<u64>>,
     /// The most memory in huge pages of a size [2MB=64m; -1: unlimited]
-    #[arg(long, value_name = "PAGE=SIZE", value_parser = values::huge_pages)]
+    #[arg(long, value_name = "PAGE=SIZE", allow_hyphen_values = true,
+          value_parser = values::huge_pages)]
     hugepages: Vec<HugepageLimit>,
     /// A limit of each process [NAME=SOFT[:HARD]]
-    #[arg(long = "ulimit", value_name = "N=S:H", value_parser = values::ulimit)]
+    #[arg(long = "ulimit", value_name = "N=S:H", allow_hyphen_values = true,
+          value_parser = values::ulimit)]
     ulimits: Vec<Rlimit>,
 }
 

@@ -72,11 +72,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     process: ProcessArgs,
     /// End the program after this long: 10s, 1m30s, 500ms
-    #[arg(long, value_name = "DURATION", value_parser = values::duration,
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = values::duration,
           help_heading = "Process")]
     timeout: Option<Duration>,
     /// At a timeout send TERM first, and KILL after this long [default: KILL at once]
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "0s",
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true,
+          value_parser = values::duration, default_value = "0s",
           hide_default_value = true, help_heading = "Process")]
     kill_grace: Duration,
     /// Fail when the host cannot enforce one of the defaults (see `execdriver doctor`)
@@ -109,7 +111,13 @@ pub(crate) struct ProcessArgs {
     #[arg(short, long, value_name = "DIR", help_heading = "Process")]
     pub(crate) workdir: Option<String>,
     /// Who to run as, by name or number [U[:G]]
-    #[arg(short, long, value_name = "U[:G]", help_heading = "Process")]
+    #[arg(
+        short,
+        long,
+        value_name = "U[:G]",
+        allow_hyphen_values = true,
+        help_heading = "Process"
+    )]
     user: Option<String>,
 }
 
