@@ -99,6 +99,17 @@ fn values_that_do_not_parse_are_usage_errors_that_name_the_flag() {
 }
 
 #[test]
+fn an_argument_that_is_not_utf_8_is_named() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let cli = Cli::new();
+    let mut command = cli.run_command(&["--", "true"]);
+    command.arg(OsStr::from_bytes(b"a\xffb"));
+    finish(command, b"").fails(2, &["not UTF-8", "\"a\\xFFb\""]);
+    assert_eq!(cli.left(), [""; 0]);
+}
+
+#[test]
 fn output_that_is_lost_is_an_error_and_a_reader_that_went_away_is_none() {
     let cli = Cli::new();
     for args in [

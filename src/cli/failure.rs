@@ -1,6 +1,7 @@
 //! How the program fails: one line on standard error, and an exit code that scripts can trust.
 
 use crate::output::{print, visible};
+use clap::error::ErrorKind;
 use execdriver::Error;
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -27,9 +28,12 @@ impl Failure {
 
     /// What the parser of the command line says, on one line instead of its paragraphs.
     pub(crate) fn parse(error: &clap::Error) -> Self {
-        if error.kind() == clap::error::ErrorKind::MissingSubcommand {
+        if error.kind() == ErrorKind::MissingSubcommand {
             // The parser's own words list the hidden verb too.
             return Self::message("no verb given, such as run or list (--help tells more)", 2);
+        }
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            return Self::message(not_utf_8(), 2);
         }
         let text = error.render().to_string();
         let said: Vec<String> = text
@@ -73,8 +77,8 @@ impl From<Error> for Failure {
 
 /// Prints the help that was asked for; anything else that the parser says is a failure.
 pub(crate) fn usage(error: &clap::Error) -> Result<ExitCode, Failure> {
-    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as NothingGiven;
-    if error.use_stderr() && error.kind() != NothingGiven {
+    let nothing_given = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.use_stderr() && error.kind() != nothing_given {
         return Err(Failure::parse(error));
     }
     if error.use_stderr() {
@@ -83,6 +87,16 @@ pub(crate) fn usage(error: &clap::Error) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(2));
     }
     print(&error.to_string())
+}
+
+/// The parser keeps to itself which argument it is.
+fn not_utf_8() -> String {
+    let words = std::env::args_os().filter(|word| word.to_str().is_none());
+    let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
+    format!(
+        "an argument is not UTF-8: {} (--help tells more)",
+        words.join(", ")
+    )
 }
 
 /// One line on standard error. A standard error that is closed is no reason to panic.

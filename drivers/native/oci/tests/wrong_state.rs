@@ -259,6 +259,18 @@ fn an_error_that_nobody_reads_changes_no_exit_code() {
 }
 
 #[test]
+fn an_argument_that_is_not_utf_8_is_named() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let bundle = Bundle::of(&["/bin/true"]);
+    let mut command = bundle.command(&["state"]);
+    command.arg(OsStr::from_bytes(b"a\xffb"));
+    let said = bundle.say_with(command);
+    assert_eq!(said.code(), 1);
+    assert!(said.stderr.contains("not UTF-8: \"a\\xFFb\""), "{said:?}");
+}
+
+#[test]
 fn a_terminal_has_to_go_somewhere_and_a_socket_has_to_get_one() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;

@@ -25,6 +25,12 @@ impl Failure {
 
     /// What the command line's parser says, without its advice.
     pub(super) fn command_line(error: &clap::Error) -> Self {
+        if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+            // The parser keeps to itself which it is.
+            let words = std::env::args_os().filter(|word| word.to_str().is_none());
+            let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
+            return Self::usage(format!("an argument is not UTF-8: {}", words.join(", ")));
+        }
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let said = text.lines().take_while(|line| !line.trim().is_empty());
