@@ -12,9 +12,8 @@ impl Plan {
     /// # Errors
     /// It is larger than init accepts: far above what the kernel executes.
     pub(crate) fn message(&self) -> Result<Vec<u8>, PlanError> {
-        let (operations, count) = self.steps.encoded();
         let fds = u16::try_from(self.fds.len()).ok();
-        let message = fds.and_then(|fds| encode::message(operations, count, fds, self.slots));
+        let message = fds.and_then(|fds| encode::message(self.steps.encoded(), fds, self.slots));
         message.ok_or_else(|| too_large("process"))
     }
 

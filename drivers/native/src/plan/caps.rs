@@ -52,13 +52,12 @@ pub(super) fn sets(
     }
     // No capabilities in the document are none in the process.
     let set = |set: Option<&Capabilities>| set.map_or(0, capability_mask) & available;
-    let wanted = wanted.cloned().unwrap_or_else(none);
     let sets = Sets {
-        bounding: set(wanted.bounding().as_ref()),
-        effective: set(wanted.effective().as_ref()),
-        permitted: set(wanted.permitted().as_ref()),
-        inheritable: set(wanted.inheritable().as_ref()),
-        ambient: set(wanted.ambient().as_ref()),
+        bounding: set(wanted.and_then(|sets| sets.bounding().as_ref())),
+        effective: set(wanted.and_then(|sets| sets.effective().as_ref())),
+        permitted: set(wanted.and_then(|sets| sets.permitted().as_ref())),
+        inheritable: set(wanted.and_then(|sets| sets.inheritable().as_ref())),
+        ambient: set(wanted.and_then(|sets| sets.ambient().as_ref())),
     };
     let sets = match lenient {
         true => sets.within_bounds(),
@@ -144,21 +143,21 @@ fn names(named: &Capabilities, mask: u64) -> String {
     names.join(", ")
 }
 
-fn none() -> LinuxCapabilities {
-    let mut sets = LinuxCapabilities::default();
-    sets.set_bounding(None)
-        .set_effective(None)
-        .set_permitted(None)
-        .set_inheritable(None)
-        .set_ambient(None);
-    sets
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::root_host;
     use super::*;
     use oci_spec::runtime::Capability;
+
+    fn none() -> LinuxCapabilities {
+        let mut sets = LinuxCapabilities::default();
+        sets.set_bounding(None)
+            .set_effective(None)
+            .set_permitted(None)
+            .set_inheritable(None)
+            .set_ambient(None);
+        sets
+    }
 
     fn all(set: &Capabilities) -> LinuxCapabilities {
         let mut sets = none();

@@ -103,7 +103,7 @@ pub(super) fn enter(
 ) -> Result<(), PlanError> {
     for entry in 0..entries {
         let slot = slot(fds, FdSlot::CgroupEntry(entry))?;
-        let words = format!("enter its cgroups ({} of {entries})", entry + 1);
+        let words = format_args!("enter its cgroups ({} of {entries})", entry + 1);
         steps.push(&Op::Place { slot }, words);
     }
     Ok(())

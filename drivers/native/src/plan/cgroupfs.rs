@@ -5,15 +5,16 @@
 
 use super::host::{Host, OwnCgroup, OwnDirectory};
 use super::mounts::{Planned, mount_fs, params};
-use super::options::MountOptions;
-use super::steps::{c_path, c_string, container_path};
+use super::options::{MountOptions, Param};
+use super::steps::Part;
+use super::text::{c_path, c_string, container_path};
 use super::volumes::bind;
 use super::{Builder, PlanError};
 use crate::wire::Op;
 use execdriver_core::Spec;
 use libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const HOST: &str = "/sys/fs/cgroup";
 
@@ -35,9 +36,14 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
         if builder.host.cgroup.v2.is_none() {
             return Ok(()); // No cgroups, nothing to see.
         }
-        let inner = bare(planned, planned.target);
         let mount = builder.host.cgroup.v2.as_deref();
-        return mount_own(builder, &inner, "cgroup2", mount, set);
+        return mount_own(
+            builder,
+            &bare(planned, planned.target),
+            ("cgroup2", &[]),
+            mount,
+            set,
+        );
     }
     hierarchies(builder, planned, set)
 }
@@ -50,27 +56,25 @@ fn hierarchies(
 ) -> Result<(), PlanError> {
     let host = builder.host;
     cover(builder, planned)?;
+    let mut target = planned.target.to_path_buf();
     for hierarchy in &host.cgroup.v1 {
         let Some(name) = hierarchy.mount_point.file_name() else {
             continue;
         };
-        let target = planned.target.join(name);
-        let mut inner = bare(planned, &target);
-        inner.options.params = hierarchy
-            .controllers
-            .iter()
-            .map(|name| param(name))
-            .collect();
+        target.push(name);
         let mount = Some(hierarchy.mount_point.as_path());
-        mount_own(builder, &inner, "cgroup", mount, set)?;
-        if hierarchy.controllers.len() > 1 {
-            links(builder, planned, &hierarchy.controllers, name.as_ref())?;
+        let controllers = hierarchy.controllers.as_slice();
+        let kind = ("cgroup", controllers);
+        mount_own(builder, &bare(planned, &target), kind, mount, set)?;
+        target.pop();
+        if controllers.len() > 1 {
+            links(builder, planned, controllers, name.as_ref())?;
         }
     }
     let v2 = host.cgroup.v2.as_deref();
     if let Some(name) = v2.and_then(Path::file_name) {
-        let target = planned.target.join(name);
-        mount_own(builder, &bare(planned, &target), "cgroup2", v2, set)?;
+        target.push(name);
+        mount_own(builder, &bare(planned, &target), ("cgroup2", &[]), v2, set)?;
     }
     // A writable directory here would be taken for a hierarchy, whatever the mounts below are.
     builder.remount_readonly(planned.target)
@@ -81,10 +85,11 @@ fn hierarchies(
 fn mount_own(
     builder: &mut Builder<'_>,
     planned: &Planned<'_>,
-    fstype: &str,
+    (fstype, controllers): (&str, &[String]),
     mount: Option<&Path>,
     set: u64,
 ) -> Result<(), PlanError> {
+    let named = controllers.iter().map(|name| param(name));
     let own = match &builder.host.cgroup.own {
         OwnCgroup::Made { directories, .. } if builder.namespaces.creates(Kind::Cgroup) => {
             let below = |own: &&OwnDirectory| mount.is_some_and(|at| own.path.starts_with(at));
@@ -93,21 +98,23 @@ fn mount_own(
         _ => None,
     };
     let Some(own) = own else {
-        return mount_fs(builder, planned, fstype, Path::new(fstype), set, 0);
+        let mut planned = planned.clone();
+        planned.options.params = named.collect();
+        return mount_fs(builder, &planned, fstype, Path::new(fstype), set, 0);
     };
     let Planned { field, target, .. } = planned;
-    let words = format!("mount {fstype} on {}", target.display());
-    builder.mounted.push(
+    params(&mut builder.params, *field, Path::new(fstype), named)?;
+    builder.steps.at(Part::Tree).push(
         &Op::CgroupFs {
             path: &c_path("cgroup", &own.path)?,
             dev: own.dev,
             ino: own.ino,
-            fstype: &c_string(&format!("{field}.type"), fstype)?,
-            target: &container_path(&format!("{field}.destination"), target)?,
-            params: params(planned, Path::new(fstype))?.view(),
+            fstype: &c_string(format_args!("{field}.type"), fstype)?,
+            target: &container_path(format_args!("{field}.destination"), target)?,
+            params: builder.params.view(),
             attrs: u32::try_from(set).unwrap_or_default(),
         },
-        words,
+        format_args!("mount {fstype} on {}", target.display()),
     );
     Ok(())
 }
@@ -116,17 +123,16 @@ fn mount_own(
 fn cover(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanError> {
     let outer = MountOptions {
         params: vec![
-            ("mode".to_owned(), Some("755".to_owned())),
+            ("mode", Some("755")),
             // Directories and links only.
-            ("size".to_owned(), Some("64k".to_owned())),
+            ("size", Some("64k")),
         ],
         ..MountOptions::default()
     };
     let outer = Planned {
-        field: planned.field.clone(),
-        target: planned.target,
         options: outer,
         mapped: None,
+        ..*planned
     };
     let attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     mount_fs(builder, &outer, "tmpfs", Path::new("cgroup"), attrs, 0)
@@ -139,19 +145,20 @@ fn links(
     controllers: &[String],
     mounted: &Path,
 ) -> Result<(), PlanError> {
-    let to = c_path(&planned.field, mounted)?;
+    let to = c_path(planned.field, mounted)?;
+    let mut path = planned.target.to_path_buf();
     for controller in controllers {
-        let path = planned.target.join(controller);
-        if path.file_name() == mounted.file_name() {
-            continue;
+        path.push(controller);
+        if path.file_name() != mounted.file_name() {
+            builder.steps.at(Part::Tree).push(
+                &Op::Symlink {
+                    target: &to,
+                    path: &container_path(planned.field, &path)?,
+                },
+                format_args!("link {} to {}", path.display(), mounted.display()),
+            );
         }
-        builder.mounted.push(
-            &Op::Symlink {
-                target: &to,
-                path: &container_path(&planned.field, &path)?,
-            },
-            format!("link {} to {}", path.display(), mounted.display()),
-        );
+        path.pop();
     }
     Ok(())
 }
@@ -175,7 +182,7 @@ fn owns(
     planned: &Planned<'_>,
     own: &[OwnDirectory],
 ) -> Result<(), PlanError> {
-    let host = builder.host;
+    let (host, sources) = (builder.host, builder.sources);
     cover(builder, planned)?;
     let mut options = MountOptions {
         recursive: true,
@@ -192,18 +199,17 @@ fn owns(
         let (Some(name), Some(below)) = (mount.file_name(), below) else {
             continue;
         };
-        let Ok(source) = builder.sources.file(&below.path) else {
+        let Ok(source) = sources.file(&below.path) else {
             continue;
         };
-        let source = source.clone();
         let target = planned.target.join(name);
         let inner = Planned {
-            field: planned.field.clone(),
             target: &target,
             options: options.clone(),
             mapped: None,
+            ..*planned
         };
-        bind(builder, &inner, &source)?;
+        bind(builder, &inner, source)?;
         if controllers.len() > 1 {
             links(builder, planned, controllers, name.as_ref())?;
         }
@@ -214,11 +220,10 @@ fn owns(
 /// The host's own tree, for a container in the host's cgroup namespace. Read-only for whoever is
 /// not root on the host (CVE-2023-25809), and for root unless asked otherwise.
 fn hosts(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanError> {
-    let path = PathBuf::from(HOST);
-    let Ok(source) = builder.sources.file(&path) else {
+    let sources = builder.sources;
+    let Ok(source) = sources.file(Path::new(HOST)) else {
         return Ok(()); // No cgroups, nothing to see.
     };
-    let source = source.clone();
     let mut options = MountOptions {
         recursive: true,
         ..MountOptions::default()
@@ -228,28 +233,27 @@ fn hosts(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanErr
         options.deep.set |= MOUNT_ATTR_RDONLY;
     }
     let planned = Planned {
-        field: planned.field.clone(),
-        target: planned.target,
         options,
         mapped: None,
+        ..*planned
     };
-    bind(builder, &planned, &source)
+    bind(builder, &planned, source)
 }
 
 /// The same mount elsewhere, without parameters.
-fn bare<'a>(planned: &Planned<'_>, target: &'a Path) -> Planned<'a> {
+fn bare<'a>(planned: &Planned<'a>, target: &'a Path) -> Planned<'a> {
     Planned {
-        field: planned.field.clone(),
+        field: planned.field,
         target,
         options: MountOptions::default(),
         mapped: None,
     }
 }
 
-fn param(controller: &str) -> (String, Option<String>) {
+fn param(controller: &str) -> Param<'_> {
     match controller.strip_prefix("name=") {
-        Some(name) => ("name".to_owned(), Some(name.to_owned())),
-        None => (controller.to_owned(), None),
+        Some(name) => ("name", Some(name)),
+        None => (controller, None),
     }
 }
 
@@ -259,10 +263,7 @@ mod tests {
 
     #[test]
     fn a_named_hierarchy_is_mounted_by_its_name() {
-        assert_eq!(
-            param("name=systemd"),
-            ("name".into(), Some("systemd".into()))
-        );
-        assert_eq!(param("cpu"), ("cpu".into(), None));
+        assert_eq!(param("name=systemd"), ("name", Some("systemd")));
+        assert_eq!(param("cpu"), ("cpu", None));
     }
 }

@@ -8,6 +8,8 @@ use crate::wire::Op;
 use execdriver_core::Spec;
 use execdriver_core::spec::{ProcessControls, TemplateDefault};
 use oci_spec::runtime::Process;
+use std::ffi::CStr;
+use std::fmt;
 
 /// What the program is confined by, decided for this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,13 +86,13 @@ impl Confinement {
     pub(super) fn label(&self, steps: &mut Steps) {
         if let Some(profile) = &self.apparmor {
             // Where several modules are active, attr/exec is that of another one.
-            let files = ["attr/apparmor/exec", "attr/exec"];
-            let words = format!("confine it by the AppArmor profile {profile}");
+            let files = [c"attr/apparmor/exec", c"attr/exec"];
+            let words = format_args!("confine it by the AppArmor profile {profile}");
             label(&files, &format!("exec {profile}"), words, steps);
         }
         if let Some(context) = &self.selinux {
-            let words = format!("give it the SELinux label {context}");
-            label(&["attr/exec"], context, words, steps);
+            let words = format_args!("give it the SELinux label {context}");
+            label(&[c"attr/exec"], context, words, steps);
         }
     }
 }
@@ -113,10 +115,8 @@ pub(super) fn landlock_rules(
 /// In force from here on: init has read the container's files, and still has the capability.
 pub(super) fn landlock_restrict(controls: &ProcessControls, host: &Host, steps: &mut Steps) {
     if controls.landlock.is_some() {
-        let words = format!(
-            "put the Landlock rules in force (ABI {})",
-            host.landlock_abi
-        );
+        let abi = host.landlock_abi;
+        let words = format_args!("put the Landlock rules in force (ABI {abi})");
         steps.push(&Op::LandlockRestrict {}, words);
     }
 }
@@ -129,14 +129,8 @@ pub(super) fn mount_label<'a>(spec: &'a Spec, fstype: &str) -> Option<&'a str> {
     (takes && !label.is_empty()).then_some(label)
 }
 
-fn label(files: &[&str], value: &str, words: String, steps: &mut Steps) {
-    let mut packed = PackedStrings::default();
-    for file in files {
-        // Literals without NUL.
-        if let Ok(file) = std::ffi::CString::new(*file) {
-            packed.push(&file);
-        }
-    }
+fn label(files: &[&CStr], value: &str, words: fmt::Arguments<'_>, steps: &mut Steps) {
+    let packed: PackedStrings = files.iter().collect();
     let value = value.as_bytes();
     steps.push(
         &Op::ExecLabel {

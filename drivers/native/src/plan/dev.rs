@@ -4,19 +4,22 @@
 //! template's those that the host lacks are left out, of the caller's that is an error.
 
 use super::sources::SourceKind;
-use super::steps::{c_path, container_path};
+use super::steps::Part;
+use super::text::{c_path, container_path};
 use super::{Builder, Host, PlanError, mounts};
 use crate::wire::{BIND_CREATE, BIND_DEVICE, Op};
 use execdriver_core::Spec;
 use nix::sys::stat::{FileStat, SFlag, lstat, major, makedev, minor};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType as Kind};
+use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A device node of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct Node<'a> {
     /// Absolute path in the container.
-    pub(super) path: PathBuf,
+    pub(super) path: Cow<'a, Path>,
     /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
     pub(super) kind: u32,
     /// A block device.
@@ -54,7 +57,7 @@ const LINKS: [(&str, &str); 4] = [
 const MAX_MAJOR: u32 = 0xfff;
 const MAX_MINOR: u32 = 0xf_ffff;
 
-impl Node {
+impl Node<'_> {
     /// Whether a file of the host is this device.
     pub(super) fn is(&self, kind: SourceKind) -> bool {
         let wanted = SourceKind::Device {
@@ -77,7 +80,7 @@ pub(super) fn are_bound(spec: &Spec, host: &Host) -> bool {
 }
 
 /// The nodes whose host's files are wanted; a bad one is left for the plan to refuse.
-pub(super) fn wanted(spec: &Spec) -> Vec<Node> {
+pub(super) fn wanted(spec: &Spec) -> Vec<Node<'_>> {
     let listed = listed(spec).iter().filter_map(|device| node(device).ok());
     let nodes = defaults_beside(spec).chain(listed);
     nodes.filter(|node| node.kind != FIFO).collect()
@@ -88,7 +91,7 @@ const NOT_THE_HOSTS: [&str; 5] = ["pts", "shm", "fd", "mqueue", "console"];
 
 /// Every node of the host's /dev but those that the document lists: what a privileged container
 /// gets. Touches the host; what vanishes meanwhile is left out.
-pub(super) fn host_nodes(spec: &Spec) -> Vec<Node> {
+pub(super) fn host_nodes(spec: &Spec) -> Vec<Node<'static>> {
     let listed: Vec<&Path> = listed(spec)
         .iter()
         .map(|device| device.path().as_path())
@@ -125,9 +128,9 @@ pub(super) fn host_nodes(spec: &Spec) -> Vec<Node> {
     nodes
 }
 
-fn host_node(path: PathBuf, kind: SFlag, stat: &FileStat) -> Option<Node> {
+fn host_node(path: PathBuf, kind: SFlag, stat: &FileStat) -> Option<Node<'static>> {
     Some(Node {
-        path,
+        path: Cow::Owned(path),
         kind: kind.bits(),
         block: kind == SFlag::S_IFBLK,
         major: u32::try_from(major(stat.st_rdev)).ok()?,
@@ -191,9 +194,19 @@ pub(super) fn is_ours(builder: &Builder<'_>) -> bool {
         || mounts::has(builder, Some("tmpfs"), "/dev")
 }
 
-fn device(builder: &mut Builder<'_>, node: &Node) -> Result<(), PlanError> {
-    let field = format!("linux.devices[{:?}]", node.path);
-    let path = container_path(&field, &node.path)?;
+/// How errors name a device.
+#[derive(Clone, Copy)]
+struct Field<'a>(&'a Path);
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "linux.devices[{:?}]", self.0)
+    }
+}
+
+fn device(builder: &mut Builder<'_>, node: &Node<'_>) -> Result<(), PlanError> {
+    let field = Field(&node.path);
+    let path = container_path(field, &node.path)?;
     if node.path.file_name().is_none() {
         let reason = format!("got {:?}, expected the path of a file", node.path);
         return Err(PlanError::invalid(field, reason));
@@ -203,20 +216,18 @@ fn device(builder: &mut Builder<'_>, node: &Node) -> Result<(), PlanError> {
         .parent()
         .filter(|parent| *parent != Path::new("/dev"))
     {
-        let words = format!("make {}", parent.display());
-        let parent = c_path(&field, parent)?;
-        builder.mounted.push(
+        builder.steps.at(Part::Tree).push(
             &Op::Mkdir {
-                path: &parent,
+                path: &c_path(field, parent)?,
                 mode: 0o755,
             },
-            words,
+            format_args!("make {}", parent.display()),
         );
     }
     if node.kind != FIFO && are_bound(builder.spec, builder.host) {
-        return stand_in(builder, node, &field);
+        return stand_in(builder, node, field);
     }
-    builder.mounted.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Device {
             path: &path,
             kind: node.kind,
@@ -226,14 +237,15 @@ fn device(builder: &mut Builder<'_>, node: &Node) -> Result<(), PlanError> {
             uid: node.uid,
             gid: node.gid,
         },
-        format!("make device {}", node.path.display()),
+        format_args!("make device {}", node.path.display()),
     );
     Ok(())
 }
 
-fn stand_in(builder: &mut Builder<'_>, node: &Node, field: &str) -> Result<(), PlanError> {
-    let source = match builder.sources.node(&node.path) {
-        Ok(source) if node.is(source.kind) => source.clone(),
+fn stand_in(builder: &mut Builder<'_>, node: &Node<'_>, field: Field<'_>) -> Result<(), PlanError> {
+    let sources = builder.sources;
+    let source = match sources.node(&node.path) {
+        Ok(source) if node.is(source.kind) => source,
         _ if node.is_default() => return Ok(()),
         Ok(_) => {
             let reason = format!("the host has no device {}:{}", node.major, node.minor);
@@ -241,15 +253,15 @@ fn stand_in(builder: &mut Builder<'_>, node: &Node, field: &str) -> Result<(), P
         }
         Err(errno) => {
             return Err(PlanError::Host {
-                field: field.to_owned(),
-                path: node.path.clone(),
+                field: field.to_string(),
+                path: node.path.to_path_buf(),
                 errno,
             });
         }
     };
     let foreign = builder.namespaces.is_confined();
-    let slot = builder.open(field, &source, foreign)?;
-    builder.mounted.push(
+    let slot = builder.open(field, source, foreign)?;
+    builder.steps.at(Part::Tree).push(
         &Op::Bind {
             slot,
             target: &container_path(field, &node.path)?,
@@ -259,18 +271,18 @@ fn stand_in(builder: &mut Builder<'_>, node: &Node, field: &str) -> Result<(), P
             // An image that an ordinary user unpacked has plain files where the default ones belong.
             flags: BIND_CREATE | if node.is_default() { 0 } else { BIND_DEVICE },
         },
-        format!("bind {} on {}", source.path.display(), node.path.display()),
+        format_args!("bind {} on {}", source.path.display(), node.path.display()),
     );
     Ok(())
 }
 
 fn link(builder: &mut Builder<'_>, path: &str, target: &str) -> Result<(), PlanError> {
-    builder.mounted.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Symlink {
             target: &c_path("/dev", Path::new(target))?,
             path: &c_path("/dev", Path::new(path))?,
         },
-        format!("link {path} to {target}"),
+        format_args!("link {path} to {target}"),
     );
     Ok(())
 }
@@ -283,13 +295,13 @@ fn listed(spec: &Spec) -> &[LinuxDevice] {
 }
 
 /// OCI's default devices, but those that the document lists itself.
-fn defaults_beside(spec: &Spec) -> impl Iterator<Item = Node> {
+fn defaults_beside(spec: &Spec) -> impl Iterator<Item = Node<'_>> {
     let listed = listed(spec);
     DEFAULT
         .iter()
         .filter(|(path, ..)| !listed.iter().any(|device| device.path() == Path::new(path)))
         .map(|(path, major, minor)| Node {
-            path: PathBuf::from(path),
+            path: Cow::Borrowed(Path::new(path)),
             kind: SFlag::S_IFCHR.bits(),
             block: false,
             major: *major,
@@ -300,15 +312,15 @@ fn defaults_beside(spec: &Spec) -> impl Iterator<Item = Node> {
         })
 }
 
-fn node(device: &LinuxDevice) -> Result<Node, PlanError> {
-    let field = format!("linux.devices[{:?}]", device.path());
+fn node(device: &LinuxDevice) -> Result<Node<'_>, PlanError> {
+    let field = Field(device.path());
     let (kind, block) = match device.typ() {
         LinuxDeviceType::C | LinuxDeviceType::U => (SFlag::S_IFCHR, false),
         LinuxDeviceType::B => (SFlag::S_IFBLK, true),
         LinuxDeviceType::P => (SFlag::S_IFIFO, false),
         LinuxDeviceType::A => {
             let reason = "got type a, expected c, b, u or p";
-            return Err(PlanError::invalid(format!("{field}.type"), reason));
+            return Err(PlanError::invalid(format_args!("{field}.type"), reason));
         }
     };
     let number = |name: &str, value: i64, max: u32| {
@@ -318,11 +330,11 @@ fn node(device: &LinuxDevice) -> Result<Node, PlanError> {
             .filter(|value| *value <= max)
             .ok_or_else(|| {
                 let reason = format!("got {value}, expected 0 to {max}");
-                PlanError::invalid(format!("{field}.{name}"), reason)
+                PlanError::invalid(format_args!("{field}.{name}"), reason)
             })
     };
     Ok(Node {
-        path: device.path().clone(),
+        path: Cow::Borrowed(device.path()),
         kind: kind.bits(),
         block,
         major: number("major", device.major(), MAX_MAJOR)?,

@@ -4,18 +4,21 @@ use std::ffi::CStr;
 
 #[cfg(test)]
 use crate::wire::Op;
-use crate::wire::{BODY_MAX, Header, Numbers, Params, Sink, Strings, TERMINAL_SLOT};
+use crate::wire::{BODY_MAX, HEADER_LEN, Header, Numbers, Params, Sink, Strings, TERMINAL_SLOT};
 
-/// The message of `ops` operations: header and body; `fds` descriptors come along as slots `0..fds`, and `slots` counts
-/// those and the ones of `Source`.
+/// The message of operations: header and body; `fds` descriptors come along as slots `0..fds`, and `slots` counts those and
+/// the ones of `Source`.
 ///
 /// `None` when the body or a count is larger than init accepts.
-pub(crate) fn message(body: &[u8], ops: usize, fds: u16, slots: u16) -> Option<Vec<u8>> {
-    let body_len = u32::try_from(body.len())
-        .ok()
-        .filter(|len| *len <= BODY_MAX)?;
-    let ops = u32::try_from(ops).ok().filter(|ops| *ops < u32::MAX)?;
-    if fds > slots || slots >= TERMINAL_SLOT {
+pub(crate) fn message<'a>(
+    operations: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    fds: u16,
+    slots: u16,
+) -> Option<Vec<u8>> {
+    let bytes: usize = operations.clone().map(<[u8]>::len).sum();
+    let body_len = u32::try_from(bytes).ok().filter(|len| *len <= BODY_MAX)?;
+    let ops = u32::try_from(operations.len()).ok()?;
+    if ops == u32::MAX || fds > slots || slots >= TERMINAL_SLOT {
         return None;
     }
     let header = Header {
@@ -24,15 +27,17 @@ pub(crate) fn message(body: &[u8], ops: usize, fds: u16, slots: u16) -> Option<V
         fds,
         slots,
     };
-    Some([&header.encode()[..], body].concat())
+    let mut message = Vec::with_capacity(HEADER_LEN + bytes);
+    message.extend_from_slice(&header.encode());
+    operations.for_each(|operation| message.extend_from_slice(operation));
+    Some(message)
 }
 
 /// A message in the making, for tests: a plan has its operations in the form of the message already.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
-    body: Vec<u8>,
-    ops: u32,
+    operations: Vec<Vec<u8>>,
 }
 
 #[cfg(test)]
@@ -44,15 +49,15 @@ impl Writer {
 
     /// Appends an operation and returns its index.
     pub(crate) fn push(&mut self, op: &Op<'_>) -> u32 {
-        let index = self.ops;
-        op.encode(&mut self.body);
-        self.ops = self.ops.saturating_add(1);
-        index
+        let mut operation = Vec::new();
+        op.encode(&mut operation);
+        self.operations.push(operation);
+        u32::try_from(self.operations.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// As [`message`].
     pub(crate) fn finish(self, fds: u16, slots: u16) -> Option<Vec<u8>> {
-        message(&self.body, usize::try_from(self.ops).ok()?, fds, slots)
+        message(self.operations.iter().map(Vec::as_slice), fds, slots)
     }
 }
 
@@ -62,14 +67,41 @@ impl Sink for Vec<u8> {
     }
 }
 
+/// A text without a NUL byte, which gets its one where it is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain<'a>(pub(super) &'a [u8]);
+
+impl<'a> Plain<'a> {
+    /// `None`: there is a NUL byte in it.
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
+        (!bytes.contains(&0)).then_some(Self(bytes))
+    }
+
+    fn put(self, packed: &mut Vec<u8>) {
+        packed.extend_from_slice(self.0);
+        packed.push(0);
+    }
+}
+
+impl<'a, T: AsRef<CStr> + ?Sized> From<&'a T> for Plain<'a> {
+    fn from(text: &'a T) -> Self {
+        Self(text.as_ref().to_bytes())
+    }
+}
+
 /// Owned strings in the packed form of [`Strings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PackedStrings(Vec<u8>);
 
 impl PackedStrings {
+    /// None so far, with room for so many bytes, each string's NUL included.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends a string.
-    pub(crate) fn push(&mut self, text: &CStr) {
-        self.0.extend_from_slice(text.to_bytes_with_nul());
+    pub(crate) fn push<'a>(&mut self, text: impl Into<Plain<'a>>) {
+        text.into().put(&mut self.0);
     }
 
     /// The form that an operation carries.
@@ -82,7 +114,7 @@ impl<S: AsRef<CStr>> FromIterator<S> for PackedStrings {
     fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Self {
         let mut packed = PackedStrings::default();
         for text in texts {
-            packed.push(text.as_ref());
+            packed.push(&text);
         }
         packed
     }
@@ -93,17 +125,27 @@ impl<S: AsRef<CStr>> FromIterator<S> for PackedStrings {
 pub(crate) struct PackedParams(Vec<u8>);
 
 impl PackedParams {
+    /// None so far, with room for so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// Takes all away, but not the room.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Appends a key that is a flag.
-    pub(crate) fn flag(&mut self, key: &CStr) {
-        self.0.extend_from_slice(key.to_bytes_with_nul());
+    pub(crate) fn flag<'a>(&mut self, key: impl Into<Plain<'a>>) {
+        key.into().put(&mut self.0);
         self.0.push(0);
     }
 
     /// Appends a key with its value.
-    pub(crate) fn string(&mut self, key: &CStr, value: &CStr) {
-        self.0.extend_from_slice(key.to_bytes_with_nul());
+    pub(crate) fn string<'a>(&mut self, key: impl Into<Plain<'a>>, value: impl Into<Plain<'a>>) {
+        key.into().put(&mut self.0);
         self.0.push(b'=');
-        self.0.extend_from_slice(value.to_bytes_with_nul());
+        value.into().put(&mut self.0);
     }
 
     /// The form that an operation carries.

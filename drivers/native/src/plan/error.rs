@@ -36,9 +36,9 @@ pub(crate) enum PlanError {
 
 impl PlanError {
     /// An [`PlanError::Invalid`].
-    pub(super) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(super) fn invalid(field: impl ToString, reason: impl Into<String>) -> Self {
         Self::Invalid {
-            field: field.into(),
+            field: field.to_string(),
             reason: reason.into(),
         }
     }

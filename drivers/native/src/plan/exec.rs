@@ -68,7 +68,7 @@ impl Plan {
             lenient,
             hooks: None,
         };
-        let mut steps = Steps::default();
+        let mut steps = Steps::with_room();
         let mut fds = Vec::new();
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
         steps.push(&Op::ReportNs {}, "wait for the parent");

@@ -5,9 +5,9 @@
 //! state says the pid that they see. The others are the caller's to run: `prestart` and `createRuntime` while init waits
 //! before the pivot, `poststart` and `poststop` after it.
 
-use super::steps::{Steps, c_path, c_string};
+use super::steps::{Part, Steps};
+use super::text::{c_path, packed};
 use super::{Builder, FdSlot, PlanError, netdev};
-use crate::plan::encode::PackedStrings;
 use crate::wire::{NO_SLOT, Op};
 use execdriver_core::Spec;
 use oci_spec::runtime::{Hook, Hooks};
@@ -52,11 +52,12 @@ pub(super) fn output(fds: &[FdSlot]) -> [u16; 2] {
 /// What comes between the mounts and the pivot. Their output goes where the container's will.
 pub(super) fn mounted(builder: &mut Builder<'_>, output: [u16; 2]) -> Result<(), PlanError> {
     let spec = builder.spec;
+    let steps = builder.steps.at(Part::Tree);
     if outside(spec) || netdev::come_late(spec, builder.namespaces) {
         let words = "wait for the hooks of the runtime and its interfaces";
-        builder.mounted.push(&Op::ReportMounted {}, words);
+        steps.push(&Op::ReportMounted {}, words);
     }
-    plan(spec, CREATE_CONTAINER, output, &mut builder.mounted)
+    plan(spec, CREATE_CONTAINER, output, steps)
 }
 
 /// What comes right before the program. Its streams are in place by then.
@@ -66,24 +67,21 @@ pub(super) fn starting(spec: &Spec, steps: &mut Steps) -> Result<(), PlanError> 
 
 fn plan(spec: &Spec, kind: Kind, output: [u16; 2], steps: &mut Steps) -> Result<(), PlanError> {
     let (name, status, _) = kind;
+    let hooks = list(spec, kind);
+    if hooks.is_empty() {
+        return Ok(());
+    }
     let [head, tail] = state(spec, status);
-    for (index, hook) in list(spec, kind).iter().enumerate() {
+    for (index, hook) in hooks.iter().enumerate() {
         let field = format!("hooks.{name}[{index}]");
         check(&field, hook)?;
-        let path = c_path(&format!("{field}.path"), hook.path())?;
-        let mut argv = PackedStrings::default();
-        match hook.args().as_deref().unwrap_or_default() {
-            [] => argv.push(&path),
-            args => {
-                for arg in args {
-                    argv.push(&c_string(&format!("{field}.args"), arg)?);
-                }
-            }
-        }
-        let mut envp = PackedStrings::default();
-        for entry in hook.env().iter().flatten() {
-            envp.push(&c_string(&format!("{field}.env"), entry)?);
-        }
+        let path = c_path(format_args!("{field}.path"), hook.path())?;
+        let argv = match hook.args().as_deref().unwrap_or_default() {
+            [] => std::iter::once(&*path).collect(),
+            args => packed(format_args!("{field}.args"), args)?,
+        };
+        let env = hook.env().as_deref().unwrap_or_default();
+        let envp = packed(format_args!("{field}.env"), env)?;
         let [stdout, stderr] = output;
         steps.push(
             &Op::Hook {
@@ -98,7 +96,7 @@ fn plan(spec: &Spec, kind: Kind, output: [u16; 2], steps: &mut Steps) -> Result<
                 stdout,
                 stderr,
             },
-            format!("run the hook {} ({field})", hook.path().display()),
+            format_args!("run the hook {} ({field})", hook.path().display()),
         );
     }
     Ok(())

@@ -2,7 +2,8 @@
 //! Documentation/userspace-api/landlock.rst).
 
 use super::PlanError;
-use super::steps::{Steps, c_string};
+use super::steps::Steps;
+use super::text::c_string;
 use crate::wire::Op;
 use execdriver_core::Landlock;
 
@@ -115,14 +116,13 @@ pub(super) fn plan(rules: &Landlock, abi: u32, steps: &mut Steps) -> Result<(), 
     ];
     for (key, paths, access) in lists {
         for (index, path) in paths.iter().enumerate() {
-            let field = format!("landlock.{key}[{index}]");
-            let path_text = c_string(&field, path)?;
+            let path_text = c_string(format_args!("landlock.{key}[{index}]"), path)?;
             steps.push(
                 &Op::LandlockPath {
                     path: &path_text,
                     access,
                 },
-                format!("allow {path} ({field})"),
+                format_args!("allow {path} (landlock.{key}[{index}])"),
             );
         }
     }
@@ -132,7 +132,7 @@ pub(super) fn plan(rules: &Landlock, abi: u32, steps: &mut Steps) -> Result<(), 
     ] {
         let access = right & ports;
         for &port in list.iter().flatten().filter(|_| access != 0) {
-            let words = format!("allow TCP port {port} (landlock.{key})");
+            let words = format_args!("allow TCP port {port} (landlock.{key})");
             steps.push(&Op::LandlockPort { port, access }, words);
         }
     }

@@ -4,8 +4,9 @@
 //! so the parent clones the tree and maps it before the launch, and init gets its descriptor.
 
 use super::idmaps::{self, ranges};
+use super::mounts::Field;
 use super::namespaces::Namespaces;
-use super::options::MountOptions;
+use super::options::{MountOptions, map_owners};
 use super::sources::Source;
 use super::{FdSlot, Host, PlanError, Sources, slot};
 use crate::launch::{IdMaps, outside};
@@ -13,6 +14,7 @@ use execdriver_core::Spec;
 use execdriver_core::spec::is_bind;
 use oci_spec::runtime::Mount;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A tree that the parent clones and maps.
@@ -65,53 +67,51 @@ pub(super) fn plan(
     }
     let mounts = spec.oci.mounts().as_deref().unwrap_or_default();
     for (index, mount) in mounts.iter().enumerate() {
-        let field = format!("mounts[{:?}]", mount.destination());
         let words = mount.options().as_deref().unwrap_or_default();
-        let options = MountOptions::parse(&field, words)?;
-        let Some(maps) = wanted(mount, &options, namespaces, &field)? else {
+        if !has_ranges(mount) && !map_owners(words) {
             continue;
-        };
+        }
+        let field = Field::Mount(mount.destination());
+        let options = MountOptions::parse(field, words)?;
+        let maps = wanted(mount, namespaces, field)?;
         let path = mount.source().as_deref().unwrap_or(Path::new(""));
         if let Ok(source) = sources.file(path) {
-            check(host, &field, &source.path, &maps)?;
+            check(host, field, &source.path, &maps)?;
             let below = options.idmap == Some(true);
-            let tree = tree(&field, source, maps, options.recursive, below);
+            let tree = tree(field, source, maps, options.recursive, below);
             mapped.mounts.insert(index, slot(fds, tree)?);
         }
     }
     Ok(mapped)
 }
 
+/// Whether a mount has maps of its own.
+fn has_ranges(mount: &Mount) -> bool {
+    let some = |map: &Option<Vec<_>>| map.as_ref().is_some_and(|map| !map.is_empty());
+    some(mount.uid_mappings()) || some(mount.gid_mappings())
+}
+
 /// The maps that a mount asks for: its own, or those of the container's user namespace.
-fn wanted(
-    mount: &Mount,
-    options: &MountOptions,
-    namespaces: &Namespaces,
-    field: &str,
-) -> Result<Option<IdMaps>, PlanError> {
-    let uids = ranges(mount.uid_mappings().as_deref());
-    let gids = ranges(mount.gid_mappings().as_deref());
-    let explicit = !uids.is_empty() || !gids.is_empty();
-    if !explicit && options.idmap.is_none() {
-        return Ok(None);
-    }
+fn wanted(mount: &Mount, namespaces: &Namespaces, field: Field<'_>) -> Result<IdMaps, PlanError> {
     if !is_bind(mount) {
         let what = format!("id mappings of a new file system ({field})");
         return Err(PlanError::unsupported(what));
     }
-    if !explicit {
-        return own(namespaces, field).map(Some);
+    if !has_ranges(mount) {
+        return own(namespaces, field);
     }
+    let uids = ranges(mount.uid_mappings().as_deref());
+    let gids = ranges(mount.gid_mappings().as_deref());
     idmaps::check(&format!("{field}.uidMappings"), &uids)?;
     idmaps::check(&format!("{field}.gidMappings"), &gids)?;
-    Ok(Some(IdMaps {
+    Ok(IdMaps {
         uids,
         gids,
         ..IdMaps::default()
-    }))
+    })
 }
 
-fn own(namespaces: &Namespaces, field: &str) -> Result<IdMaps, PlanError> {
+fn own(namespaces: &Namespaces, field: impl fmt::Display) -> Result<IdMaps, PlanError> {
     let maps = namespaces.maps.as_ref().ok_or_else(|| {
         let reason = "an id mapping needs a new user namespace of the container (uidmapping and \
                       gidmapping), or ranges of its own";
@@ -124,7 +124,12 @@ fn own(namespaces: &Namespaces, field: &str) -> Result<IdMaps, PlanError> {
     })
 }
 
-fn check(host: &Host, field: &str, path: &Path, maps: &IdMaps) -> Result<(), PlanError> {
+fn check(
+    host: &Host,
+    field: impl fmt::Display,
+    path: &Path,
+    maps: &IdMaps,
+) -> Result<(), PlanError> {
     if host.is_root() {
         return Ok(());
     }
@@ -142,9 +147,15 @@ pub(crate) fn chown(path: &Path, maps: &IdMaps) -> String {
     format!("`chown -R {uid}:{gid} {}`", path.display())
 }
 
-fn tree(field: &str, source: &Source, maps: IdMaps, recursive: bool, maps_below: bool) -> FdSlot {
+fn tree(
+    field: impl fmt::Display,
+    source: &Source,
+    maps: IdMaps,
+    recursive: bool,
+    maps_below: bool,
+) -> FdSlot {
     FdSlot::Mapped(Box::new(MappedTree {
-        field: field.to_owned(),
+        field: field.to_string(),
         path: source.path.clone(),
         dev: source.dev,
         ino: source.ino,

@@ -37,6 +37,7 @@ mod support;
 mod system;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 mod volumes;
 
@@ -55,11 +56,14 @@ use crate::netdev::NetDevice;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 use confine::Confinement;
+use encode::PackedParams;
 use execdriver_core::Spec;
 use namespaces::Namespaces;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
+use std::fmt;
 use std::path::Path;
-use steps::{Steps, container_path};
+use steps::{Part, Steps};
+use text::{c_path, container_path};
 
 /// A container's, or an exec's, every decision.
 #[derive(Debug, Clone)]
@@ -157,10 +161,10 @@ impl Plan {
             unenforced.extend(caps::lost(sets, host, namespaces.in_user_namespace()));
         }
         let controls = spec.controls();
-        let mut fds = Vec::new();
-        let mut entering = Steps::default();
-        cgroup::enter(input.cgroup_entries, &mut entering, &mut fds)?;
-        namespaces.take_network(&mut entering, &mut fds)?;
+        let mut fds = Vec::with_capacity(24);
+        let mut steps = Steps::with_room();
+        cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
+        namespaces.take_network(&mut steps, &mut fds)?;
         let oom_score_adj = host.oom_score_adj_to_write(process.oom_score_adj());
         let net_devices = netdev::plan(spec, &namespaces)?;
         let go_ahead = input.go_ahead
@@ -170,15 +174,15 @@ impl Plan {
             && !hooks::outside(spec)
             && (input.cgroup_entries > 0 || process.terminal() != Some(true));
         if !go_ahead && !namespaces.report_late() {
-            entering.push(&Op::ReportNs {}, "wait for the id maps");
+            steps.push(&Op::ReportNs {}, "wait for the id maps");
         }
-        namespaces.enter(confinement.writes_procfs(), &mut entering, &mut fds)?;
+        namespaces.enter(confinement.writes_procfs(), &mut steps, &mut fds)?;
         let shm = match &spec.shm_of {
             Some(id) => Some(slot(&mut fds, shm_of(id))?),
             None => None,
         };
         let mapped = mapped::plan(spec, host, sources, &namespaces, &mut fds)?;
-        let mut builder = Builder::new(spec, host, sources, &namespaces);
+        let mut builder = Builder::new(spec, host, sources, &namespaces, steps);
         let wanted = process::Wanted {
             process,
             user: &spec.user,
@@ -197,25 +201,22 @@ impl Plan {
             hooks: Some(spec),
         };
         // The descriptors of the process are counted before init's own slots begin.
-        let mut running = Steps::default();
+        let running = builder.steps.at(Part::Process);
         if go_ahead {
             running.push(&Op::AwaitGo {}, "wait for the parent");
         }
-        attributes::core_scheduling(&controls, host, 0, &mut running)?;
-        wanted.plan(&mut running, &mut fds)?;
+        attributes::core_scheduling(&controls, host, 0, running)?;
+        wanted.plan(running, &mut fds)?;
         builder.first_slot(fds.len())?;
         builder.shm_from = shm;
         builder.mapped = mapped;
-        let mut steps = builder.file_systems(&wanted, hooks::output(&fds))?;
-        system::plan(spec, &namespaces, &mut steps.after)?;
+        builder.file_systems(&wanted, hooks::output(&fds))?;
+        system::plan(spec, &namespaces, builder.steps.at(Part::Within))?;
         let slots = builder.next_slot;
-        let mut all = Steps::with_room();
-        for part in [entering, steps.before, steps.after, running] {
-            all.append(&part);
-        }
+        let steps = builder.steps.in_order();
         Ok(Self {
             clone_flags: namespaces.clone_flags(),
-            steps: all,
+            steps,
             fds,
             slots,
             id_maps: namespaces.maps.clone(),
@@ -239,22 +240,14 @@ struct Builder<'a> {
     host: &'a Host,
     sources: &'a Sources,
     namespaces: &'a Namespaces,
-    /// Opens the host's files, before anything is mounted.
-    opened: Steps,
-    /// Makes the container's tree.
-    mounted: Steps,
-    /// After the pivot.
-    late: Steps,
+    /// Those of namespaces and of the process, too.
+    steps: Steps,
+    /// Those of the file system that is being planned.
+    params: PackedParams,
     next_slot: u16,
     /// The slot of the container whose shared memory is seen.
     shm_from: Option<u16>,
     mapped: mapped::Mapped,
-}
-
-/// The steps of file systems: before the process's own set-up, and after the pivot.
-struct FileSystems {
-    before: Steps,
-    after: Steps,
 }
 
 impl<'a> Builder<'a> {
@@ -263,15 +256,15 @@ impl<'a> Builder<'a> {
         host: &'a Host,
         sources: &'a Sources,
         namespaces: &'a Namespaces,
+        steps: Steps,
     ) -> Self {
         Self {
             spec,
             host,
             sources,
             namespaces,
-            opened: Steps::default(),
-            mounted: Steps::default(),
-            late: Steps::default(),
+            steps,
+            params: PackedParams::with_capacity(256),
             next_slot: 0,
             shm_from: None,
             mapped: mapped::Mapped::default(),
@@ -283,29 +276,24 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// In the order in which init walks them.
+    /// The container's tree, in the order in which init makes it.
     fn file_systems(
         &mut self,
         wanted: &process::Wanted<'_>,
         hook_output: [u16; 2],
-    ) -> Result<FileSystems, PlanError> {
-        let root = root::plan(self)?;
+    ) -> Result<(), PlanError> {
+        root::plan(self)?;
         mounts::plan(self)?;
         dev::plan(self)?;
         if wanted.terminal() {
             mounts::terminals(self)?;
         }
-        wanted.open_terminal(&mut self.mounted)?;
+        wanted.open_terminal(self.steps.at(Part::Tree))?;
         masks::plan(self)?;
         hooks::mounted(self, hook_output)?;
-        let mut before = std::mem::take(&mut self.opened);
-        before.append(&root);
-        before.append(&std::mem::take(&mut self.mounted));
-        before.push(&Op::Pivot {}, "enter the root file system");
-        Ok(FileSystems {
-            before,
-            after: std::mem::take(&mut self.late),
-        })
+        let tree = self.steps.at(Part::Tree);
+        tree.push(&Op::Pivot {}, "enter the root file system");
+        Ok(())
     }
 
     /// A slot that init fills.
@@ -316,17 +304,22 @@ impl<'a> Builder<'a> {
     }
 
     /// Opens a file of the host into a slot.
-    fn open(&mut self, field: &str, source: &Source, recursive: bool) -> Result<u16, PlanError> {
+    fn open(
+        &mut self,
+        field: impl fmt::Display,
+        source: &Source,
+        recursive: bool,
+    ) -> Result<u16, PlanError> {
         let slot = self.take_slot()?;
-        self.opened.push(
+        self.steps.at(Part::Open).push(
             &Op::Source {
                 slot,
-                path: &steps::c_path(field, &source.path)?,
+                path: &c_path(field, &source.path)?,
                 dev: source.dev,
                 ino: source.ino,
                 recursive,
             },
-            format!("open {} of the host", source.path.display()),
+            format_args!("open {} of the host", source.path.display()),
         );
         Ok(slot)
     }
@@ -334,8 +327,10 @@ impl<'a> Builder<'a> {
     /// Makes a mount read-only when all mount points in it are made.
     fn remount_readonly(&mut self, target: &Path) -> Result<(), PlanError> {
         let path = container_path("mounts", target)?;
-        let words = format!("make {} read-only", target.display());
-        self.late.push(&Op::RemountReadonly { path: &path }, words);
+        self.steps.at(Part::Within).push(
+            &Op::RemountReadonly { path: &path },
+            format_args!("make {} read-only", target.display()),
+        );
         Ok(())
     }
 }
@@ -351,7 +346,6 @@ fn shm_of(id: &str) -> FdSlot {
 /// The slot of a descriptor, which is wanted once.
 fn slot(fds: &mut Vec<FdSlot>, fd: FdSlot) -> Result<u16, PlanError> {
     let slot = u16::try_from(fds.len()).map_err(|_| too_large("linux.namespaces"))?;
-    fds.reserve(16);
     fds.push(fd);
     Ok(slot)
 }

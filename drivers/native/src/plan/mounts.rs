@@ -4,8 +4,9 @@
 //! them. Then the document's mounts follow one by one, outer ones first. What must stay writable
 //! until all mount points below it are made becomes read-only only after the pivot.
 
-use super::options::MountOptions;
-use super::steps::{c_string, container_path};
+use super::options::{MountOptions, Param};
+use super::steps::Part;
+use super::text::{c_string, check_container_path, container_path, plain, plain_path};
 use super::volumes::{bind, check_propagation, host_source, joined_shm};
 use super::{Builder, PlanError, cgroupfs, confine, remount};
 use crate::plan::encode::PackedParams;
@@ -14,7 +15,10 @@ use execdriver_core::spec::is_bind;
 use libc::MOUNT_ATTR_RDONLY;
 use nix::errno::Errno;
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
-use std::path::{Component, Path};
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
 /// Files of /proc that containers are commonly given others for (lxcfs); all else there stays the
 /// kernel's (CVE-2019-16884, CVE-2023-27561).
@@ -29,14 +33,33 @@ const PROC_FILES: [&str; 8] = [
     "slabinfo",
 ];
 
+/// How errors name a mount.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Field<'a> {
+    /// One of the document: `mounts["/mnt"]`.
+    Mount(&'a Path),
+    /// What asks for one that is not in the document.
+    Other(&'static str),
+}
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mount(target) => write!(f, "mounts[{target:?}]"),
+            Self::Other(field) => f.write_str(field),
+        }
+    }
+}
+
 /// One mount of the document, its words understood.
+#[derive(Debug, Clone)]
 pub(super) struct Planned<'a> {
-    /// How errors name it: `mounts["/mnt"]`.
-    pub(super) field: String,
+    /// How errors name it.
+    pub(super) field: Field<'a>,
     /// Absolute path in the container.
     pub(super) target: &'a Path,
     /// Its words.
-    pub(super) options: MountOptions,
+    pub(super) options: MountOptions<'a>,
     /// The slot of its source, when the parent has cloned it.
     pub(super) mapped: Option<u16>,
 }
@@ -49,10 +72,10 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     }
     let mounts = spec.oci.mounts().as_deref().unwrap_or_default();
     for (index, mount) in mounts.iter().enumerate() {
-        let field = format!("mounts[{:?}]", mount.destination());
+        let field = Field::Mount(mount.destination());
         let words = mount.options().as_deref().unwrap_or_default();
         let planned = Planned {
-            options: MountOptions::parse(&field, words)?,
+            options: MountOptions::parse(field, words)?,
             target: mount.destination(),
             mapped: builder.mapped.mounts.get(&index).copied(),
             field,
@@ -63,7 +86,7 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
             remount::plan(builder, &planned, is_bind(mount))?;
         } else if is_bind(mount) {
             let source = host_source(builder, &planned, mount)?;
-            bind(builder, &planned, &source)?;
+            bind(builder, &planned, source)?;
         } else {
             new_file_system(builder, &planned, mount)?;
             remount::finish(builder, &planned)?;
@@ -74,28 +97,30 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
 
 fn check(planned: &Planned<'_>, mount: &Mount) -> Result<(), PlanError> {
     let Planned { field, target, .. } = planned;
-    let destination = format!("{field}.destination");
-    container_path(&destination, target)?;
-    let parts = cleaned(target);
-    let Some((first, rest)) = parts.split_first() else {
-        return Err(PlanError::invalid(
-            destination,
-            "mounting into / is prohibited",
-        ));
+    let invalid = |reason: String| {
+        let destination = format_args!("{field}.destination");
+        Err(PlanError::invalid(destination, reason))
+    };
+    check_container_path(format_args!("{field}.destination"), target)?;
+    let cleaned = cleaned(target);
+    let mut parts = names(&cleaned);
+    let Some(first) = parts.next() else {
+        return invalid("mounting into / is prohibited".to_owned());
     };
     if first != "proc" {
         return Ok(());
     }
-    let allowed = match rest {
-        [] => mount.typ().as_deref() == Some("proc") || shows_hosts_proc(mount),
-        [file] => is_bind(mount) && PROC_FILES.iter().any(|allowed| file == allowed),
-        _ => false,
+    let allowed = match (parts.next(), parts.next()) {
+        (None, _) => mount.typ().as_deref() == Some("proc") || shows_hosts_proc(mount),
+        (Some(file), None) => is_bind(mount) && PROC_FILES.iter().any(|allowed| file == *allowed),
+        (Some(_), Some(_)) => false,
     };
     if allowed {
         return Ok(());
     }
-    let reason = format!("{target:?} cannot be mounted because it is located inside \"/proc\"");
-    Err(PlanError::invalid(destination, reason))
+    invalid(format!(
+        "{target:?} cannot be mounted because it is located inside \"/proc\""
+    ))
 }
 
 /// The way in which documents for ordinary users show processes of the host.
@@ -103,17 +128,28 @@ fn shows_hosts_proc(mount: &Mount) -> bool {
     is_bind(mount) && mount.source().as_deref() == Some(Path::new("/proc"))
 }
 
-/// The components, `.` and `..` resolved by the letters.
-pub(super) fn cleaned(path: &Path) -> Vec<String> {
-    let mut parts = Vec::new();
+/// The path with `..` resolved by the letters.
+fn cleaned(path: &Path) -> Cow<'_, Path> {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return Cow::Borrowed(path);
+    }
+    let mut clean = PathBuf::from("/");
     for component in path.components() {
         match component {
-            Component::Normal(name) => parts.push(name.to_string_lossy().into_owned()),
-            Component::ParentDir => drop(parts.pop()),
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => drop(clean.pop()),
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
     }
-    parts
+    Cow::Owned(clean)
+}
+
+/// The names in a path, without `.` and `/`.
+fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    })
 }
 
 fn new_file_system(
@@ -125,10 +161,8 @@ fn new_file_system(
     match mount.typ().as_deref().unwrap_or_default() {
         "" => {
             let reason = "got none, expected the type of a file system or bind";
-            Err(PlanError::invalid(
-                format!("{}.type", planned.field),
-                reason,
-            ))
+            let field = format_args!("{}.type", planned.field);
+            Err(PlanError::invalid(field, reason))
         }
         "cgroup" | "cgroup2" => cgroupfs::plan(builder, planned),
         "proc" => of_namespace(builder, planned, "proc", Kind::Pid),
@@ -166,9 +200,9 @@ fn of_namespace(
         "sysfs" => "/sys",
         _ => "/dev/mqueue",
     };
-    match builder.sources.file(Path::new(path)) {
+    let sources = builder.sources;
+    match sources.file(Path::new(path)) {
         Ok(source) => {
-            let source = source.clone();
             let mut standing_in = MountOptions {
                 recursive: true,
                 ..MountOptions::default()
@@ -179,17 +213,16 @@ fn of_namespace(
                 standing_in.deep.set |= MOUNT_ATTR_RDONLY;
             }
             let planned = Planned {
-                field: planned.field.clone(),
-                target: planned.target,
                 options: standing_in,
                 mapped: None,
+                ..*planned
             };
-            bind(builder, &planned, &source)
+            bind(builder, &planned, source)
         }
         // Many hosts have it nowhere; message queues work without being seen.
         Err(Errno::ENOENT) if fstype == "mqueue" => Ok(()),
         Err(errno) => Err(PlanError::Host {
-            field: planned.field.clone(),
+            field: planned.field.to_string(),
             path: path.into(),
             errno,
         }),
@@ -207,9 +240,9 @@ pub(super) fn terminals(builder: &mut Builder<'_>) -> Result<(), PlanError> {
         let reason = "a terminal needs a new devpts on /dev/pts";
         return Err(PlanError::invalid("process.terminal", reason));
     }
-    let words = ["nosuid", "noexec", "ptmxmode=0666", "mode=0620", "gid=5"].map(str::to_owned);
-    let field = "process.terminal".to_owned();
-    let options = MountOptions::parse(&field, &words)?;
+    let words = ["nosuid", "noexec", "ptmxmode=0666", "mode=0620", "gid=5"];
+    let field = Field::Other("process.terminal");
+    let options = MountOptions::parse(field, &words)?;
     let planned = Planned {
         field,
         target,
@@ -226,28 +259,21 @@ fn devpts(
     planned: &Planned<'_>,
     source: &Path,
 ) -> Result<(), PlanError> {
-    let mut options = planned.options.clone();
+    let mut planned = planned.clone();
+    let params = &mut planned.options.params;
     if let Some(maps) = builder.namespaces.ids() {
-        let mapped = |map, value: &Option<String>| {
-            let id = value.as_deref().and_then(|value| value.parse().ok());
+        let mapped = |map, value: &Option<&str>| {
+            let id = value.and_then(|value| value.parse().ok());
             id.is_none_or(|id| super::idmaps::is_mapped(map, id))
         };
-        options.params.retain(|(key, value)| match key.as_str() {
+        params.retain(|(key, value)| match *key {
             "gid" => mapped(&maps.gids, value),
             "uid" => mapped(&maps.uids, value),
             _ => true,
         });
     } else if builder.namespaces.in_user_namespace() {
-        options
-            .params
-            .retain(|(key, _)| key != "gid" && key != "uid");
+        params.retain(|(key, _)| *key != "gid" && *key != "uid");
     }
-    let planned = Planned {
-        field: planned.field.clone(),
-        target: planned.target,
-        options,
-        mapped: None,
-    };
     let set = planned.options.attributes();
     mount_fs(builder, &planned, "devpts", source, set, 0)
 }
@@ -280,58 +306,62 @@ pub(super) fn mount_fs(
     flags: u32,
 ) -> Result<(), PlanError> {
     let Planned { field, target, .. } = planned;
-    let mut params = params(planned, source)?;
-    let mut words = format!("mount {fstype} on {}", target.display());
+    let given = planned.options.params.iter().copied();
+    params(&mut builder.params, *field, source, given)?;
     // Queues that are the host's, too, keep theirs; in a user namespace their directory is the host root's,
     // and nobody there may label it.
     let own = builder.namespaces.creates(Kind::Ipc) && !builder.namespaces.in_user_namespace();
     let foreign = fstype == "mqueue" && !own;
-    let label = confine::mount_label(builder.spec, fstype);
-    if let Some(label) = label.filter(|_| !foreign) {
-        params.string(c"context", &c_string("mount_label", label)?);
-        words = format!("{words} with the SELinux label {label}");
+    let label = confine::mount_label(builder.spec, fstype).filter(|_| !foreign);
+    if let Some(label) = label {
+        let label = plain("mount_label", label)?;
+        builder.params.string(c"context", label);
     }
-    builder.mounted.push(
+    let labelled = label.map_or("", |_| " with the SELinux label ");
+    let label = label.unwrap_or_default();
+    builder.steps.at(Part::Tree).push(
         &Op::MountFs {
-            fstype: &c_string(&format!("{field}.type"), fstype)?,
-            target: &container_path(&format!("{field}.destination"), target)?,
-            params: params.view(),
+            fstype: &c_string(format_args!("{field}.type"), fstype)?,
+            target: &container_path(format_args!("{field}.destination"), target)?,
+            params: builder.params.view(),
             attrs: u32::try_from(set).unwrap_or_default(),
             flags,
         },
-        words,
+        format_args!("mount {fstype} on {}{labelled}{label}", target.display()),
     );
     Ok(())
 }
 
-/// The source and the parameters of a new file system.
-pub(super) fn params(planned: &Planned<'_>, source: &Path) -> Result<PackedParams, PlanError> {
-    let field = &planned.field;
-    let mut params = PackedParams::default();
+/// Packs the source and the parameters of a new file system.
+pub(super) fn params<'a>(
+    packed: &mut PackedParams,
+    field: Field<'_>,
+    source: &Path,
+    params: impl Iterator<Item = Param<'a>>,
+) -> Result<(), PlanError> {
+    packed.clear();
     if !source.as_os_str().is_empty() {
-        let source = super::steps::c_path(&format!("{field}.source"), source)?;
-        params.string(c"source", &source);
+        let source = plain_path(format_args!("{field}.source"), source)?;
+        packed.string(c"source", source);
     }
-    let options = format!("{field}.options");
-    for (key, value) in &planned.options.params {
-        let key = c_string(&options, key)?;
+    for (key, value) in params {
+        let key = plain(format_args!("{field}.options"), key)?;
         match value {
-            Some(value) => params.string(&key, &c_string(&options, value)?),
-            None => params.flag(&key),
+            Some(value) => packed.string(key, plain(format_args!("{field}.options"), value)?),
+            None => packed.flag(key),
         }
     }
-    Ok(params)
+    Ok(())
 }
 
 /// Whether the document mounts a new file system of `fstype` exactly there.
 pub(super) fn has(builder: &Builder<'_>, fstype: Option<&str>, target: &str) -> bool {
-    let wanted = cleaned(Path::new(target));
     let mounts = builder.spec.oci.mounts().as_deref().unwrap_or_default();
     mounts.iter().any(|mount| {
         let right = match fstype {
             Some(fstype) => !is_bind(mount) && mount.typ().as_deref() == Some(fstype),
             None => is_bind(mount),
         };
-        right && cleaned(mount.destination()) == wanted
+        right && names(&cleaned(mount.destination())).eq(names(Path::new(target)))
     })
 }

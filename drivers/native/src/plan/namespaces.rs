@@ -163,13 +163,16 @@ impl Namespaces {
             Kind::Cgroup,
             Kind::Time,
         ];
-        all.into_iter()
-            .filter(|kind| !self.is_host(*kind))
-            .map(|kind| NamespaceRecord {
-                kind,
-                own: self.creates(kind),
-            })
-            .collect()
+        let mut foreign = Vec::with_capacity(all.len());
+        foreign.extend(
+            all.into_iter()
+                .filter(|kind| !self.is_host(*kind))
+                .map(|kind| NamespaceRecord {
+                    kind,
+                    own: self.creates(kind),
+                }),
+        );
+        foreign
     }
 
     /// What clone makes. Never the cgroup namespace: its root would be the parent's cgroup, since

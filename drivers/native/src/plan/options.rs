@@ -6,10 +6,11 @@ use libc::{
     MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_RDONLY,
     MOUNT_ATTR_STRICTATIME,
 };
+use std::fmt;
 
 /// What the words of a mount amount to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct MountOptions {
+pub(super) struct MountOptions<'a> {
     /// `MOUNT_ATTR_*` bits of the mount itself.
     pub(super) own: Attributes,
     /// Those of the mounts below it too.
@@ -28,9 +29,12 @@ pub(super) struct MountOptions {
     pub(super) iversion: bool,
     /// A tmpfs that begins with what it covers.
     pub(super) copy_up: bool,
-    /// Parameters of the file system: a key, or a key with a value.
-    pub(super) params: Vec<(String, Option<String>)>,
+    /// Parameters of the file system.
+    pub(super) params: Vec<Param<'a>>,
 }
+
+/// A parameter of a file system: a key, or a key with a value.
+pub(super) type Param<'a> = (&'a str, Option<&'a str>);
 
 /// Bits of a mount that are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -197,14 +201,27 @@ pub(crate) fn mount_words() -> Vec<&'static str> {
     WORDS.iter().filter(done).map(|(word, _)| *word).collect()
 }
 
-impl MountOptions {
+/// Whether owners are to be mapped.
+pub(super) fn map_owners(words: &[String]) -> bool {
+    let maps = |word: &String| matches!(known(word), Some(Word::Idmap { .. }));
+    words.iter().any(maps)
+}
+
+fn known(word: &str) -> Option<Word> {
+    let found = WORDS.iter().find(|(known, _)| *known == word);
+    found.map(|(_, word)| *word)
+}
+
+impl<'a> MountOptions<'a> {
     /// Reads the words in order; a later one beats an earlier one.
-    pub(super) fn parse(field: &str, words: &[String]) -> Result<Self, PlanError> {
+    pub(super) fn parse(
+        field: impl fmt::Display,
+        words: &'a [impl AsRef<str>],
+    ) -> Result<Self, PlanError> {
         let mut options = Self::default();
-        for word in words {
-            let known = WORDS.iter().find(|(known, _)| known == word);
-            match known.map(|(_, word)| *word) {
-                Some(known) => options.apply(field, word, known)?,
+        for word in words.iter().map(AsRef::as_ref) {
+            match known(word) {
+                Some(known) => options.apply(&field, word, known)?,
                 None => options.param(word),
             }
         }
@@ -220,14 +237,17 @@ impl MountOptions {
     }
 
     /// The value of a parameter.
-    pub(super) fn value(&self, key: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(name, _)| name == key)
-            .and_then(|(_, value)| value.as_deref())
+    pub(super) fn value(&self, key: &str) -> Option<&'a str> {
+        let found = self.params.iter().find(|(name, _)| *name == key);
+        found.and_then(|(_, value)| *value)
     }
 
-    fn apply(&mut self, field: &str, text: &str, word: Word) -> Result<(), PlanError> {
+    fn apply(
+        &mut self,
+        field: impl fmt::Display,
+        text: &'a str,
+        word: Word,
+    ) -> Result<(), PlanError> {
         match word {
             Own(bits) => self.own.apply(bits),
             Deep(bits) => self.deep.apply(bits),
@@ -238,7 +258,7 @@ impl MountOptions {
             Word::Idmap { below } => self.idmap = Some(below),
             Word::Propagation(kind) => self.propagation = Some(kind),
             Word::Superblock => self.param(text),
-            Word::NotSuperblock(word) => self.params.retain(|(name, _)| name != word),
+            Word::NotSuperblock(word) => self.params.retain(|(name, _)| *name != word),
             Word::Iversion(on) => self.iversion = on,
             Word::Remount => self.remount = true,
             Word::CopyUp => self.copy_up = true,
@@ -251,16 +271,16 @@ impl MountOptions {
         Ok(())
     }
 
-    fn param(&mut self, word: &str) {
+    fn param(&mut self, word: &'a str) {
         if word.is_empty() {
             return;
         }
         let (key, value) = match word.split_once('=') {
-            Some((key, value)) => (key, Some(value.to_owned())),
+            Some((key, value)) => (key, Some(value)),
             None => (word, None),
         };
-        self.params.retain(|(name, _)| name != key);
-        self.params.push((key.to_owned(), value));
+        self.params.retain(|(name, _)| *name != key);
+        self.params.push((key, value));
     }
 }
 
@@ -268,9 +288,8 @@ impl MountOptions {
 mod tests {
     use super::*;
 
-    fn parse(words: &[&str]) -> MountOptions {
-        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        MountOptions::parse("mounts", &words).unwrap()
+    fn parse<'a>(words: &'a [&str]) -> MountOptions<'a> {
+        MountOptions::parse("mounts", words).unwrap()
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::attributes;
 use super::confine::{self, Confinement};
 use super::idmaps::is_mapped;
-use super::steps::{Steps, c_string, container_path};
+use super::steps::Steps;
+use super::text::{c_string, container_path, packed};
 use super::{FdSlot, Host, PlanError, RunInput, caps, filter, hidden, hooks, rlimits, slot};
 use crate::launch::{IdMaps, one_line};
 use crate::plan::encode::{PackedNumbers, PackedStrings};
@@ -14,7 +15,6 @@ use crate::wire::{
 use execdriver_core::Spec;
 use execdriver_core::spec::{ProcessControls, User, UserText};
 use oci_spec::runtime::{Capabilities, Process};
-use std::ffi::CString;
 
 /// Its kernel default; the host program's own is not the container's business.
 const UMASK: u32 = 0o022;
@@ -99,8 +99,10 @@ impl Wanted<'_> {
         self.capabilities(steps, filter::rights(self.input, no_new_privileges))?;
         // As the user: a directory that it may not enter is not its own.
         let cwd = container_path("process.cwd", self.process.cwd())?;
-        let words = format!("enter the directory {}", self.process.cwd().display());
-        steps.push(&Op::Cwd { path: &cwd }, words);
+        steps.push(
+            &Op::Cwd { path: &cwd },
+            format_args!("enter the directory {}", self.process.cwd().display()),
+        );
         let umask = self.process.user().umask().unwrap_or(UMASK) & 0o777;
         let mut flags = 0;
         if self.process.scheduler().is_none() {
@@ -211,48 +213,50 @@ impl Wanted<'_> {
             flags |= IDENTITY_KEEP_GROUPS;
         }
         let ids = self.process.user();
-        let mut packed = (CString::default(), PackedStrings::default());
+        let mut name = None;
+        let mut names = PackedStrings::default();
         let mut gids = PackedNumbers::default();
-        let words = match self.user {
-            User::Names { user, groups } => {
-                self.check_names(user, groups)?;
-                flags |= IDENTITY_BY_NAME | IDENTITY_SET_HOME;
-                packed.0 = c_string("process.user", user)?;
-                for group in groups {
-                    packed.1.push(&c_string("process.user.groups", group)?);
-                }
-                match user.as_str() {
-                    "" => "become root".to_owned(),
-                    // The kernel's "invalid argument" alone would tell nobody why.
-                    user if self.setgroups => format!("become user {user:?}"),
-                    user => format!("become user {user:?} where only root is mapped"),
-                }
+        if let User::Names { user, groups } = self.user {
+            self.check_names(user, groups)?;
+            flags |= IDENTITY_BY_NAME | IDENTITY_SET_HOME;
+            name = Some(c_string("process.user", user)?);
+            names = packed("process.user.groups", groups)?;
+        } else {
+            // As of a name: who goes by numbers has a line in /etc/passwd or none.
+            flags |= IDENTITY_SET_HOME;
+            let more = ids.additional_gids().as_deref().unwrap_or_default();
+            self.check_ids(ids.uid(), ids.gid(), more)?;
+            gids = more.iter().copied().collect();
+        }
+        let become_user = Op::Identity {
+            flags,
+            user: name.as_deref().unwrap_or_default(),
+            groups: names.view(),
+            uid: ids.uid(),
+            gid: ids.gid(),
+            gids: gids.view(),
+            chown: if self.terminal() {
+                1
+            } else {
+                self.input.owned_streams
+            },
+        };
+        match self.user {
+            User::Names { user, .. } if user.is_empty() => steps.push(&become_user, "become root"),
+            User::Names { user, .. } => {
+                // The kernel's "invalid argument" alone would tell nobody why.
+                let alone = if self.setgroups {
+                    ""
+                } else {
+                    " where only root is mapped"
+                };
+                steps.push(&become_user, format_args!("become user {user:?}{alone}"));
             }
             _ => {
-                // As of a name: who goes by numbers has a line in /etc/passwd or none.
-                flags |= IDENTITY_SET_HOME;
-                let more = ids.additional_gids().as_deref().unwrap_or_default();
-                self.check_ids(ids.uid(), ids.gid(), more)?;
-                gids = more.iter().copied().collect();
-                format!("become user {}:{}", ids.uid(), ids.gid())
+                let words = format_args!("become user {}:{}", ids.uid(), ids.gid());
+                steps.push(&become_user, words);
             }
-        };
-        steps.push(
-            &Op::Identity {
-                flags,
-                user: &packed.0,
-                groups: packed.1.view(),
-                uid: ids.uid(),
-                gid: ids.gid(),
-                gids: gids.view(),
-                chown: if self.terminal() {
-                    1
-                } else {
-                    self.input.owned_streams
-                },
-            },
-            words,
-        );
+        }
         Ok(())
     }
 
@@ -343,44 +347,40 @@ impl Wanted<'_> {
                 "got none, expected a program",
             ));
         };
-        let packed = |field: &str, texts: &[String]| -> Result<PackedStrings, PlanError> {
-            let mut packed = PackedStrings::default();
-            for text in texts {
-                packed.push(&c_string(field, text)?);
-            }
-            Ok(packed)
-        };
         let env = environment(self.process.env().as_deref().unwrap_or_default())?;
         steps.push(
             &Op::Exec {
                 argv: packed("process.args", args)?.view(),
                 envp: packed("process.env", &env)?.view(),
             },
-            format!("execute {program}"),
+            format_args!("execute {program}"),
         );
         Ok(())
     }
 }
 
 /// In order, a later value in its earlier one's place.
-fn environment(entries: &[String]) -> Result<Vec<String>, PlanError> {
-    let mut env: Vec<String> = Vec::new();
+fn environment(entries: &[String]) -> Result<Vec<&str>, PlanError> {
+    let mut env: Vec<&str> = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
         let name = match entry.split_once('=') {
             Some((name, _)) if !name.is_empty() => name,
             _ => {
                 let reason = format!("got {entry:?}, expected NAME=value");
-                return Err(PlanError::invalid(format!("process.env[{index}]"), reason));
+                return Err(PlanError::invalid(
+                    format_args!("process.env[{index}]"),
+                    reason,
+                ));
             }
         };
-        let same = |known: &&mut String| {
+        let same = |known: &&mut &str| {
             known
                 .split_once('=')
                 .is_some_and(|(known, _)| known == name)
         };
         match env.iter_mut().find(same) {
-            Some(known) => known.clone_from(entry),
-            None => env.push(entry.clone()),
+            Some(known) => *known = entry,
+            None => env.push(entry),
         }
     }
     Ok(env)

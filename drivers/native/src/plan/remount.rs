@@ -2,7 +2,8 @@
 
 use super::mounts::Planned;
 use super::options::MountOptions;
-use super::steps::{c_string, container_path};
+use super::steps::Part;
+use super::text::{c_string, container_path};
 use super::volumes::PRIVATE;
 use super::{Builder, PlanError};
 use crate::wire::Op;
@@ -38,7 +39,7 @@ const SUPERBLOCK: [(&str, u64); 4] = [
 /// Refuses what this mount would not do.
 pub(super) fn check(planned: &Planned<'_>, mount: &Mount) -> Result<(), PlanError> {
     let options = &planned.options;
-    let field = format!("{}.options", planned.field);
+    let field = format_args!("{}.options", planned.field);
     let tmpfs = mount.typ().as_deref() == Some("tmpfs") && !options.bind;
     if options.copy_up && (!tmpfs || options.remount) {
         let reason = "got tmpcopyup, which only a new tmpfs has";
@@ -78,13 +79,14 @@ pub(super) fn finish(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result
 
 fn push(builder: &mut Builder<'_>, planned: &Planned<'_>, flags: u64) -> Result<(), PlanError> {
     let (named, data) = words(&planned.options);
-    builder.mounted.push(
+    let Planned { field, target, .. } = planned;
+    builder.steps.at(Part::Tree).push(
         &Op::Remount {
-            target: &container_path(&format!("{}.destination", planned.field), planned.target)?,
+            target: &container_path(format_args!("{field}.destination"), target)?,
             flags: flags | named,
-            data: &c_string(&format!("{}.options", planned.field), &data)?,
+            data: &c_string(format_args!("{field}.options"), &data)?,
         },
-        format!("remount {}", planned.target.display()),
+        format_args!("remount {}", target.display()),
     );
     Ok(())
 }
@@ -92,32 +94,36 @@ fn push(builder: &mut Builder<'_>, planned: &Planned<'_>, flags: u64) -> Result<
 /// Everything but private, which it is already.
 fn spread(builder: &mut Builder<'_>, planned: &Planned<'_>) {
     if let Some(propagation) = planned.options.propagation.filter(|kind| *kind != PRIVATE) {
-        builder.mounted.push(
+        builder.steps.at(Part::Tree).push(
             &Op::MountAttrs {
                 set: 0,
                 clear: 0,
                 propagation,
             },
-            format!("set the propagation of {}", planned.target.display()),
+            format_args!("set the propagation of {}", planned.target.display()),
         );
     }
 }
 
 /// The flags and the text of mount(2).
-fn words(options: &MountOptions) -> (u64, String) {
+fn words(options: &MountOptions<'_>) -> (u64, String) {
     let set = options.attributes();
     let own = ATTRIBUTES.iter().filter(|(attr, _)| set & attr != 0);
     let mut flags = own.fold(0, |flags, (_, flag)| flags | flag);
-    let mut data: Vec<String> = Vec::new();
+    let mut data = String::new();
     for (key, value) in &options.params {
         let known = SUPERBLOCK.iter().find(|(word, _)| word == key);
-        match (known, value) {
-            (Some((_, flag)), None) => flags |= flag,
-            (_, Some(value)) => data.push(format!("{key}={value}")),
-            (None, None) => data.push(key.clone()),
+        if let (Some((_, flag)), None) = (known, value) {
+            flags |= flag;
+            continue;
         }
+        let (comma, equals) = (!data.is_empty(), value.is_some());
+        data.push_str(if comma { "," } else { "" });
+        data.push_str(key);
+        data.push_str(if equals { "=" } else { "" });
+        data.push_str(value.unwrap_or_default());
     }
-    (flags, data.join(","))
+    (flags, data)
 }
 
 #[cfg(test)]

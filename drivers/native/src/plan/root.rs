@@ -1,10 +1,11 @@
 //! The root file system: which tree it is, what covers it, how mounts travel into it.
 
 use super::sources::{Source, SourceKind};
-use super::steps::{Steps, c_path};
+use super::steps::Part;
+use super::text::c_path;
 use super::{Builder, PlanError, hooks};
 use crate::wire::{Op, ROOT_IN_PLACE, ROOT_READONLY, ROOT_READONLY_BELOW};
-use execdriver_core::Ephemeral;
+use execdriver_core::{Ephemeral, Spec};
 use nix::errno::Errno;
 use std::path::Path;
 
@@ -13,8 +14,7 @@ const EPHEMERAL_BYTES: u64 = 256 << 20;
 const EPHEMERAL_INODES: u64 = 65536;
 
 /// Plans the steps that come before the mounts, and what the root needs after them.
-pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
-    let mut steps = Steps::default();
+pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     let root = builder.spec.oci.root().as_ref();
     let Some(root) = root else {
         return Err(PlanError::invalid(
@@ -30,7 +30,7 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
         0 | libc::MS_PRIVATE | libc::MS_UNBINDABLE => (libc::MS_PRIVATE, "make all mounts private"),
         _ => (libc::MS_SLAVE, "make all mounts slaves of the host's"),
     };
-    steps.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Propagation {
             flags: flags | libc::MS_REC,
         },
@@ -38,33 +38,34 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<Steps, PlanError> {
     );
     let source = directory(builder, root.path())?;
     if let Some(slot) = builder.mapped.root {
-        steps.push(
+        builder.steps.push(
             &Op::TakeTree { slot },
             "take the root that has its owners mapped",
         );
     }
     match &builder.spec.ephemeral {
-        Some(ephemeral) => overlay(builder, &mut steps, &source, ephemeral)?,
-        None => steps.push(
+        Some(ephemeral) => overlay(builder, source, ephemeral)?,
+        None => builder.steps.push(
             &Op::Root {
                 path: &c_path("rootfs", &source.path)?,
                 dev: source.dev,
                 ino: source.ino,
-                flags: flags_of(&source, readonly) | place(builder, &source),
+                flags: flags_of(source, readonly) | place(builder.spec, source),
             },
-            format!("use {} as the root", source.path.display()),
+            format_args!("use {} as the root", source.path.display()),
         ),
     }
     // The whole of the host's root is read-only at once: nothing may be made there, not even a
     // mount point. Another root becomes so when its mount points are there.
-    if readonly && !(is_hosts(&source) && builder.spec.ephemeral.is_none()) {
+    if readonly && !(is_hosts(source) && builder.spec.ephemeral.is_none()) {
         builder.remount_readonly(Path::new("/"))?;
     }
     if matches!(wanted, libc::MS_SHARED | libc::MS_UNBINDABLE) {
         let words = "set the root's propagation";
-        builder.late.push(&Op::Propagation { flags: wanted }, words);
+        let steps = builder.steps.at(Part::Within);
+        steps.push(&Op::Propagation { flags: wanted }, words);
     }
-    Ok(steps)
+    Ok(())
 }
 
 fn is_hosts(source: &Source) -> bool {
@@ -72,8 +73,8 @@ fn is_hosts(source: &Source) -> bool {
 }
 
 /// Hooks of a document look for the container's files at the path that the document says.
-fn place(builder: &Builder<'_>, source: &Source) -> u32 {
-    match hooks::before_pivot(builder.spec) && !is_hosts(source) {
+fn place(spec: &Spec, source: &Source) -> u32 {
+    match hooks::before_pivot(spec) && !is_hosts(source) {
         true => ROOT_IN_PLACE,
         false => 0,
     }
@@ -88,13 +89,12 @@ fn flags_of(source: &Source, readonly: bool) -> u32 {
 }
 
 fn overlay(
-    builder: &Builder<'_>,
-    steps: &mut Steps,
+    builder: &mut Builder<'_>,
     lower: &Source,
     ephemeral: &Ephemeral,
 ) -> Result<(), PlanError> {
     let or = |asked: u64, default| if asked == 0 { default } else { asked };
-    steps.push(
+    builder.steps.push(
         &Op::Overlay {
             lower: &c_path("rootfs", &lower.path)?,
             dev: lower.dev,
@@ -104,7 +104,7 @@ fn overlay(
             // trusted.* belongs to the first user namespace alone.
             userxattr: builder.namespaces.is_confined(),
         },
-        format!(
+        format_args!(
             "use an ephemeral layer over {} as the root",
             lower.path.display()
         ),
@@ -112,7 +112,7 @@ fn overlay(
     Ok(())
 }
 
-fn directory(builder: &Builder<'_>, path: &Path) -> Result<Source, PlanError> {
+fn directory<'a>(builder: &Builder<'a>, path: &Path) -> Result<&'a Source, PlanError> {
     let invalid = |reason: String| Err(PlanError::invalid("rootfs", reason));
     if !path.is_absolute() {
         return invalid(format!("got {path:?}, expected an absolute path"));
@@ -136,7 +136,7 @@ fn directory(builder: &Builder<'_>, path: &Path) -> Result<Source, PlanError> {
             errno: Errno::ENOTDIR,
         });
     }
-    Ok(source.clone())
+    Ok(source)
 }
 
 /// `MS_*` of `rootfsPropagation`; its recursive words are the plain ones, since mounts below say

@@ -68,7 +68,7 @@ pub(crate) struct Sources {
     /// The host's node of a device, by its path in the container.
     pub(super) nodes: BTreeMap<PathBuf, Result<Source, Errno>>,
     /// What the host's /dev has beside, for a privileged container.
-    pub(super) host_nodes: Vec<Node>,
+    pub(super) host_nodes: Vec<Node<'static>>,
 }
 
 impl Sources {
@@ -106,7 +106,7 @@ impl Sources {
             nodes.extend_from_slice(&sources.host_nodes);
             for node in nodes {
                 let found = host_node(&node);
-                sources.nodes.insert(node.path, found);
+                sources.nodes.insert(node.path.into_owned(), found);
             }
         }
         sources
@@ -205,7 +205,7 @@ fn open_path(path: &Path) -> nix::Result<(FileStat, OwnedFd)> {
 
 /// The host's node of this number: at the same path, else where the kernel's own name for the
 /// device says, since a caller may call it something else in the container.
-fn host_node(node: &Node) -> Result<Source, Errno> {
+fn host_node(node: &Node<'_>) -> Result<Source, Errno> {
     let same = look_up(&node.path);
     if let Ok(source) = &same
         && node.is(source.kind)

@@ -1,11 +1,7 @@
 //! Steps: an operation in the form of the message, and the words that errors describe it with.
 
-use super::PlanError;
 use crate::wire::{Op, Reader};
-use std::ffi::CString;
-use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::fmt::{self, Write};
 
 /// One planned action.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,62 +28,100 @@ impl fmt::Debug for Step<'_> {
     }
 }
 
+/// The parts of a plan in the order in which init walks them, which is not that in which they are decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Into the cgroups and the namespaces.
+    #[default]
+    Enter,
+    /// The host's files are opened, before anything is mounted.
+    Open,
+    /// The container's tree is made, and entered.
+    Tree,
+    /// What is set in it from within.
+    Within,
+    /// The process, up to its program.
+    Process,
+}
+
 /// A list of steps. All lie in three blocks of memory: a start takes the allocator's locks, which every thread of the
 /// host takes too, a few times for them and not a few times for each.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(crate) struct Steps {
     encoded: Vec<u8>,
     words: String,
-    /// Where each step ends in the two.
-    ends: Vec<(usize, usize)>,
+    entries: Vec<Entry>,
+    /// What is pushed belongs there.
+    part: Part,
+}
+
+/// Where a step lies.
+#[derive(Clone, Copy)]
+struct Entry {
+    part: Part,
+    encoded: (usize, usize),
+    words: (usize, usize),
 }
 
 impl Steps {
     /// An empty list with room for the steps of most containers.
     pub(super) fn with_room() -> Self {
         Steps {
-            encoded: Vec::with_capacity(8 << 10),
-            words: String::with_capacity(4 << 10),
-            ends: Vec::with_capacity(128),
+            encoded: Vec::with_capacity(12 << 10),
+            words: String::with_capacity(6 << 10),
+            entries: Vec::with_capacity(160),
+            part: Part::default(),
         }
     }
 
-    /// Appends a step.
-    pub(super) fn push(&mut self, op: &Op<'_>, words: impl AsRef<str>) {
-        op.encode(&mut self.encoded);
-        self.words.push_str(words.as_ref());
-        self.ends.push((self.encoded.len(), self.words.len()));
+    /// The list, for steps of this part.
+    pub(super) fn at(&mut self, part: Part) -> &mut Self {
+        self.part = part;
+        self
     }
 
-    /// Copies the steps of `other` behind these.
-    pub(super) fn append(&mut self, other: &Steps) {
-        let (encoded, words) = (self.encoded.len(), self.words.len());
-        self.encoded.extend_from_slice(&other.encoded);
-        self.words.push_str(&other.words);
-        let ends = other.ends.iter();
-        self.ends
-            .extend(ends.map(|(bytes, chars)| (encoded + bytes, words + chars)));
+    /// Appends a step to its part. The words are written where they stay.
+    pub(super) fn push(&mut self, op: &Op<'_>, words: impl fmt::Display) {
+        let (encoded, begin) = (self.encoded.len(), self.words.len());
+        op.encode(&mut self.encoded);
+        // A String takes all that it is given.
+        let _ = write!(self.words, "{words}");
+        self.entries.push(Entry {
+            part: self.part,
+            encoded: (encoded, self.encoded.len()),
+            words: (begin, self.words.len()),
+        });
+    }
+
+    /// The parts one behind the other.
+    pub(super) fn in_order(mut self) -> Self {
+        self.entries
+            .sort_unstable_by_key(|entry| (entry.part, entry.encoded));
+        self
     }
 
     /// The steps in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Step<'_>> {
-        (0..self.ends.len()).filter_map(|index| self.get(index))
+        (0..self.entries.len()).filter_map(|index| self.get(index))
     }
 
     /// The step of this number.
     pub(crate) fn get(&self, index: usize) -> Option<Step<'_>> {
-        let (bytes, chars) = *self.ends.get(index)?;
-        let before = index.checked_sub(1).and_then(|last| self.ends.get(last));
-        let (from, begin) = before.copied().unwrap_or_default();
+        let entry = self.entries.get(index)?;
         Some(Step {
-            encoded: self.encoded.get(from..bytes)?,
-            words: self.words.get(begin..chars)?,
+            encoded: self.encoded_of(entry),
+            words: self.words.get(entry.words.0..entry.words.1)?,
         })
     }
 
-    /// All operations in the form of the message, and how many.
-    pub(super) fn encoded(&self) -> (&[u8], usize) {
-        (&self.encoded, self.ends.len())
+    /// All operations in the form of the message.
+    pub(super) fn encoded(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
+        self.entries.iter().map(|entry| self.encoded_of(entry))
+    }
+
+    fn encoded_of(&self, entry: &Entry) -> &[u8] {
+        let (from, to) = entry.encoded;
+        self.encoded.get(from..to).unwrap_or_default()
     }
 }
 
@@ -97,22 +131,27 @@ impl fmt::Debug for Steps {
     }
 }
 
-/// A text for the kernel.
-pub(super) fn c_string(field: &str, text: &str) -> Result<CString, PlanError> {
-    CString::new(text).map_err(|_| PlanError::invalid(field, format!("got a NUL byte in {text:?}")))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A path for the kernel.
-pub(super) fn c_path(field: &str, path: &Path) -> Result<CString, PlanError> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| PlanError::invalid(field, format!("got a NUL byte in {path:?}")))
-}
-
-/// An absolute path of the container.
-pub(super) fn container_path(field: &str, path: &Path) -> Result<CString, PlanError> {
-    if !path.is_absolute() {
-        let reason = format!("got {path:?}, expected an absolute path");
-        return Err(PlanError::invalid(field, reason));
+    #[test]
+    fn parts_come_in_their_order_and_steps_in_theirs() {
+        let mut steps = Steps::default();
+        for part in [Part::Process, Part::Tree, Part::Enter, Part::Tree] {
+            for number in 0..20 {
+                let words = format_args!("{part:?} {number}");
+                steps.at(part).push(&Op::Place { slot: number }, words);
+            }
+        }
+        let steps = steps.in_order();
+        let words: Vec<&str> = steps.iter().map(Step::words).collect();
+        let first = ["Enter 0", "Enter 1"];
+        assert_eq!(words[..2], first);
+        assert_eq!((words[19], words[20]), ("Enter 19", "Tree 0"));
+        assert_eq!((words[39], words[40]), ("Tree 19", "Tree 0"));
+        assert_eq!((words[59], words[60]), ("Tree 19", "Process 0"));
+        assert_eq!(steps.encoded().len(), 80);
+        assert_eq!(steps.get(21).unwrap().op(), Some(Op::Place { slot: 1 }));
     }
-    c_path(field, path)
 }

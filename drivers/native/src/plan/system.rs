@@ -2,7 +2,8 @@
 
 use super::PlanError;
 use super::namespaces::{Namespaces, name};
-use super::steps::{Steps, c_string};
+use super::steps::Steps;
+use super::text::c_string;
 use crate::wire::Op;
 use execdriver_core::Spec;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
@@ -33,11 +34,11 @@ pub(super) fn plan(
             &Op::Hostname {
                 name: name.as_bytes(),
             },
-            format!("set the hostname to {name}"),
+            format_args!("set the hostname to {name}"),
         );
     }
     if let Some(name) = uts_name(spec.oci.domainname().as_deref(), "domainname", namespaces)? {
-        let words = format!("set the domain name to {name}");
+        let words = format_args!("set the domain name to {name}");
         steps.push(
             &Op::Domainname {
                 name: name.as_bytes(),
@@ -122,7 +123,7 @@ fn sysctl(
                 value.as_bytes()
             },
         },
-        format!("set {key} to {value}"),
+        format_args!("set {key} to {value}"),
     );
     Ok(())
 }

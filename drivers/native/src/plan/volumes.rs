@@ -3,7 +3,8 @@
 use super::mounts::Planned;
 use super::options::{Attributes, MountOptions};
 use super::sources::{Source, Sources};
-use super::steps::container_path;
+use super::steps::Part;
+use super::text::container_path;
 use super::{Builder, PlanError};
 use crate::wire::{BIND_CREATE, BIND_RECURSIVE, Op};
 use execdriver_core::spec::{PropagationDemand, SourcePropagation};
@@ -21,7 +22,7 @@ pub(super) fn bind(
     source: &Source,
 ) -> Result<(), PlanError> {
     let Planned { field, options, .. } = planned;
-    let target = container_path(&format!("{field}.destination"), planned.target)?;
+    let target = container_path(format_args!("{field}.destination"), planned.target)?;
     let foreign = builder.namespaces.is_confined();
     let propagation = options.propagation.unwrap_or(PRIVATE);
     if foreign && propagation & libc::MS_SHARED != 0 {
@@ -33,17 +34,12 @@ pub(super) fn bind(
     let recursive = options.recursive || foreign;
     let slot = match planned.mapped {
         Some(slot) => slot,
-        None => builder.open(field, source, recursive)?,
+        None => builder.open(*field, source, recursive)?,
     };
-    let words = format!(
-        "bind {} on {}",
-        source.path.display(),
-        planned.target.display()
-    );
     let (own, deep) = reach(builder, options);
     let only_own = deep.is_empty() && !own.is_empty();
     let first = if only_own { own } else { deep };
-    builder.mounted.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Bind {
             slot,
             target: &target,
@@ -53,16 +49,20 @@ pub(super) fn bind(
             propagation,
             flags: BIND_CREATE | if only_own { 0 } else { BIND_RECURSIVE },
         },
-        words,
+        format_args!(
+            "bind {} on {}",
+            source.path.display(),
+            planned.target.display()
+        ),
     );
     if !only_own && !own.is_empty() {
-        builder.mounted.push(
+        builder.steps.at(Part::Tree).push(
             &Op::MountAttrs {
                 set: own.set,
                 clear: own.clear & !MOUNT_ATTR_RDONLY,
                 propagation: 0,
             },
-            format!("set the options of {}", planned.target.display()),
+            format_args!("set the options of {}", planned.target.display()),
         );
     }
     Ok(())
@@ -82,12 +82,11 @@ fn reach(builder: &Builder<'_>, options: &MountOptions) -> (Attributes, Attribut
 }
 
 /// What was found at the source of a bind.
-pub(super) fn host_source(
-    builder: &Builder<'_>,
+pub(super) fn host_source<'a>(
+    builder: &Builder<'a>,
     planned: &Planned<'_>,
     mount: &Mount,
-) -> Result<Source, PlanError> {
-    let field = format!("{}.source", planned.field);
+) -> Result<&'a Source, PlanError> {
     if let Some((key, _)) = planned.options.params.first() {
         let what = format!("mount option {key:?} of a bind ({}.options)", planned.field);
         return Err(PlanError::unsupported(what));
@@ -95,17 +94,15 @@ pub(super) fn host_source(
     let path = mount.source().as_deref().unwrap_or(Path::new(""));
     if !path.is_absolute() {
         let reason = format!("got {path:?}, expected an absolute path of the host");
+        let field = format_args!("{}.source", planned.field);
         return Err(PlanError::invalid(field, reason));
     }
-    let source = builder
-        .sources
-        .file(path)
-        .map_err(|errno| PlanError::Host {
-            field,
-            path: path.to_owned(),
-            errno,
-        })?;
-    Ok(source.clone())
+    let found = builder.sources.file(path);
+    found.map_err(|errno| PlanError::Host {
+        field: format!("{}.source", planned.field),
+        path: path.to_owned(),
+        errno,
+    })
 }
 
 /// Shared memory is files in a tmpfs: who joins an IPC namespace for it needs the same tmpfs.
@@ -115,11 +112,11 @@ pub(super) fn joined_shm(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     };
     let slot = builder.take_slot()?;
     let path = c"/dev/shm";
-    builder.opened.push(
+    builder.steps.at(Part::Open).push(
         &Op::Borrow { from, slot, path },
-        format!("open /dev/shm of {id}"),
+        format_args!("open /dev/shm of {id}"),
     );
-    builder.mounted.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Bind {
             slot,
             target: path,
@@ -128,7 +125,7 @@ pub(super) fn joined_shm(builder: &mut Builder<'_>) -> Result<(), PlanError> {
             propagation: PRIVATE,
             flags: BIND_CREATE | BIND_RECURSIVE,
         },
-        format!("bind /dev/shm of {id} on /dev/shm"),
+        format_args!("bind /dev/shm of {id} on /dev/shm"),
     );
     Ok(())
 }
@@ -147,7 +144,7 @@ pub(super) fn check_propagation(
         })?;
     let Some(mount) = &source.mount else {
         let reason = format!("the mount of {} is not known", demand.source.display());
-        return Err(PlanError::invalid(demand.field.clone(), reason));
+        return Err(PlanError::invalid(&demand.field, reason));
     };
     let (fits, wanted) = match demand.needs {
         SourcePropagation::Shared => (mount.shared, "a shared mount"),
@@ -160,5 +157,5 @@ pub(super) fn check_propagation(
     }
     let (path, point) = (demand.source.display(), mount.point.display());
     let reason = format!("path {path} is mounted on {point} but it is not {wanted}");
-    Err(PlanError::invalid(demand.field.clone(), reason))
+    Err(PlanError::invalid(&demand.field, reason))
 }
