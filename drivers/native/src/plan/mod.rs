@@ -240,7 +240,7 @@ struct Builder<'a> {
     host: &'a Host,
     sources: &'a Sources,
     namespaces: &'a Namespaces,
-    /// Those of namespaces and of the process, too.
+    /// Every step of the plan, those of its namespaces and of the process too.
     steps: Steps,
     /// Those of the file system that is being planned.
     params: PackedParams,

@@ -38,14 +38,14 @@ pub(super) fn plan(builder: &mut Builder<'_>) -> Result<(), PlanError> {
     );
     let source = directory(builder, root.path())?;
     if let Some(slot) = builder.mapped.root {
-        builder.steps.push(
+        builder.steps.at(Part::Tree).push(
             &Op::TakeTree { slot },
             "take the root that has its owners mapped",
         );
     }
     match &builder.spec.ephemeral {
         Some(ephemeral) => overlay(builder, source, ephemeral)?,
-        None => builder.steps.push(
+        None => builder.steps.at(Part::Tree).push(
             &Op::Root {
                 path: &c_path("rootfs", &source.path)?,
                 dev: source.dev,
@@ -94,7 +94,7 @@ fn overlay(
     ephemeral: &Ephemeral,
 ) -> Result<(), PlanError> {
     let or = |asked: u64, default| if asked == 0 { default } else { asked };
-    builder.steps.push(
+    builder.steps.at(Part::Tree).push(
         &Op::Overlay {
             lower: &c_path("rootfs", &lower.path)?,
             dev: lower.dev,
