@@ -164,14 +164,10 @@ impl Namespaces {
             Kind::Time,
         ];
         let mut foreign = Vec::with_capacity(all.len());
-        foreign.extend(
-            all.into_iter()
-                .filter(|kind| !self.is_host(*kind))
-                .map(|kind| NamespaceRecord {
-                    kind,
-                    own: self.creates(kind),
-                }),
-        );
+        for kind in all.into_iter().filter(|kind| !self.is_host(*kind)) {
+            let own = self.creates(kind);
+            foreign.push(NamespaceRecord { kind, own });
+        }
         foreign
     }
 
