@@ -271,6 +271,28 @@ fn an_argument_that_is_not_utf_8_is_named() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_is_an_error_before_anything_is_done() {
+    if skip_unless(&[Need::UserNamespaces]) {
+        return;
+    }
+    let missing = "open /nope/x: no such file or directory";
+    let bundle = Bundle::of(&["/bin/true"]);
+    let line = bundle.refused(&["--log", "/nope/x", "create", &bundle.id]);
+    assert!(line.starts_with(missing), "{line}");
+    assert!(!bundle.state_dir().exists());
+    let line = bundle.refused(&["--log", "/nope/x", "features"]);
+    assert!(line.starts_with(missing), "{line}");
+    let directory = bundle.dir().to_str().unwrap();
+    let line = bundle.refused(&["--log", directory, "list"]);
+    assert!(line.contains("is a directory"), "{line}");
+    let version = bundle.done(&["--log", "/nope/x", "--version"]);
+    assert!(version.starts_with("execdriver-oci"), "{version}");
+    let log = bundle.dir().join("log");
+    bundle.done(&["--log", log.to_str().unwrap(), "list"]);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+}
+
+#[test]
 fn a_terminal_has_to_go_somewhere_and_a_socket_has_to_get_one() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;

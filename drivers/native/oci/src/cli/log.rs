@@ -1,11 +1,13 @@
 //! Where errors go: one line to stderr, and one to the log as its readers parse it.
 
+use super::failure::Failure;
 use super::global::{self, Global, LogFormat};
 use super::output::complain;
 use execdriver_core::Timestamp;
 use serde::Serialize;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
 use std::time::SystemTime;
 
 /// Field names and order are those of the readers: containerd, Docker and Podman.
@@ -14,6 +16,19 @@ struct Line<'a> {
     level: &'a str,
     msg: &'a str,
     time: String,
+}
+
+/// Makes the log, before anything is done whose errors would be lost: clients read them there.
+pub(super) fn check(global: &Global) -> Result<(), Failure> {
+    let Some(path) = &global.log else {
+        return Ok(());
+    };
+    let opened = open(path).map(drop);
+    opened.map_err(|error| Failure::system(format!("open {}", path.display()), error))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }
 
 /// Tells an error.
@@ -56,9 +71,8 @@ fn tell(global: &Global, level: &str, message: &str) {
     if level == "error" {
         complain(message);
     }
-    let log = OpenOptions::new().append(true).create(true).open(path);
     // One write, so that lines of several processes do not mix.
-    let written = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
+    let written = open(path).and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
     if let Err(error) = written {
         complain(&format!(
             "cannot write to the log {}: {error}",

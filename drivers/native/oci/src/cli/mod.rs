@@ -104,6 +104,12 @@ pub(crate) fn main() -> ExitCode {
         Some(verb) => verb,
         None => return tell(&cli.global, &Failure::usage("which verb? see --help")),
     };
+    if !matches!(verb, Verb::Version)
+        && let Err(failure) = log::check(&cli.global)
+    {
+        output::complain(&failure.message);
+        return ExitCode::from(failure.code);
+    }
     match act(&cli.global, verb) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => tell(&cli.global, &failure),
