@@ -8,25 +8,51 @@ const SECCOMP: &str = include_str!("../../../../fixtures/seccomp/docker-x86_64.j
 #[cfg(target_arch = "aarch64")]
 const SECCOMP: &str = include_str!("../../../../fixtures/seccomp/docker-aarch64.json");
 
+/// The docker profile's.
+pub(crate) const CAPABILITIES: [&str; 14] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+];
+/// Files and directories that are covered.
+pub(crate) const MASKED: [&str; 11] = [
+    "/proc/kcore",
+    "/proc/latency_stats",
+    "/proc/timer_stats",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/keys",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+/// What is there to be read.
+pub(crate) const READ_ONLY: [&str; 6] = [
+    "/proc/asound",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
 /// The mounts, nodes, rules, masks, capabilities and filter of the docker profile.
 pub(crate) fn config(rootfs: &Path, program: &str) -> String {
     let rootfs = rootfs.display();
-    let capabilities = list(&[
-        "CAP_CHOWN",
-        "CAP_DAC_OVERRIDE",
-        "CAP_FSETID",
-        "CAP_FOWNER",
-        "CAP_MKNOD",
-        "CAP_NET_RAW",
-        "CAP_SETGID",
-        "CAP_SETUID",
-        "CAP_SETFCAP",
-        "CAP_SETPCAP",
-        "CAP_NET_BIND_SERVICE",
-        "CAP_SYS_CHROOT",
-        "CAP_KILL",
-        "CAP_AUDIT_WRITE",
-    ]);
+    let capabilities = list(&CAPABILITIES);
     let restricted = ["nosuid", "noexec", "nodev"];
     let readonly = ["nosuid", "noexec", "nodev", "ro"];
     let mounts = [
@@ -65,27 +91,8 @@ pub(crate) fn config(rootfs: &Path, program: &str) -> String {
         .iter()
         .map(|kind| format!(r#"{{"type":"{kind}"}}"#))
         .collect();
-    let masked = list(&[
-        "/proc/kcore",
-        "/proc/latency_stats",
-        "/proc/timer_stats",
-        "/proc/acpi",
-        "/proc/interrupts",
-        "/proc/keys",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    ]);
-    let read_only = list(&[
-        "/proc/asound",
-        "/proc/bus",
-        "/proc/fs",
-        "/proc/irq",
-        "/proc/sys",
-        "/proc/sysrq-trigger",
-    ]);
+    let masked = list(&MASKED);
+    let read_only = list(&READ_ONLY);
     format!(
         r#"{{"ociVersion":"1.0.2","hostname":"execdriver-bench","root":{{"path":"{rootfs}"}},
 "process":{{"user":{{"uid":0,"gid":0}},"cwd":"/","args":["/bin/{program}"],

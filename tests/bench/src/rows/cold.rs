@@ -5,6 +5,7 @@ use crate::pairs::{Pairs, time};
 use crate::peers::{self, version};
 use crate::place::Place;
 use crate::report::{Row, Unit};
+use crate::rows::bubblewrap;
 use crate::version_one;
 use crate::watchdog;
 use std::process::{Command, Stdio};
@@ -96,10 +97,12 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             name: format!("`execdriver run --no-init`, cold, against `bwrap` ({bwrap})"),
             unit: Unit::Millis,
             target: None,
-            pairs: Pairs::take(pairs, || execdriver(&["--no-init"]), || bubblewrap(place))?,
-            did: "B: `bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, \
-                  no filter, so it does less than A."
-                .into(),
+            pairs: Pairs::take(
+                pairs,
+                || execdriver(&["--no-init"]),
+                || bubblewrap::nearest(place),
+            )?,
+            did: format!("B: {}", bubblewrap::NEAREST),
         });
     }
     Ok(rows)
@@ -120,17 +123,6 @@ pub(crate) fn oci(
         .args(global)
         .arg("run");
     command.arg("--bundle").arg(place.bundle("true")).arg(id);
-    run(command)
-}
-
-pub(crate) fn bubblewrap(place: &Place) -> Result<std::time::Duration> {
-    let mut command = Command::new("bwrap");
-    command
-        .arg("--unshare-all")
-        .arg("--bind")
-        .arg(place.rootfs())
-        .arg("/");
-    command.args(["--proc", "/proc", "--dev", "/dev", "/bin/true"]);
     run(command)
 }
 

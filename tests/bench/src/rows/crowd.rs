@@ -35,7 +35,8 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
     let text = String::from_utf8(output.stdout)?;
     let mut lines = text.lines().map(figures);
     let mut next = || lines.next().ok_or("the crowd's host said too little")?;
-    let (few, many, memory) = (next()?, next()?, next()?);
+    let (few, many) = (next()?, next()?);
+    let (growing_few, growing_many, memory) = (next()?, next()?, next()?);
     let (stats_few, stats_many) = (next()?, next()?);
     Ok(vec![
         Row {
@@ -44,10 +45,19 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
             target: Some(1.5),
             pairs: Pairs::of(many, few),
             did: format!(
-                "One host program starts containers of the docker profile that wait for a signal, one after the other, and \
-                 holds them, a thread each. A: the last {TIMED} starts of {size}; B: those after the first ten, and again \
-                 when all but ten have ended, the mean of both. A start is from the call of `run` to the Start hook."
+                "One host program holds containers of the docker profile that wait for a signal, a thread each. {TIMED} times one \
+                 of them is ended and another started, which is timed, from the call of `run` to the Start hook. A: beside \
+                 {} others; B: beside {}, before the others come and again when they have ended, the mean of both.",
+                size - 1,
+                FEW - 1
             ),
+        },
+        Row {
+            name: "the same while none ends, so that the kernel's memory grows".into(),
+            unit: Unit::Millis,
+            target: None,
+            pairs: Pairs::of(growing_many, growing_few),
+            did: format!("A: the last {TIMED} starts of {size}; B: those after the first ten.")
         },
         Row {
             name: format!("one `stats` beside {size} containers against beside 10"),
@@ -72,7 +82,7 @@ fn figures(line: &str) -> Result<Vec<f64>> {
     line.split(' ').map(|figure| Ok(figure.parse()?)).collect()
 }
 
-/// `bench crowd SIZE STATE ROOTFS`: prints the times beside few, beside many, and the memory for each.
+/// `bench crowd SIZE STATE ROOTFS`: prints the times beside few and beside many, those of a growing crowd, and the memory for each.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let [size, state, rootfs] = args else {
         return Err("crowd SIZE STATE ROOTFS".into());
@@ -85,20 +95,24 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let mut crowd = Vec::with_capacity(size);
     grow(&mut crowd, FEW, &driver, rootfs)?;
     let stats_first = stats(&driver, &crowd)?;
-    let first = grow(&mut crowd, TIMED, &driver, rootfs)?;
+    let first = turn(&mut crowd, &driver, rootfs)?;
+    let growing_few = grow(&mut crowd, TIMED, &driver, rootfs)?;
     let between = size.saturating_sub(crowd.len() + TIMED);
     grow(&mut crowd, between, &driver, rootfs)?;
-    let many = grow(&mut crowd, TIMED, &driver, rootfs)?;
+    let growing_many = grow(&mut crowd, TIMED, &driver, rootfs)?;
     let each = (resident()? - before) / crowd.len() as f64;
+    let many = turn(&mut crowd, &driver, rootfs)?;
     let stats_many = stats(&driver, &crowd)?;
     // Whatever else the machine does changes meanwhile: the few are asked before and after.
     let rest = crowd.split_off(FEW);
     rest.into_iter().try_for_each(Sleeper::end)?;
     let stats_last = stats(&driver, &crowd)?;
-    let last = grow(&mut crowd, TIMED, &driver, rootfs)?;
+    let last = turn(&mut crowd, &driver, rootfs)?;
     crowd.into_iter().try_for_each(Sleeper::end)?;
     println!("{}", line(&means(&first, &last)));
     println!("{}", line(&many));
+    println!("{}", line(&growing_few));
+    println!("{}", line(&growing_many));
     println!("{each}");
     println!("{}", line(&means(&stats_first, &stats_last)));
     println!("{}", line(&stats_many));
@@ -117,6 +131,16 @@ fn grow(
         let start = Instant::now();
         crowd.push(Sleeper::start(driver, rootfs)?);
         times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}
+
+/// Ends one and starts another, over and over, so that as many are there at each start; the seconds of each.
+fn turn(crowd: &mut Vec<Sleeper>, driver: &Arc<dyn Driver>, rootfs: &Path) -> Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(TIMED);
+    for _ in 0..TIMED {
+        crowd.swap_remove(0).end()?;
+        times.extend(grow(crowd, 1, driver, rootfs)?);
     }
     Ok(times)
 }

@@ -7,7 +7,7 @@ use crate::pairs::{Pairs, time};
 use crate::peers;
 use crate::place::Place;
 use crate::report::{Row, Unit};
-use crate::rows::cold;
+use crate::rows::{bubblewrap, cold};
 use crate::version_one;
 use floor::Floor;
 
@@ -92,15 +92,41 @@ fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             row(name, target, pairs, did);
         }
     }
-    if let Some(version) = peers::version("bwrap") {
-        let pairs = Pairs::take(pairs, own, || cold::bubblewrap(place))?;
-        let name = format!("`run` in process against `{version}` as a process");
-        row(
-            name,
-            0.34,
-            pairs,
-            "B: as in the cold rows; it does less than A.",
-        );
-    }
+    rows.extend(against_bubblewrap(place, pairs)?);
     Ok(rows)
+}
+
+fn against_bubblewrap(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+    let Some(version) = peers::version("bwrap") else {
+        return Ok(Vec::new());
+    };
+    let state = place.state("in-process-bubblewrap");
+    let host = Host::open(&state, &place.rootfs())?;
+    let floor = Floor::new(&place.rootfs())?;
+    let own = || time(|| host.run_captured());
+    let nearest = || bubblewrap::nearest(place);
+    let least = || bubblewrap::least(place);
+    Ok(vec![
+        Row {
+            name: format!("`run` in process against `{version}` as a process"),
+            unit: Unit::Millis,
+            target: Some(0.34),
+            pairs: Pairs::take(pairs, own, nearest)?,
+            did: format!("A: as against the floor. B: {}", bubblewrap::NEAREST),
+        },
+        Row {
+            name: format!("the floor against `{version}` as a process"),
+            unit: Unit::Millis,
+            target: None,
+            pairs: Pairs::take(pairs, || time(|| Ok(floor.run(ID)?)), nearest)?,
+            did: "A: as in the first of these rows its B, in this process. B: as in the row before. It shows what can be reached.".into(),
+        },
+        Row {
+            name: format!("`run` in process against the least that `{version}` does"),
+            unit: Unit::Millis,
+            target: None,
+            pairs: Pairs::take(pairs, own, least)?,
+            did: format!("A: as against the floor. B: {}", bubblewrap::LEAST),
+        },
+    ])
 }

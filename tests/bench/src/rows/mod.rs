@@ -1,6 +1,7 @@
 //! The rows of the table.
 
 pub(crate) mod big_host;
+pub(crate) mod bubblewrap;
 pub(crate) mod bundle;
 pub(crate) mod cold;
 pub(crate) mod crowd;

@@ -1,0 +1,80 @@
+//! What bubblewrap is measured with: as near to the other rows' container as its options come, and as little as it can do.
+
+use super::bundle::{CAPABILITIES, MASKED, READ_ONLY};
+use crate::Result;
+use crate::pairs::time;
+use crate::place::Place;
+use crate::watchdog;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What [`nearest`] does, for the table.
+pub(crate) const NEAREST: &str = "`bwrap` with what it has of the same container: the namespaces, its `/proc` and `/dev`, mqueue, shm, \
+     the host's `/sys` read-only with its cgroups (it makes no sysfs), the masked and the read-only paths, the \
+     fourteen capabilities, the same filter, its payload as PID 1. No cgroup and no state, which it has not: B does less than A.";
+/// What [`least`] does, for the table.
+pub(crate) const LEAST: &str = "`bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, no \
+     filter, all capabilities.";
+
+#[cfg(target_arch = "x86_64")]
+const FILTER: &str = "fixtures/seccomp/docker-x86_64.bpf";
+#[cfg(target_arch = "aarch64")]
+const FILTER: &str = "fixtures/seccomp/docker-aarch64.bpf";
+
+/// The nearest that its options come to the docker profile's container.
+pub(crate) fn nearest(place: &Place) -> Result<Duration> {
+    let mut command = Command::new("bwrap");
+    let namespaces = ["ipc", "pid", "net", "uts", "cgroup"];
+    command.args(namespaces.map(|kind| format!("--unshare-{kind}")));
+    command.args([
+        "--as-pid-1",
+        "--new-session",
+        "--hostname",
+        "execdriver-bench",
+    ]);
+    command.arg("--bind").arg(place.rootfs()).arg("/");
+    command.args(["--proc", "/proc", "--dev", "/dev"]);
+    command.args(["--mqueue", "/dev/mqueue", "--tmpfs", "/dev/shm"]);
+    command.args(["--ro-bind", "/sys", "/sys"]);
+    let there = |path: &&&str| Path::new(path).exists();
+    for path in MASKED.iter().filter(there) {
+        if Path::new(path).is_dir() {
+            command.args(["--tmpfs", path, "--remount-ro", path]);
+        } else {
+            command.args(["--ro-bind", "/dev/null", path]);
+        }
+    }
+    for path in READ_ONLY.iter().filter(there) {
+        command.args(["--ro-bind", path, path]);
+    }
+    command.args(["--cap-drop", "ALL"]);
+    for capability in CAPABILITIES {
+        command.args(["--cap-add", capability]);
+    }
+    // It reads the filter and closes that descriptor: the payload has no input.
+    let filter = File::open(place.workspace.join(FILTER))?;
+    command.args(["--seccomp", "0", "/bin/true"]).stdin(filter);
+    run(command)
+}
+
+/// What its own manual starts with.
+pub(crate) fn least(place: &Place) -> Result<Duration> {
+    let mut command = Command::new("bwrap");
+    command
+        .args(["--unshare-all", "--bind"])
+        .arg(place.rootfs());
+    command.args(["/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]);
+    command.stdin(Stdio::null());
+    run(command)
+}
+
+/// From the start of the process to its end.
+fn run(mut command: Command) -> Result<Duration> {
+    command.stdout(Stdio::null());
+    time(|| match watchdog::status(&mut command)? {
+        status if status.success() => Ok(()),
+        status => Err(format!("{status}: {command:?}").into()),
+    })
+}
