@@ -5,11 +5,16 @@ use crate::cgroup::limits::Available;
 use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
 use crate::plan::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirectory};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// `cgroup` is the container's own; an error says why it has none. `limited`: whether any limit was
 /// asked for.
-pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bool) -> Host {
+pub(super) fn host<'a>(
+    facts: &'a HostFacts,
+    cgroup: Result<&'a Cgroup, &str>,
+    limited: bool,
+) -> Host<'a> {
     let version = |wanted| {
         facts
             .cgroups
@@ -17,10 +22,12 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
             .iter()
             .filter(move |hierarchy| hierarchy.version == wanted)
     };
-    let v1 = version(Version::V1).map(|hierarchy| Hierarchy {
-        controllers: hierarchy.controllers.clone(),
-        mount_point: hierarchy.mount.clone(),
-    });
+    let mut v1 = Vec::with_capacity(facts.cgroups.list.len());
+    v1.extend(version(Version::V1).map(|hierarchy| Hierarchy {
+        controllers: Cow::Borrowed(&*hierarchy.controllers),
+        mount_point: Cow::Borrowed(&*hierarchy.mount),
+    }));
+    let v2 = version(Version::V2).next();
     Host {
         uid: facts.euid,
         gid: facts.egid,
@@ -42,11 +49,11 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
         core_scheduling: facts.security.core_scheduling.clone(),
         time_namespaces: facts.has_namespace("time"),
         cgroup: HostCgroup {
-            v1: v1.collect(),
-            v2: version(Version::V2).next().map(|v2| v2.mount.clone()),
+            v1,
+            v2: v2.map(|v2| Cow::Borrowed(&*v2.mount)),
             own: match cgroup {
                 Ok(cgroup) => OwnCgroup::Made {
-                    directories: directories(cgroup),
+                    directories: directories(cgroup, facts.cgroups.list.len()),
                     no_device_rules: match cgroup.has("devices") {
                         true => facts
                             .no_device_lists()
@@ -66,13 +73,15 @@ pub(super) fn host(facts: &HostFacts, cgroup: Result<&Cgroup, &str>, limited: bo
     }
 }
 
-fn directories(cgroup: &Cgroup) -> Vec<OwnDirectory> {
-    let own = |(path, (dev, ino)): (&Path, _)| OwnDirectory {
-        path: path.to_owned(),
+fn directories(cgroup: &Cgroup, hierarchies: usize) -> Vec<OwnDirectory<'_>> {
+    let mut directories = Vec::with_capacity(hierarchies);
+    let own = |(path, (dev, ino))| OwnDirectory {
+        path: Cow::Borrowed(path),
         dev,
         ino,
     };
-    cgroup.directories().map(own).collect()
+    directories.extend(cgroup.directories().map(own));
+    directories
 }
 
 /// 0, the kernel's default, where /proc does not tell.

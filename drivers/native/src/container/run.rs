@@ -189,10 +189,11 @@ impl Run<'_> {
     fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
         let Start { spec, facts, .. } = start;
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
-        let host = plan_host(spec, facts, made);
+        let cgroup = made.cgroup();
+        let host = plan_host(spec, facts, cgroup.as_deref().map_err(|why| *why));
         let sources = Sources::resolve(spec, &host);
-        let entries = made
-            .cgroup()
+        let entries = cgroup
+            .as_ref()
             .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files())?;
         let network = makes_network(spec, &host).then(|| self.containers.networks.take());
         let network = network.flatten();
@@ -210,6 +211,7 @@ impl Run<'_> {
             go_ahead: self.life.hooks.pre_start.is_empty() && facts.calls.clone_into_cgroup,
         };
         let plan = Plan::build(spec, &host, &sources, &input)?;
+        drop(cgroup);
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
         traced::note_joined(self.containers, spec.oci.process().as_ref(), &plan.fds)?;
         if let Some((uid, gid)) = plan.root_on_host().filter(|_| facts.is_root()) {
@@ -315,10 +317,12 @@ impl Run<'_> {
 }
 
 /// The facts of the host that a plan is made with.
-pub(super) fn plan_host(spec: &Spec, facts: &HostFacts, made: &Made) -> Host {
+pub(super) fn plan_host<'a>(
+    spec: &Spec,
+    facts: &'a HostFacts,
+    cgroup: Result<&'a Cgroup, &str>,
+) -> Host<'a> {
     let limited = spec.limits().is_some_and(limits::asks);
-    let cgroup = made.cgroup();
-    let cgroup = cgroup.as_deref().map_err(|why| *why);
     let mut host = host::host(facts, cgroup, limited);
     if asks_sub_ids(spec, &host) {
         host.sub_ids = Some(SubIds::read(facts.euid));

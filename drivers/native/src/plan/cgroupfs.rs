@@ -62,8 +62,8 @@ fn hierarchies(
             continue;
         };
         target.push(name);
-        let mount = Some(hierarchy.mount_point.as_path());
-        let controllers = hierarchy.controllers.as_slice();
+        let mount = Some(&*hierarchy.mount_point);
+        let controllers = &*hierarchy.controllers;
         let kind = ("cgroup", controllers);
         mount_own(builder, &bare(planned, &target), kind, mount, set)?;
         target.pop();
@@ -165,7 +165,7 @@ fn links(
 
 /// The directories that a bundle's container is shown in place of the host's tree: on version 1 the cgroups of its own, where
 /// programs look for their limits whatever the namespace, as every OCI runtime has it.
-pub(super) fn own<'a>(spec: &Spec, host: &'a Host) -> &'a [OwnDirectory] {
+pub(super) fn own<'a>(spec: &Spec, host: &'a Host<'_>) -> &'a [OwnDirectory<'a>] {
     match &host.cgroup.own {
         OwnCgroup::Made { directories, .. }
             if spec.bundle.is_some() && !host.cgroup.v1.is_empty() =>
@@ -180,7 +180,7 @@ pub(super) fn own<'a>(spec: &Spec, host: &'a Host) -> &'a [OwnDirectory] {
 fn owns(
     builder: &mut Builder<'_>,
     planned: &Planned<'_>,
-    own: &[OwnDirectory],
+    own: &[OwnDirectory<'_>],
 ) -> Result<(), PlanError> {
     let (host, sources) = (builder.host, builder.sources);
     cover(builder, planned)?;
@@ -193,7 +193,7 @@ fn owns(
         options.deep.set |= MOUNT_ATTR_RDONLY;
     }
     let v1 = host.cgroup.v1.iter();
-    let all = v1.map(|one| (&one.mount_point, one.controllers.as_slice()));
+    let all = v1.map(|one| (&one.mount_point, &*one.controllers));
     for (mount, controllers) in all.chain(host.cgroup.v2.iter().map(|mount| (mount, &[][..]))) {
         let below = own.iter().find(|own| own.path.starts_with(mount));
         let (Some(name), Some(below)) = (mount.file_name(), below) else {

@@ -3,12 +3,13 @@
 use crate::cgroup::limits::Available;
 use crate::facts::SubIds;
 use crate::launch::IdMaps;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::Path;
 
-/// What the host program is and what its host has. Everything that a plan needs to know of the
+/// What the host program is and what its host has, borrowed from who looked. Everything that a plan needs to know of the
 /// world, but for the paths that the document names: those are [`super::Sources`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Host {
+pub(crate) struct Host<'a> {
     /// Effective user id.
     pub(crate) uid: u32,
     /// Effective group id.
@@ -29,7 +30,7 @@ pub(crate) struct Host {
     /// The root is an initramfs, which a container's root covers and does not replace.
     pub(crate) root_is_initramfs: bool,
     /// The cgroup hierarchies, and what may be done with them.
-    pub(crate) cgroup: HostCgroup,
+    pub(crate) cgroup: HostCgroup<'a>,
     /// The version of Landlock's interface; 0: there is none.
     pub(crate) landlock_abi: u32,
     /// Whether AppArmor confines programs here.
@@ -56,18 +57,18 @@ pub(crate) enum AppArmor {
 
 /// The cgroup hierarchies of the host, and what the container has in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HostCgroup {
+pub(crate) struct HostCgroup<'a> {
     /// The hierarchies of version 1 in the order in which they are mounted.
-    pub(crate) v1: Vec<Hierarchy>,
+    pub(crate) v1: Vec<Hierarchy<'a>>,
     /// Where version 2 is mounted.
-    pub(crate) v2: Option<PathBuf>,
+    pub(crate) v2: Option<Cow<'a, Path>>,
     /// The container's own cgroup, which is made before the plan is.
-    pub(crate) own: OwnCgroup,
+    pub(crate) own: OwnCgroup<'a>,
 }
 
 /// The container's cgroup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OwnCgroup {
+pub(crate) enum OwnCgroup<'a> {
     /// This host, or this user, has none to give.
     None {
         /// Why, and the mend.
@@ -78,7 +79,7 @@ pub(crate) enum OwnCgroup {
         /// Why device rules cannot be enforced in it, and the mend; `None`: they can.
         no_device_rules: Option<String>,
         /// Its directories, in the order of the hierarchies.
-        directories: Vec<OwnDirectory>,
+        directories: Vec<OwnDirectory<'a>>,
         /// What it has for limits; nothing when none were asked for.
         available: Available,
     },
@@ -86,9 +87,9 @@ pub(crate) enum OwnCgroup {
 
 /// The container's directory in one hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OwnDirectory {
+pub(crate) struct OwnDirectory<'a> {
     /// As the host names it.
-    pub(crate) path: PathBuf,
+    pub(crate) path: Cow<'a, Path>,
     /// `st_dev` of the directory there.
     pub(crate) dev: u64,
     /// `st_ino` of the directory there.
@@ -97,18 +98,18 @@ pub(crate) struct OwnDirectory {
 
 /// A hierarchy of cgroup version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hierarchy {
+pub(crate) struct Hierarchy<'a> {
     /// `cpu`, `cpuacct`; `name=systemd`.
-    pub(crate) controllers: Vec<String>,
+    pub(crate) controllers: Cow<'a, [String]>,
     /// Where it is mounted.
-    pub(crate) mount_point: PathBuf,
+    pub(crate) mount_point: Cow<'a, Path>,
 }
 
 const SYS_ADMIN: u64 = 1 << 21;
 const SYS_RESOURCE: u64 = 1 << 24;
 const MKNOD: u64 = 1 << 27;
 
-impl Host {
+impl Host<'_> {
     /// Whether namespaces can be made without a user namespace.
     pub(crate) fn is_root(&self) -> bool {
         self.uid == 0 && self.capabilities & SYS_ADMIN != 0
@@ -142,7 +143,7 @@ impl Host {
     }
 }
 
-impl HostCgroup {
+impl HostCgroup<'_> {
     /// Whether the container stays in its caller's cgroup.
     pub(super) fn has_none(&self) -> bool {
         matches!(self.own, OwnCgroup::None { .. })

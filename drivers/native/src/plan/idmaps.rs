@@ -260,7 +260,7 @@ fn keep(kept: u32, own: u32, given: &[SubRange]) -> Vec<IdRange> {
     map
 }
 
-fn sub_ids(host: &Host) -> Result<(&SubIds, IdHelpers), PlanError> {
+fn sub_ids<'a>(host: &'a Host<'_>) -> Result<(&'a SubIds, IdHelpers), PlanError> {
     let lacking = |reason: &str, mend: &str| {
         PlanError::unsupported(format!(
             "id mappings of an ordinary user beyond its own {}:{}: {reason} ({mend})",
@@ -277,7 +277,7 @@ fn sub_ids(host: &Host) -> Result<(&SubIds, IdHelpers), PlanError> {
     }
 }
 
-fn root_ids(host: &Host) -> Result<&SubIds, PlanError> {
+fn root_ids<'a>(host: &'a Host<'_>) -> Result<&'a SubIds, PlanError> {
     let missing = |reason: &str, mend: &str| {
         PlanError::unsupported(format!(
             "automatic ids (user_namespace auto, keep-id): {reason} ({mend})"

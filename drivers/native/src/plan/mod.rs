@@ -237,7 +237,7 @@ impl Plan {
 /// A plan of file systems in the making.
 struct Builder<'a> {
     spec: &'a Spec,
-    host: &'a Host,
+    host: &'a Host<'a>,
     sources: &'a Sources,
     namespaces: &'a Namespaces,
     /// Every step of the plan, those of its namespaces and of the process too.
@@ -253,7 +253,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(
         spec: &'a Spec,
-        host: &'a Host,
+        host: &'a Host<'a>,
         sources: &'a Sources,
         namespaces: &'a Namespaces,
         steps: Steps,

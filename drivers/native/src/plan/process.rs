@@ -24,7 +24,7 @@ pub(super) struct Wanted<'a> {
     pub(super) process: &'a Process,
     pub(super) user: &'a User,
     pub(super) named_capabilities: &'a Capabilities,
-    pub(super) host: &'a Host,
+    pub(super) host: &'a Host<'a>,
     pub(super) input: &'a RunInput,
     /// Present when the user namespace is new, so that ids can be checked.
     pub(super) maps: Option<&'a IdMaps>,

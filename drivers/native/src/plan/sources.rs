@@ -151,7 +151,7 @@ fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
     if !super::namespaces::lists(spec, Kind::Cgroup) {
         paths.push("/sys/fs/cgroup".into());
         let own = super::cgroupfs::own(spec, host).iter();
-        paths.extend(own.map(|own| own.path.clone()));
+        paths.extend(own.map(|own| own.path.to_path_buf()));
     }
     let confined = !host.is_root() || host.outer.is_some();
     if confined || super::namespaces::lists(spec, Kind::User) {

@@ -15,10 +15,10 @@ use sources::{SourceKind, SourceMount};
 use std::path::PathBuf;
 
 /// A root that has everything, on a hybrid host.
-pub(super) fn root_host() -> Host {
+pub(super) fn root_host() -> Host<'static> {
     let hierarchy = |name: &str, controllers: &[&str]| Hierarchy {
         controllers: controllers.iter().map(ToString::to_string).collect(),
-        mount_point: Path::new("/sys/fs/cgroup").join(name),
+        mount_point: Path::new("/sys/fs/cgroup").join(name).into(),
     };
     Host {
         uid: 0,
@@ -41,11 +41,11 @@ pub(super) fn root_host() -> Host {
                 hierarchy("memory", &["memory"]),
                 hierarchy("systemd", &["name=systemd"]),
             ],
-            v2: Some(PathBuf::from("/sys/fs/cgroup/unified")),
+            v2: Some(Path::new("/sys/fs/cgroup/unified").into()),
             own: OwnCgroup::Made {
                 directories: ["cpu,cpuacct/web-1", "memory/web-1", "unified/web-1"]
                     .map(|below| OwnDirectory {
-                        path: Path::new("/sys/fs/cgroup").join(below),
+                        path: Path::new("/sys/fs/cgroup").join(below).into(),
                         dev: 30,
                         ino: 77,
                     })
@@ -64,14 +64,14 @@ pub(super) fn root_host() -> Host {
 }
 
 /// An ordinary user on a host of version 2.
-fn user_host() -> Host {
+fn user_host() -> Host<'static> {
     Host {
         uid: 1000,
         gid: 1000,
         capabilities: 0,
         cgroup: HostCgroup {
             v1: Vec::new(),
-            v2: Some(PathBuf::from("/sys/fs/cgroup")),
+            v2: Some(Path::new("/sys/fs/cgroup").into()),
             own: OwnCgroup::None {
                 reason: "not delegated".to_owned(),
             },

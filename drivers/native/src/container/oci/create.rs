@@ -165,10 +165,11 @@ impl Creation<'_> {
         let tty = process.is_some_and(|process| process.terminal().unwrap_or(false));
         let (child, _streams) = stdio::prepare(Pipes::inherit(), tty).map_err(Error::from)?;
         let filter = containers.filter(&spec.exec_defaults(), facts)?;
-        let host = plan_host(spec, facts, made);
+        let cgroup = made.cgroup();
+        let host = plan_host(spec, facts, cgroup.as_deref().map_err(|why| *why));
         let sources = Sources::resolve(spec, &host);
-        let entries = made
-            .cgroup()
+        let entries = cgroup
+            .as_ref()
             .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files());
         let entries = entries.map_err(Error::from)?;
         let input = RunInput {
@@ -182,6 +183,7 @@ impl Creation<'_> {
             ..RunInput::default()
         };
         let plan = Plan::build(spec, &host, &sources, &input).map_err(Error::from)?;
+        drop(cgroup);
         if let Some(what) = plan.unenforced.first().filter(|_| self.strict) {
             return Err(Error::unsupported("native", what.clone()).into());
         }

@@ -72,13 +72,15 @@ impl Runtime {
         }
         let place = self.place(&spec, &facts)?;
         let made = self.begin(&place, &spec, &facts, bundle)?;
-        let host = plan_host(&spec, &facts, &made);
+        let cgroup = made.cgroup();
+        let host = plan_host(&spec, &facts, cgroup.as_deref().map_err(|why| *why));
         let input = RunInput {
             filter: self.containers.filter(&spec.exec_defaults(), &facts)?,
             ..RunInput::default()
         };
         let plan = Plan::build(&spec, &host, &Sources::resolve(&spec, &host), &input);
         let plan = plan.map_err(Error::from)?;
+        drop(cgroup);
         let restoration = Restoration {
             runtime: self,
             spec: &spec,

@@ -11,7 +11,7 @@ use execdriver_core::{
 use oci_spec::runtime;
 
 /// A host on which everything is in force.
-fn confining_host() -> Host {
+fn confining_host() -> Host<'static> {
     Host {
         apparmor: AppArmor::Active {
             default: Ok("execdriver-default".to_owned()),

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 /// This machine, for containers without a cgroup.
-fn this_host() -> Host {
+fn this_host() -> Host<'static> {
     let facts = HostFacts::read();
     Host {
         uid: facts.euid,
@@ -41,11 +41,11 @@ fn this_host() -> Host {
                 .iter()
                 .filter(|one| !one.controllers.is_empty())
                 .map(|one| Hierarchy {
-                    controllers: one.controllers.clone(),
-                    mount_point: one.mount.clone(),
+                    controllers: one.controllers.to_vec().into(),
+                    mount_point: one.mount.clone().into(),
                 })
                 .collect(),
-            v2: facts.cgroups.unified().map(|one| one.mount.clone()),
+            v2: facts.cgroups.unified().map(|one| one.mount.clone().into()),
             own: OwnCgroup::None {
                 reason: "this test makes none".to_owned(),
             },
