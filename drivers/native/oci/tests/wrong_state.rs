@@ -293,6 +293,49 @@ fn a_log_that_cannot_be_written_is_an_error_before_anything_is_done() {
 }
 
 #[test]
+fn an_update_of_what_this_host_has_not_got_changes_nothing_and_of_kernel_memory_warns() {
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bundle = Bundle::of(&["/bin/pause"]);
+    let id = bundle.id.as_str();
+    bundle.run_detached();
+    let used = || -> serde_json::Value {
+        serde_json::from_str(&bundle.done(&["events", "--stats", id])).unwrap()
+    };
+    let limit = || used()["data"]["memory"]["usage"]["limit"].clone();
+    let before = limit();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    for (option, value) in [
+        ("--l3-cache-schema", "L3:0=f"),
+        ("--mem-bw-schema", "MB:0=50"),
+    ] {
+        let line = bundle.refused(&["update", "--memory", "64m", option, value, id]);
+        let without = match mounts.contains(" - resctrl ") {
+            true => "a container that was made without it",
+            false => "resctrl is not mounted",
+        };
+        assert!(line.contains("linux.intelRdt"), "{line}");
+        assert!(line.contains(without), "{line}");
+        assert_eq!(limit(), before);
+    }
+    for option in ["--kernel-memory", "--kernel-memory-tcp"] {
+        let said = bundle.say(&["update", option, "100m", "--memory", "64m", id]);
+        assert_eq!(said.code(), 0, "{said:?}");
+        assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
+        assert!(said.stderr.contains("kernel memory"), "{said:?}");
+        let line = bundle.refused(&["update", option, "much", id]);
+        assert!(line.contains(option), "{line}");
+    }
+    assert_eq!(limit(), 64 << 20);
+    // Each option takes the word after it.
+    for option in ["--cpu-share", "--cpu-rt-runtime", "--blkio-weight"] {
+        let line = bundle.refused(&["update", option, "-x", id]);
+        assert!(line.contains("'-x'") && line.contains(option), "{line}");
+    }
+}
+
+#[test]
 fn a_terminal_has_to_go_somewhere_and_a_socket_has_to_get_one() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;

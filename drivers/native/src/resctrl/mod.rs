@@ -51,6 +51,13 @@ pub(crate) struct Entered {
     made: Vec<PathBuf>,
 }
 
+/// A class that was changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    schemata: PathBuf,
+    before: String,
+}
+
 /// A thread that is in a class so that what it starts is born there.
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -214,6 +221,26 @@ impl ClassRecord {
         Ok(())
     }
 
+    /// Gives other shares, where the class is the container's alone.
+    ///
+    /// # Errors
+    /// The field that is wrong, or what the kernel said; nothing is changed then.
+    pub(crate) fn change(&self, resctrl: &Resctrl, asked: &LinuxIntelRdt) -> Result<Changed> {
+        let wanted = Wanted::of(asked)?;
+        if !self.own {
+            let reason = format!(
+                "{} is named by config.json, may be others' too, and is not changed",
+                self.directory
+            );
+            return Err(Error::invalid(FIELD, reason));
+        }
+        let schemata = Path::new(&self.directory).join("schemata");
+        let before = read(&schemata)?;
+        let failed = |error| setup(format!("write {}", schemata.display()), resctrl.told(error));
+        fs::write(&schemata, wanted.text()).map_err(failed)?;
+        Ok(Changed { schemata, before })
+    }
+
     /// Takes the calling thread into the class until the result is dropped.
     ///
     /// # Errors
@@ -241,6 +268,14 @@ impl Entered {
     /// It stays for as long as its container.
     pub(crate) fn keep(mut self) {
         self.made.clear();
+    }
+}
+
+impl Changed {
+    /// Gives the shares that were before.
+    pub(crate) fn undo(self) {
+        // Something else failed and is told.
+        let _ = fs::write(self.schemata, self.before);
     }
 }
 

@@ -98,6 +98,28 @@ fn config_linux_intel_rdt_of_a_class_that_is_there_has_to_be_what_it_gives() {
 }
 
 #[test]
+fn a_class_of_the_containers_own_is_changed_and_put_back_and_that_of_others_is_not() {
+    let tree = Tree::new();
+    let asked = |asked: serde_json::Value| serde_json::from_value::<LinuxIntelRdt>(asked).unwrap();
+    let own = tree.decide(json!({"l3CacheSchema": "L3:0=f"})).unwrap();
+    own.enter(&tree.resctrl(), 42).unwrap().keep();
+    let change = |asked| own.record().change(&tree.resctrl(), &asked);
+    let both = json!({"l3CacheSchema": "L3:0=3", "memBwSchema": "MB:0=20"});
+    let changed = change(asked(both)).unwrap();
+    assert_eq!(tree.read("c1/schemata"), "L3:0=3\nMB:0=20\n");
+    changed.undo();
+    let error = change(asked(json!({"memBwSchema": "MB"}))).unwrap_err();
+    assert!(error.to_string().contains("memBwSchema"), "{error}");
+    assert_eq!(tree.read("c1/schemata"), "L3:0=f\n");
+    let named = tree.decide(json!({"closID": "gold"})).unwrap();
+    let before = tree.read("gold/schemata");
+    let change = asked(json!({"l3CacheSchema": "L3:0=3"}));
+    let error = named.record().change(&tree.resctrl(), &change).unwrap_err();
+    assert!(error.to_string().contains("others' too"), "{error}");
+    assert_eq!(tree.read("gold/schemata"), before);
+}
+
+#[test]
 fn config_linux_intel_rdt_monitoring_has_a_group_of_its_own_in_the_class() {
     let tree = Tree::new();
     for (class, place) in [("/", "mon_groups/c1"), ("gold", "gold/mon_groups/c1")] {

@@ -3,8 +3,11 @@
 use super::bundle;
 use super::failure::{Answer, Failure};
 use super::global::Global;
+use super::log;
 use crate::document;
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
+use oci_spec::runtime::{
+    LinuxBlockIo, LinuxCpu, LinuxIntelRdt, LinuxMemory, LinuxPids, LinuxResources,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,34 +18,39 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "FILE", allow_hyphen_values = true)]
     resources: Option<PathBuf>,
     /// Weight of its reads and writes, 10 to 1000.
-    #[arg(long, value_name = "WEIGHT")]
+    #[arg(long, value_name = "WEIGHT", allow_hyphen_values = true)]
     blkio_weight: Option<u16>,
     /// Length of a period of processor time, microseconds.
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_period: Option<u64>,
     /// Processor time in a period, microseconds; -1 for no limit.
     #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_quota: Option<i64>,
     /// Processor time that may be saved up, microseconds.
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_burst: Option<u64>,
     /// Weight of its processor time, 2 to 262144.
-    #[arg(long, alias = "cpu-shares", value_name = "SHARES")]
+    #[arg(
+        long,
+        alias = "cpu-shares",
+        value_name = "SHARES",
+        allow_hyphen_values = true
+    )]
     cpu_share: Option<u64>,
     /// Length of a period of real time, microseconds.
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_rt_period: Option<u64>,
     /// Real time in a period, microseconds.
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", allow_hyphen_values = true)]
     cpu_rt_runtime: Option<i64>,
     /// 1: only what nobody else wants of the processors.
-    #[arg(long, value_name = "0|1")]
+    #[arg(long, value_name = "0|1", allow_hyphen_values = true)]
     cpu_idle: Option<i64>,
     /// Processors, as 0-3.
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     cpuset_cpus: Option<String>,
     /// Memory nodes, as 0-3.
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     cpuset_mems: Option<String>,
     /// Memory: bytes, or 512k, 100m, 2g; -1 for no limit.
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
@@ -56,6 +64,18 @@ pub(super) struct Args {
     /// Processes and threads; -1 for no limit.
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pids_limit: Option<i64>,
+    /// Its shares of the level 3 cache, as L3:0=ff;1=f.
+    #[arg(long, value_name = "SCHEMA", allow_hyphen_values = true)]
+    l3_cache_schema: Option<String>,
+    /// Its shares of memory's bandwidth, as MB:0=50.
+    #[arg(long, value_name = "SCHEMA", allow_hyphen_values = true)]
+    mem_bw_schema: Option<String>,
+    /// Taken from callers of old, and not looked at.
+    #[arg(long, hide = true, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
+    kernel_memory: Option<i64>,
+    /// The same.
+    #[arg(long, hide = true, value_name = "SIZE", allow_hyphen_values = true, value_parser = size)]
+    kernel_memory_tcp: Option<i64>,
     /// The container's id.
     id: String,
 }
@@ -66,11 +86,34 @@ pub(super) fn run(global: &Global, args: &Args) -> Answer {
         None => args.resources(),
     };
     document::limits(&resources).map_err(Failure::usage)?;
-    global.open()?.update(&args.id, &resources)?;
+    let class = args.class();
+    global
+        .open()?
+        .update(&args.id, &resources, class.as_ref())?;
+    if args.kernel_memory.is_some() || args.kernel_memory_tcp.is_some() {
+        // As runc has it: the kernel enforces none since Linux 5.16.
+        log::warnings(global, &[KERNEL_MEMORY.to_owned()]);
+    }
     Ok(0)
 }
 
+const KERNEL_MEMORY: &str = "limits of kernel memory are ignored: it counts as memory";
+
 impl Args {
+    /// Other shares of caches and bandwidth, if there are any: they are no part of the document that `--resources` reads.
+    fn class(&self) -> Option<LinuxIntelRdt> {
+        let named = |schema: &Option<String>| schema.clone().filter(|schema| !schema.is_empty());
+        let (cache, bandwidth) = (named(&self.l3_cache_schema), named(&self.mem_bw_schema));
+        if cache.is_none() && bandwidth.is_none() {
+            return None;
+        }
+        let mut class = LinuxIntelRdt::default();
+        class
+            .set_l3_cache_schema(cache)
+            .set_mem_bw_schema(bandwidth);
+        Some(class)
+    }
+
     fn resources(&self) -> LinuxResources {
         let mut cpu = LinuxCpu::default();
         cpu.set_period(self.cpu_period)

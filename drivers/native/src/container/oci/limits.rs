@@ -1,6 +1,6 @@
 //! `update` and `events`: a container's limits, what it uses, and its want of memory.
 
-use super::{OciError, OciResult, Runtime, Status, lock, state};
+use super::{OciError, OciResult, Runtime, Status, class, lock, state};
 use crate::cgroup::limits::{self, Purpose};
 use crate::cgroup::stats::EventCounters;
 use crate::cgroup::{Cgroup, OomWatch};
@@ -8,50 +8,38 @@ use crate::container::error::setup;
 use crate::container::unless_ended;
 use crate::container::update::no_cgroup;
 use crate::plan::PlanError;
-use crate::state::{Record, Unread};
+use crate::state::{Entry, Locked, Record, Unread};
 use execdriver_core::{Error, ResourceStats};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::{LinuxIntelRdt, LinuxResources};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 impl Runtime {
-    /// Changes limits, all of them or none; what is not named stays, and so does what is 0.
+    /// Changes limits, and with `class` the container's class of service; all of it or nothing. What is not named stays, and
+    /// so does what is 0.
     ///
     /// # Errors
     /// It is stopped, or a limit cannot be had.
-    pub fn update(&self, id: &str, asked: &LinuxResources) -> OciResult<()> {
-        let asked = named(asked);
+    pub fn update(
+        &self,
+        id: &str,
+        asked: &LinuxResources,
+        class: Option<&LinuxIntelRdt>,
+    ) -> OciResult<()> {
         let (entry, _) = self.load(id)?;
         let locked = lock(&entry)?;
         let record = locked.read().map_err(Error::from)?;
         running(&record)?;
-        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
-        let cgroup = cgroup.map_err(Error::from)?;
-        let have = cgroup.as_ref().map_or_else(no_cgroup, Cgroup::available);
-        let before = record.limits.as_ref().map(|part| entry.part(part));
-        let before = before.transpose().map_err(Error::from)?;
-        let before = before.unwrap_or_default();
-        let settings = limits::settings(&asked, &before, &have, Purpose::Update);
-        let settings = settings.map_err(|error| Error::from(PlanError::from(error)))?;
-        let Some(cgroup) = cgroup else {
-            return Ok(());
-        };
-        let changed = cgroup.limit(&settings).map_err(Error::from)?;
-        let merged = limits::merged(&before, &asked);
-        let merged = limits::asks(&merged).then(|| Unread::of(&merged));
-        let written = match merged.transpose() {
-            Ok(limits) => locked
-                .modify(|record| record.limits = limits)
-                .map_err(Error::from),
-            Err(error) => Err(setup("write the new limits down")(error)),
-        };
-        if let Err(error) = written {
-            cgroup.undo(changed);
-            return Err(error.into());
+        let changed = class
+            .map(|class| class::change(&record, class))
+            .transpose()?;
+        let limited = limit(&entry, &locked, &record, &named(asked));
+        if let (Err(_), Some(changed)) = (&limited, changed) {
+            changed.undo();
         }
-        Ok(())
+        limited
     }
 
     /// What the container has used so far.
@@ -149,6 +137,35 @@ impl Watch {
             }
         }
     }
+}
+
+/// Changes the limits of its cgroup, and writes them down.
+fn limit(entry: &Entry, locked: &Locked, record: &Record, asked: &LinuxResources) -> OciResult<()> {
+    let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
+    let cgroup = cgroup.map_err(Error::from)?;
+    let have = cgroup.as_ref().map_or_else(no_cgroup, Cgroup::available);
+    let before = record.limits.as_ref().map(|part| entry.part(part));
+    let before = before.transpose().map_err(Error::from)?;
+    let before = before.unwrap_or_default();
+    let settings = limits::settings(asked, &before, &have, Purpose::Update);
+    let settings = settings.map_err(|error| Error::from(PlanError::from(error)))?;
+    let Some(cgroup) = cgroup else {
+        return Ok(());
+    };
+    let changed = cgroup.limit(&settings).map_err(Error::from)?;
+    let merged = limits::merged(&before, asked);
+    let merged = limits::asks(&merged).then(|| Unread::of(&merged));
+    let written = match merged.transpose() {
+        Ok(limits) => locked
+            .modify(|record| record.limits = limits)
+            .map_err(Error::from),
+        Err(error) => Err(setup("write the new limits down")(error)),
+    };
+    if let Err(error) = written {
+        cgroup.undo(changed);
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 fn running(record: &Record) -> OciResult<()> {
