@@ -9,12 +9,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -36,7 +36,7 @@ pub(crate) fn open_straight(path: &Path) -> nix::Result<OwnedFd> {
 
 /// Opens the directory `name` of `dir`.
 pub(crate) fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
-    openat(dir, component(name)?.as_c_str(), DIRECTORY, Mode::empty())
+    openat(dir, component(name)?, DIRECTORY, Mode::empty())
 }
 
 /// Opens `dir` once more: a descriptor with a position and a lock of its own.
@@ -52,40 +52,27 @@ pub(crate) fn open_parent(dir: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
 /// Opens the existing file `name` of `dir`, never a symbolic link; a FIFO does not block.
 pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
     let always = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    openat(
-        dir,
-        component(name)?.as_c_str(),
-        flags | always,
-        Mode::empty(),
-    )
+    openat(dir, component(name)?, flags | always, Mode::empty())
 }
 
 /// Creates the directory `name` in `dir`, for its owner only.
 pub(crate) fn make_dir(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> nix::Result<()> {
-    mkdirat(
-        dir,
-        component(name)?.as_c_str(),
-        Mode::from_bits_truncate(mode),
-    )
+    mkdirat(dir, component(name)?, Mode::from_bits_truncate(mode))
 }
 
 /// Removes the empty directory `name` of `dir`.
 pub(crate) fn remove_dir(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
-    unlinkat(dir, component(name)?.as_c_str(), UnlinkatFlags::RemoveDir)
+    unlinkat(dir, component(name)?, UnlinkatFlags::RemoveDir)
 }
 
 /// Removes the file `name` of `dir`.
 pub(crate) fn remove_file(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
-    unlinkat(dir, component(name)?.as_c_str(), UnlinkatFlags::NoRemoveDir)
+    unlinkat(dir, component(name)?, UnlinkatFlags::NoRemoveDir)
 }
 
 /// What `name` of `dir` is, without following it.
 pub(crate) fn stat(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<FileStat> {
-    fstatat(
-        dir,
-        component(name)?.as_c_str(),
-        AtFlags::AT_SYMLINK_NOFOLLOW,
-    )
+    fstatat(dir, component(name)?, AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
 /// Device and inode of an open file.
@@ -143,15 +130,26 @@ pub(crate) fn record_of(file: &OwnedFd, max: usize) -> nix::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Whether an open file has just this text, of less than a page.
+pub(crate) fn holds(file: &OwnedFd, text: &[u8]) -> nix::Result<bool> {
+    let mut page = [0; 4096];
+    let Some(room) = page.get_mut(..=text.len()) else {
+        return Ok(false);
+    };
+    let used = nix::unistd::read(file, room)?;
+    Ok(page.get(..used) == Some(text))
+}
+
 /// What the sibling `name` of `dir` is: in file systems whose directories do not move (cgroups).
 pub(crate) fn stat_sibling(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<FileStat> {
     let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-    fstatat(dir, sibling(name)?.as_c_str(), flags)
+    fstatat(dir, sibling(name, &mut [0; SIBLING])?, flags)
 }
 
 /// Removes the empty sibling directory `name` of `dir`, itself perhaps: as [`stat_sibling`].
 pub(crate) fn remove_sibling(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<()> {
-    unlinkat(dir, sibling(name)?.as_c_str(), UnlinkatFlags::RemoveDir)
+    let mut room = [0; SIBLING];
+    unlinkat(dir, sibling(name, &mut room)?, UnlinkatFlags::RemoveDir)
 }
 
 /// Whether a directory has none in it, as far as its count of links says so: `..` of each is one,
@@ -203,18 +201,36 @@ pub(crate) fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-fn sibling(name: &OsStr) -> nix::Result<CString> {
-    let name = component(name)?;
-    CString::new([b"../", name.as_bytes()].concat()).map_err(|_| Errno::EINVAL)
+/// The path of `name` below `dir`: one allocation, where `Path::join` makes two.
+pub(crate) fn joined(dir: &Path, name: impl AsRef<Path>) -> PathBuf {
+    let name = name.as_ref();
+    let mut path = PathBuf::with_capacity(dir.as_os_str().len() + 1 + name.as_os_str().len());
+    path.push(dir);
+    path.push(name);
+    path
 }
 
-/// A name that cannot lead out of its directory.
-fn component(name: &OsStr) -> nix::Result<CString> {
+/// Room for `../` and the longest name (`NAME_MAX`).
+const SIBLING: usize = 3 + 255;
+
+/// The way to a sibling, in the caller's room: one is looked for and removed in every hierarchy of cgroups.
+fn sibling<'a>(name: &OsStr, room: &'a mut [u8; SIBLING]) -> nix::Result<&'a OsStr> {
+    let name = component(name)?.as_bytes();
+    let whole = room.get_mut(..3 + name.len()).ok_or(Errno::ENAMETOOLONG)?;
+    let (up, rest) = whole.split_at_mut(3);
+    up.copy_from_slice(b"../");
+    rest.copy_from_slice(name);
+    Ok(OsStr::from_bytes(whole))
+}
+
+/// A name that cannot lead out of its directory. One with a NUL byte is `EINVAL` when the kernel's form of it is made.
+fn component(name: &OsStr) -> nix::Result<&OsStr> {
     let bytes = name.as_bytes();
-    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
-        return Err(Errno::EINVAL);
+    let leads_out = bytes.is_empty() || bytes == b"." || bytes == b"..";
+    match leads_out || bytes.contains(&b'/') {
+        true => Err(Errno::EINVAL),
+        false => Ok(name),
     }
-    CString::new(bytes).map_err(|_| Errno::EINVAL)
 }
 
 #[cfg(test)]

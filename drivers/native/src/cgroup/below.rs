@@ -15,6 +15,7 @@ use crate::at;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The leaf that a container's processes are moved to.
@@ -84,7 +85,7 @@ impl Cgroup {
         })?;
         let below = Member {
             version: member.version,
-            controllers: member.controllers.clone(),
+            controllers: Arc::clone(&member.controllers),
             path: leaf.path,
             dir: leaf.dir,
             identity,

@@ -7,10 +7,12 @@ use super::{Cgroup, Member, delegation, subtree, walk};
 use crate::at;
 use crate::sys::xattr;
 use nix::errno::Errno;
+use std::borrow::Cow;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Another container's clean-up may remove a parent between our steps: then we begin again.
 const ATTEMPTS: usize = 16;
@@ -36,7 +38,7 @@ impl Cgroup {
         needed: &[String],
     ) -> Result<Self, CgroupError> {
         let mut cgroup = Self {
-            members: Vec::new(),
+            members: Vec::with_capacity(host.list.len()),
             made_parents: Vec::new(),
             refused: Vec::new(),
             unit: None,
@@ -112,7 +114,7 @@ impl Cgroup {
             Ok(identity) => {
                 self.members.push(Member {
                     version: hierarchy.version,
-                    controllers: hierarchy.controllers.clone(),
+                    controllers: Arc::clone(&hierarchy.controllers),
                     path: leaf.path,
                     dir: leaf.dir,
                     identity,
@@ -202,9 +204,7 @@ fn ready_parent(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Opti
     if place.is_delegated() {
         return None;
     }
-    let mut path = hierarchy.mount.clone();
-    path.extend(place.base(own));
-    path.extend(place.parents());
+    let path = place.above(&hierarchy.mount, own);
     let dir = at::open_straight(&path).ok()?;
     let trusted = !verify || is_cgroup(dir.as_fd(), hierarchy.version);
     let here = trusted.then_some(Place { dir, path })?;
@@ -235,7 +235,7 @@ fn base(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Result<Place
 }
 
 fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupError> {
-    let path = parent.path.join(name);
+    let path = at::joined(&parent.path, name);
     let made = match at::make_dir(parent.dir.as_fd(), OsStr::new(name), 0o755) {
         Ok(()) => true,
         Err(Errno::EEXIST) => false,
@@ -260,7 +260,7 @@ fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupErro
 /// belongs to somebody (the same id under another driver root, say): to share it would mean that
 /// our kill ends theirs.
 pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
-    let path = parent.path.join(name);
+    let path = at::joined(&parent.path, name);
     let name = OsStr::new(name);
     match at::make_dir(parent.dir.as_fd(), name, 0o755) {
         Ok(()) => {}
@@ -290,10 +290,10 @@ fn in_use(parent: &Place, name: &OsStr, path: PathBuf) -> CgroupError {
 
 /// The controllers of version 2 to ask for: on a host with version 1 only what is needed, since the
 /// rest is in use there.
-fn wanted(host: &Hierarchies, needed: &[String]) -> Vec<String> {
+fn wanted<'a>(host: &Hierarchies, needed: &'a [String]) -> Cow<'a, [String]> {
     match host.layout() {
-        Layout::Unified => subtree::with_usual(needed),
-        _ => needed.to_vec(),
+        Layout::Unified => subtree::with_usual(needed).into(),
+        _ => needed.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, fstatfs, statfs};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The two generations of cgroups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) enum Layout {
 pub(crate) struct Hierarchy {
     pub(crate) version: Version,
     /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
-    pub(crate) controllers: Vec<String>,
+    pub(crate) controllers: Arc<[String]>,
     /// Where it is mounted.
     pub(crate) mount: PathBuf,
     /// The directory of the hierarchy that is mounted there, `/` as a rule.
@@ -73,7 +74,7 @@ impl Hierarchies {
     /// between two starts, the mounts hardly ever change.
     pub(crate) fn refresh(&mut self, own_cgroups: &str) {
         for (controllers, path) in own_cgroups.lines().filter_map(own_cgroup) {
-            let same = |one: &&mut Hierarchy| one.controllers == controllers;
+            let same = |one: &&mut Hierarchy| *one.controllers == *controllers;
             if let Some(hierarchy) = self.list.iter_mut().find(same) {
                 hierarchy.own = below(path, &hierarchy.root);
             }
@@ -191,7 +192,7 @@ fn hierarchy(line: &str, mounts: &[Mount]) -> Option<Hierarchy> {
         .or(candidates.first())?;
     Some(Hierarchy {
         version,
-        controllers,
+        controllers: controllers.into(),
         mount: PathBuf::from(&mount.point),
         root: mount.root.clone(),
         own: below(path, &mount.root),
@@ -264,7 +265,7 @@ mod tests {
         let own = memory.own_directory().unwrap();
         assert_eq!(own, PathBuf::from("/sys/fs/cgroup/memory/a:b/c d"));
         let cpuacct = found.controller("cpuacct").unwrap();
-        assert_eq!(cpuacct.controllers, ["cpu", "cpuacct"]);
+        assert_eq!(*cpuacct.controllers, ["cpu", "cpuacct"]);
         let unified = found.unified().unwrap();
         assert_eq!(unified.own.as_deref(), Some("/user"));
     }

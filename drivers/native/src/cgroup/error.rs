@@ -138,10 +138,10 @@ impl CgroupError {
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(Errno) -> CgroupError {
-        let path = path.into();
+        // The path is copied only where it is told.
         move |source| CgroupError::Io {
             action,
-            path,
+            path: path.into(),
             source,
         }
     }

@@ -53,6 +53,7 @@ use nix::fcntl::OFlag;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A container's cgroups, open. It holds one descriptor for each hierarchy: a long wait keeps
 /// [`Cgroup::record`] instead and opens it again.
@@ -73,7 +74,7 @@ pub(crate) struct Cgroup {
 #[derive(Debug)]
 struct Member {
     version: Version,
-    controllers: Vec<String>,
+    controllers: Arc<[String]>,
     path: PathBuf,
     dir: OwnedFd,
     /// Device and inode: a directory of the same name that somebody made later is not ours.
@@ -146,12 +147,12 @@ impl Cgroup {
     /// `cgroup.procs`, waits for an RCU grace period (`cgroup_threadgroup_rwsem`). The kernel
     /// checks permissions of whoever opened the file, so this works from a user namespace too.
     pub(crate) fn entry_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
-        self.version_1()
-            .map(|member| {
-                at::open_file(member.dir.as_fd(), OsStr::new("tasks"), OFlag::O_WRONLY)
-                    .map_err(CgroupError::io("open tasks of", &member.path))
-            })
-            .collect()
+        let mut files = Vec::with_capacity(self.members.len());
+        for member in self.version_1() {
+            let opened = at::open_file(member.dir.as_fd(), OsStr::new("tasks"), OFlag::O_WRONLY);
+            files.push(opened.map_err(CgroupError::io("open tasks of", &member.path))?);
+        }
+        Ok(files)
     }
 
     /// Moves a process into every hierarchy, for who cannot place itself; into version 2 only
@@ -215,7 +216,7 @@ impl Member {
         }
         Ok(Some(Self {
             version,
-            controllers: recorded.controllers.clone(),
+            controllers: Arc::clone(&recorded.controllers),
             path,
             dir,
             identity,
@@ -225,7 +226,7 @@ impl Member {
     fn record(&self) -> HierarchyRecord {
         HierarchyRecord {
             version: self.version.number(),
-            controllers: self.controllers.clone(),
+            controllers: Arc::clone(&self.controllers),
             path: text(&self.path),
             dev: self.identity.0,
             ino: self.identity.1,

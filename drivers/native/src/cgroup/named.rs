@@ -6,6 +6,7 @@ use super::{Cgroup, Member};
 use crate::at;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 impl Cgroup {
     /// The cgroup at `path` below this one: in the hierarchies of these controllers, or in every one. The others stay.
@@ -63,7 +64,7 @@ impl Member {
         let identity = at::identity(&dir).map_err(CgroupError::io("stat", &whole))?;
         Ok(Self {
             version: self.version,
-            controllers: self.controllers.clone(),
+            controllers: Arc::clone(&self.controllers),
             path: whole,
             dir,
             identity,

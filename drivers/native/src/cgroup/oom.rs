@@ -131,7 +131,7 @@ mod tests {
         let cgroup = Cgroup {
             members: vec![Member {
                 version: Version::V2,
-                controllers: Vec::new(),
+                controllers: [].into(),
                 path: temporary.path().to_owned(),
                 dir: at::open_root(temporary.path()).unwrap(),
                 identity: (0, 0),

@@ -1,6 +1,7 @@
 //! Where a container belongs below a hierarchy's mount point.
 
 use super::error::CgroupError;
+use std::path::{Path, PathBuf};
 
 /// `<cgroup_parent>/<id>`, cleaned: an absolute parent starts at the hierarchy's root, a relative
 /// one at the cgroup that we are in ourselves. `..` cannot climb out of either (a
@@ -69,9 +70,21 @@ impl CgroupPath {
     }
 
     /// The cgroup that must exist already: the root, or our own (`own`).
-    pub(super) fn base<'a>(&self, own: &'a str) -> Vec<&'a str> {
+    pub(super) fn base<'a>(&self, own: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
         let own = if self.absolute { "" } else { own };
-        own.split('/').filter(|name| !name.is_empty()).collect()
+        own.split('/').filter(|name| !name.is_empty())
+    }
+
+    /// The directory above the container's own, where the hierarchy is mounted at `mount` and we are in `own`; with room
+    /// for the container's name.
+    pub(super) fn above(&self, mount: &Path, own: &str) -> PathBuf {
+        let names = self.parents.iter().chain([&self.leaf]);
+        let names: usize = names.map(|name| name.len() + 1).sum();
+        let mut path = PathBuf::with_capacity(mount.as_os_str().len() + 1 + own.len() + 1 + names);
+        path.push(mount);
+        path.extend(self.base(own));
+        path.extend(&self.parents);
+        path
     }
 
     /// The names between the base and the container's own.
@@ -131,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn whole(path: &CgroupPath, own: &str) -> String {
-        let mut names = path.base(own);
+        let mut names: Vec<&str> = path.base(own).collect();
         names.extend(path.parents().iter().map(String::as_str));
         names.push(path.leaf());
         names.join("/")

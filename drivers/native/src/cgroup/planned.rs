@@ -11,30 +11,38 @@ use std::path::{Path, PathBuf};
 /// The directories that creating `place` makes, parents first. Parents that stay, or that no start
 /// made, are not among them.
 pub(super) fn planned(host: &Hierarchies, place: &CgroupPath) -> Vec<String> {
-    let dirs = host
-        .list
-        .iter()
-        .flat_map(|hierarchy| missing(hierarchy, place));
-    dirs.map(|dir| dir.to_string_lossy().into_owned()).collect()
+    let mut dirs = Vec::with_capacity(host.list.len());
+    for hierarchy in &host.list {
+        note_missing(hierarchy, place, &mut dirs);
+    }
+    dirs
 }
 
-fn missing(hierarchy: &Hierarchy, place: &CgroupPath) -> Vec<PathBuf> {
+fn note_missing(hierarchy: &Hierarchy, place: &CgroupPath, dirs: &mut Vec<String>) {
     let Some(own) = &hierarchy.own else {
-        return Vec::new();
+        return;
     };
     let handed = place.is_delegated().then(|| delegation::top(hierarchy));
-    let own = handed.flatten().unwrap_or_else(|| own.clone());
-    let mut path = hierarchy.mount.clone();
-    path.extend(place.base(&own));
-    let mut dirs = Vec::new();
-    for name in place.parents() {
-        path.push(name);
-        if !place.keeps_parents() && (!path.exists() || is_made(&path)) {
-            dirs.push(path.clone());
-        }
+    let handed = handed.flatten();
+    let mut last = place.above(&hierarchy.mount, handed.as_deref().unwrap_or(own));
+    if !place.keeps_parents() {
+        let parents = last.ancestors().take(place.parents().len());
+        let start = dirs.len();
+        dirs.extend(
+            parents
+                .filter(|path| !path.exists() || is_made(path))
+                .map(|path| text(path.to_owned())),
+        );
+        // Outermost first.
+        dirs.get_mut(start..).unwrap_or_default().reverse();
     }
-    dirs.push(path.join(place.leaf()));
-    dirs
+    last.push(place.leaf());
+    dirs.push(text(last));
+}
+
+fn text(path: PathBuf) -> String {
+    let text = path.into_os_string().into_string();
+    text.unwrap_or_else(|path| path.to_string_lossy().into_owned())
 }
 
 /// Removes what a start that was killed made of its plan. Nothing was placed there yet, and `rmdir(2)` spares a cgroup that

@@ -282,7 +282,7 @@ fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
     // A directory on the tmpfs of /sys/fs/cgroup would look just like this one.
     host.list.push(Hierarchy {
         version: Version::V1,
-        controllers: vec!["imaginary".into()],
+        controllers: ["imaginary".into()].into(),
         mount: temporary.path().to_owned(),
         root: "/".into(),
         own: Some("/".into()),

@@ -27,6 +27,8 @@ pub(super) struct Made {
     cgroup: RefCell<Own>,
     /// Why there is no cgroup.
     pub(super) no_cgroup: String,
+    /// The record as it was last written here: nothing of it is taken apart again while it is the one on disk.
+    known: RefCell<Option<Box<Record>>>,
     cleaned: bool,
 }
 
@@ -60,7 +62,7 @@ impl Made {
     ) -> Result<Self> {
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
-        let mut record = Record::starting(&spec.id, parent);
+        let mut record = Box::new(Record::starting(&spec.id, parent));
         describe(&mut record, spec).map_err(error::setup(WRITE_DOWN))?;
         note(&mut record);
         record.planned_cgroups = place.planned(&facts.cgroups);
@@ -69,6 +71,7 @@ impl Made {
             entry,
             cgroup: RefCell::new(Own::None),
             no_cgroup: String::new(),
+            known: RefCell::new(None),
             cleaned: false,
         };
         let taken = match manager.create(&facts.cgroups, place, &needed) {
@@ -86,7 +89,9 @@ impl Made {
         };
         // Before `made` goes, whose clean-up takes the lock itself.
         drop(locked);
-        taken.map(|()| made)
+        taken?;
+        made.known = RefCell::new(Some(record));
+        Ok(made)
     }
 
     /// The cgroup, or why there is none; until it rests.
@@ -102,6 +107,7 @@ impl Made {
     /// years, a host program has a thousand containers and a bound on descriptors, and each start
     /// copies its table of them (clone(2) without CLONE_FILES).
     pub(super) fn rest(&self) {
+        self.known.take();
         let mut own = self.cgroup.borrow_mut();
         let record = match &*own {
             Own::Open(cgroup) => cgroup.rest(),
@@ -141,17 +147,15 @@ impl Made {
         if plan.device_rules.is_empty() {
             return Ok(());
         }
-        let rules: Result<Vec<DeviceRule>, CgroupError> = plan
-            .device_rules
-            .iter()
-            .map(|rule| {
-                let kind = rule.typ().map(|kind| kind.as_str().to_owned());
-                let kind = kind.as_deref().unwrap_or("a");
-                let access = rule.access().as_deref().unwrap_or_default();
-                DeviceRule::new(rule.allow(), kind, rule.major(), rule.minor(), access)
-            })
-            .collect();
-        Ok(cgroup.restrict_devices(&rules?, programs)?)
+        let mut rules = Vec::with_capacity(plan.device_rules.len());
+        for rule in &plan.device_rules {
+            let kind = rule.typ();
+            let kind = kind.as_ref().map_or("a", |kind| kind.as_str());
+            let access = rule.access().as_deref().unwrap_or_default();
+            let (major, minor) = (rule.major(), rule.minor());
+            rules.push(DeviceRule::new(rule.allow(), kind, major, minor, access)?);
+        }
+        Ok(cgroup.restrict_devices(&rules, programs)?)
     }
 
     /// Records the first process and what an exec has to know of the plan, unless a kill has asked
@@ -164,15 +168,14 @@ impl Made {
         let init = u32::try_from(pid)
             .ok()
             .and_then(|pid| ProcessId::of(pid).ok());
-        let record = self.modify(|record| {
+        self.modify(|record| {
             record.init = init;
             record.namespaces = plan.foreign_namespaces();
             record.denies_setgroups = plan.denies_setgroups();
             if defaults.is_some() {
                 record.defaults = defaults;
             }
-        })?;
-        self.check_not_aborted(&record)
+        })
     }
 
     fn defaults_with(&self, apparmor: &str) -> Result<Option<Unread<ExecDefaults>>> {
@@ -188,11 +191,10 @@ impl Made {
 
     /// Records that the program runs, and on which terminal.
     pub(super) fn record_running(&self, terminal: Option<TerminalRecord>) -> Result<()> {
-        let record = self.modify(|record| {
+        self.modify(|record| {
             record.status = Status::Running;
             record.terminal = terminal;
-        })?;
-        self.check_not_aborted(&record)
+        })
     }
 
     /// Whether a kill has asked for the start to be given up.
@@ -214,15 +216,6 @@ impl Made {
         self.entry.read().is_ok_and(bit)
     }
 
-    fn check_not_aborted(&self, record: &Record) -> Result<()> {
-        match record.aborted {
-            true => Err(Error::Aborted {
-                id: self.entry.id().to_owned(),
-            }),
-            false => Ok(()),
-        }
-    }
-
     /// Its directory.
     pub(super) fn entry(&self) -> &Entry {
         &self.entry
@@ -233,16 +226,27 @@ impl Made {
         self.cleaned = true;
     }
 
-    pub(super) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record> {
+    /// Changes the record.
+    ///
+    /// # Errors
+    /// `Aborted` when the start is given up: a kill asked for it, or a `terminate` has taken the record away.
+    pub(super) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<()> {
+        let aborted = || Error::Aborted {
+            id: self.entry.id().to_owned(),
+        };
+        let known = self.known.take();
         let locked = self.entry.lock(LOCK_PATIENCE);
-        let changed = locked.and_then(|locked| locked.modify(change));
-        changed.map_err(|error| match error {
+        let changed = locked.and_then(|locked| locked.modify_known(known, change));
+        let record = changed.map_err(|error| match error {
             // Only a terminate removes the record of a container whose starter lives.
-            StateError::NotFound { .. } => Error::Aborted {
-                id: self.entry.id().to_owned(),
-            },
+            StateError::NotFound { .. } => aborted(),
             other => other.into(),
-        })
+        })?;
+        if record.aborted {
+            return Err(aborted());
+        }
+        self.known.replace(Some(record));
+        Ok(())
     }
 
     /// Kills whatever is in the cgroup.
@@ -274,10 +278,16 @@ impl Made {
         };
         let mut counters = cgroup.counters();
         if counters.oom_kills == Some(0) {
-            let record = self.entry.read();
-            counters.oom_kills = record.ok().map(|record| record.exec_oom_kills);
+            counters.oom_kills = self.exec_oom_kills().ok();
         }
         counters
+    }
+
+    fn exec_oom_kills(&self) -> Result<u64, StateError> {
+        match &*self.known.borrow() {
+            Some(known) if self.entry.holds(known)? => Ok(known.exec_oom_kills),
+            _ => Ok(self.entry.read()?.exec_oom_kills),
+        }
     }
 
     /// Ends and removes everything; the first error, when something stays.

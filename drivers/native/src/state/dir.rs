@@ -11,9 +11,43 @@ use std::fs::{DirBuilder, File};
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const PRIVATE: u32 = 0o700;
+
+/// What a call is about, for errors: only they put the path together.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    root: &'a Path,
+    id: &'a str,
+    file: &'a str,
+}
+
+impl<'a> Named<'a> {
+    /// The driver's root.
+    pub(super) fn root(root: &'a Path) -> Self {
+        Self::entry(root, "")
+    }
+
+    /// The directory of an id.
+    pub(super) fn entry(root: &'a Path, id: &'a str) -> Self {
+        Self { root, id, file: "" }
+    }
+
+    /// A file in it.
+    pub(super) fn file(self, file: &'a str) -> Self {
+        Self { file, ..self }
+    }
+}
+
+impl From<Named<'_>> for PathBuf {
+    fn from(named: Named<'_>) -> Self {
+        let mut path = named.root.to_owned();
+        let below = [named.id, named.file].into_iter();
+        path.extend(below.filter(|name| !name.is_empty()));
+        path
+    }
+}
 
 /// A directory that we made holds only files; this deep we still clean what others put there.
 const MAX_DEPTH: usize = 32;
@@ -28,8 +62,8 @@ pub(super) fn make_root(path: &Path) -> Result<(), StateError> {
 }
 
 /// Opens the driver's root and checks it; `None` when it does not exist.
-pub(super) fn open_root(path: &Path) -> Result<Option<OwnedFd>, StateError> {
-    match at::open_root(path) {
+pub(super) fn open_root(path: Named<'_>) -> Result<Option<OwnedFd>, StateError> {
+    match at::open_root(path.root) {
         Ok(dir) => trusted(dir, path).map(Some),
         Err(Errno::ENOENT) => Ok(None),
         Err(errno) => Err(not_a_directory(path, errno)),
@@ -40,7 +74,7 @@ pub(super) fn open_root(path: &Path) -> Result<Option<OwnedFd>, StateError> {
 pub(super) fn open(
     parent: BorrowedFd<'_>,
     name: &str,
-    path: &Path,
+    path: Named<'_>,
 ) -> Result<Option<OwnedFd>, StateError> {
     match at::open_dir(parent, OsStr::new(name)) {
         Ok(dir) => trusted(dir, path).map(Some),
@@ -50,12 +84,16 @@ pub(super) fn open(
 }
 
 /// Makes the directory `name`; false when something of that name is there.
-pub(super) fn make(parent: BorrowedFd<'_>, name: &str, path: &Path) -> Result<bool, StateError> {
+pub(super) fn make(
+    parent: BorrowedFd<'_>,
+    name: &str,
+    path: Named<'_>,
+) -> Result<bool, StateError> {
     match at::make_dir(parent, OsStr::new(name), PRIVATE) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         Err(source) => Err(StateError::Create {
-            path: path.to_owned(),
+            path: path.into(),
             source,
         }),
     }
@@ -65,9 +103,40 @@ pub(super) fn make(parent: BorrowedFd<'_>, name: &str, path: &Path) -> Result<bo
 pub(super) fn read(
     dir: BorrowedFd<'_>,
     name: &str,
-    path: &Path,
+    path: Named<'_>,
     max: usize,
 ) -> Result<Option<Vec<u8>>, StateError> {
+    let Some(file) = open_file(dir, name, path)? else {
+        return Ok(None);
+    };
+    match at::record_of(&file, max) {
+        Ok(text) => Ok(Some(text)),
+        Err(Errno::EFBIG) => Err(StateError::Corrupt {
+            path: path.into(),
+            reason: format!("it is longer than {max} bytes"),
+        }),
+        Err(source) => Err(StateError::io("read", path)(source)),
+    }
+}
+
+/// Whether the file, which only we can have written, has this text.
+pub(super) fn holds(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    path: Named<'_>,
+    text: &[u8],
+) -> Result<bool, StateError> {
+    let Some(file) = open_file(dir, name, path)? else {
+        return Ok(false);
+    };
+    at::holds(&file, text).map_err(StateError::io("read", path))
+}
+
+fn open_file(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    path: Named<'_>,
+) -> Result<Option<OwnedFd>, StateError> {
     let file = match at::open_file(dir, OsStr::new(name), OFlag::O_RDONLY) {
         Ok(file) => file,
         Err(Errno::ENOENT) => return Ok(None),
@@ -80,14 +149,7 @@ pub(super) fn read(
     if !at::is(&stat, SFlag::S_IFREG) || stat.st_nlink > 1 {
         return Err(untrusted(path, "it is not a plain file with one name"));
     }
-    match at::record_of(&file, max) {
-        Ok(text) => Ok(Some(text)),
-        Err(Errno::EFBIG) => Err(StateError::Corrupt {
-            path: path.to_owned(),
-            reason: format!("it is longer than {max} bytes"),
-        }),
-        Err(source) => Err(StateError::io("read", path)(source)),
-    }
+    Ok(Some(file))
 }
 
 /// Replaces the file `name` as a whole: readers see the old or the new one. The caller holds the
@@ -95,10 +157,10 @@ pub(super) fn read(
 pub(super) fn replace(
     dir: BorrowedFd<'_>,
     name: &str,
-    path: &Path,
+    path: Named<'_>,
     text: &[u8],
 ) -> Result<(), StateError> {
-    let temporary = format!(".{name}.new");
+    let temporary = [".", name, ".new"].concat();
     let temporary = OsStr::new(&temporary);
     let written = (|| {
         let created = match create_file(dir, temporary) {
@@ -119,7 +181,7 @@ pub(super) fn replace(
 }
 
 /// Removes what is in `dir`, its directories too, without following a link.
-pub(super) fn empty(dir: BorrowedFd<'_>, path: &Path) -> Result<(), StateError> {
+pub(super) fn empty(dir: BorrowedFd<'_>, path: Named<'_>) -> Result<(), StateError> {
     empty_below(dir, MAX_DEPTH).map_err(StateError::io("empty", path))
 }
 
@@ -151,7 +213,7 @@ fn create_file(dir: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
     nix::fcntl::openat(dir, name, flags | always, mode)
 }
 
-fn trusted(dir: OwnedFd, path: &Path) -> Result<OwnedFd, StateError> {
+fn trusted(dir: OwnedFd, path: Named<'_>) -> Result<OwnedFd, StateError> {
     let stat = fstat(&dir).map_err(StateError::io("stat", path))?;
     check_owner(&stat, path)?;
     if stat.st_mode & 0o077 != 0 {
@@ -162,7 +224,7 @@ fn trusted(dir: OwnedFd, path: &Path) -> Result<OwnedFd, StateError> {
     Ok(dir)
 }
 
-fn check_owner(stat: &FileStat, path: &Path) -> Result<(), StateError> {
+fn check_owner(stat: &FileStat, path: Named<'_>) -> Result<(), StateError> {
     let (owner, own) = (Uid::from_raw(stat.st_uid), geteuid());
     if owner == own {
         return Ok(());
@@ -171,7 +233,7 @@ fn check_owner(stat: &FileStat, path: &Path) -> Result<(), StateError> {
     Err(untrusted(path, &reason))
 }
 
-fn not_a_directory(path: &Path, errno: Errno) -> StateError {
+fn not_a_directory(path: Named<'_>, errno: Errno) -> StateError {
     match errno {
         Errno::ELOOP | Errno::ENOTDIR => {
             untrusted(path, "it is a symbolic link or not a directory")
@@ -180,9 +242,9 @@ fn not_a_directory(path: &Path, errno: Errno) -> StateError {
     }
 }
 
-fn untrusted(path: &Path, reason: &str) -> StateError {
+fn untrusted(path: Named<'_>, reason: &str) -> StateError {
     StateError::Untrusted {
-        path: path.to_owned(),
+        path: path.into(),
         reason: reason.to_owned(),
     }
 }

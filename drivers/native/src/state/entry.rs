@@ -1,6 +1,6 @@
 //! The directory of one container: its lock, its record and its execs.
 
-use super::dir;
+use super::dir::{self, Named};
 use super::error::StateError;
 use super::record::{ExecRecord, Record, VERSION};
 use super::store::checked;
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const STATE: &str = "state.json";
@@ -32,8 +33,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// cleaned and used again meanwhile.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    root: PathBuf,
-    id: String,
+    root: Arc<Path>,
+    id: Arc<str>,
     dir: OwnedFd,
 }
 
@@ -41,12 +42,12 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Locked {
     lock: Lock,
-    root: PathBuf,
-    id: String,
+    root: Arc<Path>,
+    id: Arc<str>,
 }
 
 impl Entry {
-    pub(super) fn new(root: PathBuf, id: String, dir: OwnedFd) -> Self {
+    pub(super) fn new(root: Arc<Path>, id: Arc<str>, dir: OwnedFd) -> Self {
         Self { root, id, dir }
     }
 
@@ -57,7 +58,11 @@ impl Entry {
 
     /// The container's state directory.
     pub(crate) fn path(&self) -> PathBuf {
-        self.root.join(&self.id)
+        self.named().into()
+    }
+
+    fn named(&self) -> Named<'_> {
+        Named::entry(&self.root, &self.id)
     }
 
     /// The user to whom the directory belongs: the name, or the number of one that has none.
@@ -77,6 +82,14 @@ impl Entry {
     /// else what is wrong with it.
     pub(crate) fn read(&self) -> Result<Record, StateError> {
         read_record(&self.dir, &self.root, &self.id)
+    }
+
+    /// Whether the record on disk is this one, word for word: then nobody need read it.
+    ///
+    /// # Errors
+    /// As [`Entry::read`], but for a record that is not there.
+    pub(crate) fn holds(&self, record: &Record) -> Result<bool, StateError> {
+        holds(&self.dir, self.named(), record)
     }
 
     /// Reads the record of an exec.
@@ -136,30 +149,29 @@ impl Entry {
     /// # Errors
     /// `LockTimeout`; `NotFound` when the directory was removed while we waited.
     pub(crate) fn lock(&self, patience: Duration) -> Result<Locked, StateError> {
-        let path = self.path();
         let dir = at::reopen(self.dir.as_fd()).map_err(|errno| self.gone_or("open", errno))?;
         let started = Instant::now();
         let lock = acquire(dir, started + patience).map_err(|errno| match errno {
             Errno::EWOULDBLOCK => StateError::LockTimeout {
-                path: path.clone(),
+                path: self.path(),
                 waited: patience,
             },
             errno => self.gone_or("lock", errno),
         })?;
-        self.check_still_there(&path)?;
+        self.check_still_there()?;
         Ok(Locked {
             lock,
-            root: self.root.clone(),
-            id: self.id.clone(),
+            root: Arc::clone(&self.root),
+            id: Arc::clone(&self.id),
         })
     }
 
     /// The directory may have been removed, and even made again, between open and lock.
-    fn check_still_there(&self, path: &Path) -> Result<(), StateError> {
-        let ours = at::identity(&self.dir).map_err(StateError::io("stat", path))?;
-        let root = dir::open_root(&self.root)?;
+    fn check_still_there(&self) -> Result<(), StateError> {
+        let ours = at::identity(&self.dir).map_err(StateError::io("stat", self.named()))?;
+        let root = dir::open_root(Named::root(&self.root))?;
         let root = root.ok_or_else(|| not_found(&self.root, &self.id))?;
-        let now = at::stat(root.as_fd(), OsStr::new(&self.id));
+        let now = at::stat(root.as_fd(), OsStr::new(&*self.id));
         let now = now.map_err(|errno| self.gone_or("find", errno))?;
         if (now.st_dev, now.st_ino) == ours {
             return Ok(());
@@ -170,7 +182,7 @@ impl Entry {
     fn gone_or(&self, action: &'static str, errno: Errno) -> StateError {
         match errno {
             Errno::ENOENT => not_found(&self.root, &self.id),
-            errno => StateError::io(action, self.path())(errno),
+            errno => StateError::io(action, self.named())(errno),
         }
     }
 }
@@ -193,7 +205,7 @@ impl Locked {
     pub(super) fn write_first(&self, record: &Record) -> Result<(), StateError> {
         match at::stat(self.lock.as_fd(), OsStr::new(STATE)) {
             Err(Errno::ENOENT) => self.write(record),
-            Err(errno) => Err(StateError::io("find", self.path().join(STATE))(errno)),
+            Err(errno) => Err(StateError::io("find", self.named().file(STATE))(errno)),
             Ok(_) => Err(StateError::AlreadyExists { path: self.path() }),
         }
     }
@@ -201,6 +213,21 @@ impl Locked {
     /// Reads the record, changes it and replaces it: what others wrote meanwhile is kept.
     pub(crate) fn modify(&self, change: impl FnOnce(&mut Record)) -> Result<Record, StateError> {
         let mut record = self.read()?;
+        change(&mut record);
+        self.write(&record)?;
+        Ok(record)
+    }
+
+    /// The same for who may know the record, having read or written it before.
+    pub(crate) fn modify_known(
+        &self,
+        known: Option<Box<Record>>,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Box<Record>, StateError> {
+        let mut record = match known {
+            Some(known) if holds(&self.lock, self.named(), &known)? => known,
+            _ => Box::new(self.read()?),
+        };
         change(&mut record);
         self.write(&record)?;
         Ok(record)
@@ -214,7 +241,7 @@ impl Locked {
         let name = exec_name(&record.id)?;
         match at::stat(self.lock.as_fd(), OsStr::new(&name)) {
             Err(Errno::ENOENT) => self.replace(&name, record),
-            Err(errno) => Err(StateError::io("find", self.path().join(name))(errno)),
+            Err(errno) => Err(StateError::io("find", self.named().file(&name))(errno)),
             Ok(_) => Err(StateError::AlreadyExists {
                 path: self.path().join(name),
             }),
@@ -235,37 +262,40 @@ impl Locked {
     pub(crate) fn remove_exec(&self, exec: &str) -> Result<(), StateError> {
         let name = exec_name(exec)?;
         let removed = dir::remove_if_there(self.lock.as_fd(), OsStr::new(&name));
-        removed.map_err(StateError::io("remove", self.path().join(name)))
+        removed.map_err(StateError::io("remove", self.named().file(&name)))
     }
 
     /// Removes the directory with all that is in it, damaged or not, and frees the id.
     pub(crate) fn remove(self) -> Result<(), StateError> {
-        let path = self.path();
         // The record goes first: a half-removed entry must not look like a container.
         dir::remove_if_there(self.lock.as_fd(), OsStr::new(STATE))
-            .map_err(StateError::io("remove", path.join(STATE)))?;
-        dir::empty(self.lock.as_fd(), &path)?;
-        let Some(root) = dir::open_root(&self.root)? else {
+            .map_err(StateError::io("remove", self.named().file(STATE)))?;
+        dir::empty(self.lock.as_fd(), self.named())?;
+        let Some(root) = dir::open_root(Named::root(&self.root))? else {
             return Ok(());
         };
-        match at::remove_dir(root.as_fd(), OsStr::new(&self.id)) {
+        match at::remove_dir(root.as_fd(), OsStr::new(&*self.id)) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(StateError::io("remove", path)(errno)),
+            Err(errno) => Err(StateError::io("remove", self.named())(errno)),
         }
     }
 
     fn replace(&self, name: &str, record: &impl Serialize) -> Result<(), StateError> {
-        let path = self.path().join(name);
+        let path = self.named().file(name);
         let mut page = [0; 4096];
         let text = json(record, &mut page).map_err(|error| StateError::Corrupt {
-            path: path.clone(),
+            path: path.into(),
             reason: error.to_string(),
         })?;
-        dir::replace(self.lock.as_fd(), name, &path, &text)
+        dir::replace(self.lock.as_fd(), name, path, &text)
     }
 
     fn path(&self) -> PathBuf {
-        self.root.join(&self.id)
+        self.named().into()
+    }
+
+    fn named(&self) -> Named<'_> {
+        Named::entry(&self.root, &self.id)
     }
 }
 
@@ -287,22 +317,30 @@ fn acquire(mut dir: OwnedFd, deadline: Instant) -> nix::Result<Lock> {
     }
 }
 
+fn holds(dir: impl AsFd, entry: Named<'_>, record: &Record) -> Result<bool, StateError> {
+    let mut page = [0; 4096];
+    match json(record, &mut page) {
+        Ok(text) => dir::holds(dir.as_fd(), STATE, entry.file(STATE), &text),
+        Err(_) => Ok(false),
+    }
+}
+
 fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
-    let path = root.join(id).join(STATE);
-    let record: Record = read(dir, STATE, &path, root, id, |record: &Record| {
-        record.version
-    })?;
+    let path = Named::entry(root, id).file(STATE);
+    let record: Record = read(dir, STATE, path, root, id, |record: &Record| record.version)?;
     if record.id != id {
-        let reason = format!("it is the record of {:?}", record.id);
-        return Err(StateError::Corrupt { path, reason });
+        return Err(StateError::Corrupt {
+            path: path.into(),
+            reason: format!("it is the record of {:?}", record.id),
+        });
     }
     Ok(record)
 }
 
 fn read_exec(dir: impl AsFd, root: &Path, id: &str, exec: &str) -> Result<ExecRecord, StateError> {
     let name = exec_name(exec)?;
-    let path = root.join(id).join(&name);
-    read(dir, &name, &path, root, exec, |record: &ExecRecord| {
+    let path = Named::entry(root, id).file(&name);
+    read(dir, &name, path, root, exec, |record: &ExecRecord| {
         record.version
     })
 }
@@ -310,18 +348,18 @@ fn read_exec(dir: impl AsFd, root: &Path, id: &str, exec: &str) -> Result<ExecRe
 fn read<T: DeserializeOwned>(
     dir: impl AsFd,
     name: &str,
-    path: &Path,
+    path: Named<'_>,
     root: &Path,
     id: &str,
     version: impl Fn(&T) -> u32,
 ) -> Result<T, StateError> {
     let text = dir::read(dir.as_fd(), name, path, MAX_BYTES)?.ok_or_else(|| not_found(root, id))?;
     let corrupt = |error: serde_json::Error| StateError::Corrupt {
-        path: path.to_owned(),
+        path: path.into(),
         reason: error.to_string(),
     };
     let other = |found: u64| StateError::Version {
-        path: path.to_owned(),
+        path: path.into(),
         found,
         expected: VERSION,
     };

@@ -67,10 +67,10 @@ impl StateError {
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(Errno) -> StateError {
-        let path = path.into();
+        // The path is copied only where it is told.
         move |source| StateError::Io {
             action,
-            path,
+            path: path.into(),
             source,
         }
     }

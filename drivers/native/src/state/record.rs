@@ -8,6 +8,7 @@ use execdriver_core::spec::ExecDefaults;
 use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The format that this version writes and the only one that it reads.
@@ -130,7 +131,8 @@ pub(crate) struct HierarchyRecord {
     /// 1 or 2.
     pub(crate) version: u8,
     /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
-    pub(crate) controllers: Vec<String>,
+    #[serde(with = "shared")]
+    pub(crate) controllers: Arc<[String]>,
     /// The directory as the host names it.
     pub(crate) path: String,
     /// Device and inode of the directory: another cgroup of the same name is not ours.
@@ -240,4 +242,21 @@ fn now_unix_ms() -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
+}
+
+/// What all containers of a host have alike, as a list in the text.
+mod shared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(list: &[String], to: S) -> Result<S::Ok, S::Error> {
+        list.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<Arc<[String]>, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        Vec::deserialize(from).map(Arc::from)
+    }
 }

@@ -1,13 +1,15 @@
 //! The driver's root directory: the ids that it holds.
 
-use super::dir;
+use super::dir::{self, Named};
 use super::entry::{Entry, Locked};
 use super::error::StateError;
 use super::record::Record;
 use crate::at;
 use execdriver_core::ContainerId;
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a directory is made again that a `clean` removed before we had its lock.
@@ -20,7 +22,7 @@ pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// and checked anew by every call, so a root that was removed is simply made again.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    root: PathBuf,
+    root: Arc<Path>,
 }
 
 impl Store {
@@ -30,7 +32,7 @@ impl Store {
     /// `Create` when it cannot be made, `Untrusted` when it is not ours alone.
     pub(crate) fn open(root: &Path) -> Result<Self, StateError> {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        let store = Self { root };
+        let store = Self { root: root.into() };
         store.make_root()?;
         Ok(store)
     }
@@ -41,12 +43,12 @@ impl Store {
     /// `AlreadyExists` for a live container and for a directory that a crash left.
     pub(crate) fn create(&self, record: &Record) -> Result<(Entry, Locked), StateError> {
         let id = checked(&record.id)?;
-        let path = self.root.join(id);
+        let path = Named::entry(&self.root, id);
         let root = self.make_root()?;
         let mut attempt = 1;
         loop {
-            if !dir::make(root.as_fd(), id, &path)? {
-                return Err(StateError::AlreadyExists { path });
+            if !dir::make(root.as_fd(), id, path)? {
+                return Err(StateError::AlreadyExists { path: path.into() });
             }
             let made = self.entry(id).and_then(|entry| {
                 let locked = entry.lock(LOCK_PATIENCE)?;
@@ -87,14 +89,14 @@ impl Store {
     /// `NotFound` when there is none.
     pub(crate) fn entry(&self, id: &str) -> Result<Entry, StateError> {
         let id = checked(id)?;
-        let path = self.root.join(id);
+        let path = Named::entry(&self.root, id);
         let root = self.open_root()?;
         let found = match &root {
-            Some(root) => dir::open(root.as_fd(), id, &path)?,
+            Some(root) => dir::open(root.as_fd(), id, path)?,
             None => None,
         };
         match found {
-            Some(dir) => Ok(Entry::new(self.root.clone(), id.to_owned(), dir)),
+            Some(dir) => Ok(Entry::new(Arc::clone(&self.root), id.into(), dir)),
             None => Err(self.not_found(id)),
         }
     }
@@ -114,7 +116,8 @@ impl Store {
         let Some(root) = self.open_root()? else {
             return Ok(Vec::new());
         };
-        let names = at::subdirectories(root.as_fd()).map_err(StateError::io("list", &self.root))?;
+        let names =
+            at::subdirectories(root.as_fd()).map_err(StateError::io("list", &*self.root))?;
         let mut ids: Vec<String> = names
             .into_iter()
             .filter_map(|name| name.into_string().ok())
@@ -128,13 +131,13 @@ impl Store {
     /// entry (a file, a link, a directory of a wrong mode). Absent is fine.
     pub(crate) fn remove_untrusted(&self, id: &str) -> Result<(), StateError> {
         let id = checked(id)?;
-        let path = self.root.join(id);
+        let path = Named::entry(&self.root, id);
         let Some(root) = self.open_root()? else {
             return Ok(());
         };
         let removed = match at::open_dir(root.as_fd(), id.as_ref()) {
             Ok(below) => {
-                dir::empty(below.as_fd(), &path)?;
+                dir::empty(below.as_fd(), path)?;
                 at::remove_dir(root.as_fd(), id.as_ref())
             }
             Err(nix::errno::Errno::ENOENT) => Ok(()),
@@ -182,17 +185,17 @@ impl Store {
         }
         dir::make_root(&self.root)?;
         let root = self.open_root()?;
-        root.ok_or_else(|| StateError::io("open", &self.root)(nix::errno::Errno::ENOENT))
+        root.ok_or_else(|| StateError::io("open", &*self.root)(nix::errno::Errno::ENOENT))
     }
 
     fn open_root(&self) -> Result<Option<OwnedFd>, StateError> {
-        dir::open_root(&self.root)
+        dir::open_root(Named::root(&self.root))
     }
 
     fn not_found(&self, id: &str) -> StateError {
         StateError::NotFound {
             id: id.to_owned(),
-            root: self.root.clone(),
+            root: self.root.to_path_buf(),
         }
     }
 }
@@ -200,7 +203,10 @@ impl Store {
 /// An id that is safe to join into a path; checked here too, whoever the caller is. Those of OCI runtimes may have `+` and `.`,
 /// which verbs of the driver have refused before.
 pub(super) fn checked(id: &str) -> Result<&str, StateError> {
-    let plain = id.replace(['+', '.'], "_");
+    let plain = match id.contains(['+', '.']) {
+        true => Cow::Owned(id.replace(['+', '.'], "_")),
+        false => Cow::Borrowed(id),
+    };
     match ContainerId::parse(&plain) {
         Ok(_) if id != "." && id != ".." => Ok(id),
         _ => Err(StateError::InvalidId { id: id.to_owned() }),

@@ -353,3 +353,25 @@ fn a_root_that_was_removed_is_made_again() {
     assert!(tree.store.entry("c1").is_err());
     tree.store.create(&starting("c1")).unwrap();
 }
+
+#[test]
+fn a_known_record_is_changed_as_it_stands_and_what_others_wrote_meanwhile_is_kept() {
+    let tree = tree();
+    let known = Box::new(starting("c1"));
+    let (entry, locked) = tree.store.create(&known).unwrap();
+    assert!(entry.holds(&known).unwrap());
+    let known = locked.modify_known(Some(known), |record| record.signals = 1);
+    let known = known.unwrap();
+    assert!(entry.holds(&known).unwrap());
+    assert_eq!(entry.read().unwrap(), *known);
+    locked.modify(|record| record.aborted = true).unwrap();
+    assert!(!entry.holds(&known).unwrap());
+    let known = locked.modify_known(Some(known), |record| record.traced = true);
+    let known = known.unwrap();
+    assert!(known.aborted && known.traced && known.signals == 1);
+    assert_eq!(entry.read().unwrap(), *known);
+    // One that is longer than a page is read.
+    let rootfs = "x".repeat(5000);
+    let known = locked.modify_known(None, |record| record.rootfs = rootfs);
+    assert!(!entry.holds(&known.unwrap()).unwrap());
+}

@@ -8,6 +8,7 @@ use crate::sys::bpf::{self, Insn};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -106,13 +107,16 @@ fn load(program: &[Insn]) -> Result<OwnedFd, CgroupError> {
 
 /// One call a line, one descriptor for neighbours of the same file.
 fn write_lines(dir: BorrowedFd<'_>, lines: &[v1::Line]) -> nix::Result<()> {
+    // The longest, of two numbers of 32 bits, has 27 bytes.
+    let mut text = String::with_capacity(32);
     for same in lines.chunk_by(|a, b| a.allow == b.allow) {
         let Some(first) = same.first() else { continue };
         let name = OsStr::new(first.file());
         let mut file = File::from(at::open_file(dir, name, OFlag::O_WRONLY)?);
         for line in same {
-            file.write_all(line.to_string().as_bytes())
-                .map_err(at::errno)?;
+            text.clear();
+            write!(text, "{line}").map_err(|_| Errno::EINVAL)?;
+            file.write_all(text.as_bytes()).map_err(at::errno)?;
         }
     }
     Ok(())

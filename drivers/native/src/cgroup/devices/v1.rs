@@ -197,8 +197,17 @@ impl fmt::Display for Line {
             DeviceClass::Block => "b",
             DeviceClass::Char => "c",
         };
-        let number = |value: Option<u32>| value.map_or("*".to_owned(), |value| value.to_string());
-        let (major, minor) = (number(devices.major), number(devices.minor));
-        write!(f, "{kind} {major}:{minor} {}", self.access)
+        write!(f, "{kind} ")?;
+        number(f, devices.major)?;
+        f.write_str(":")?;
+        number(f, devices.minor)?;
+        write!(f, " {}", self.access)
+    }
+}
+
+fn number(f: &mut fmt::Formatter<'_>, value: Option<u32>) -> fmt::Result {
+    match value {
+        Some(value) => write!(f, "{value}"),
+        None => f.write_str("*"),
     }
 }

@@ -61,7 +61,7 @@ impl Cgroup {
         }
         for member in self.version_1() {
             reader.enter(member.dir.as_fd());
-            for controller in &member.controllers {
+            for controller in &*member.controllers {
                 match controller.as_str() {
                     "cpuacct" => {
                         let text = reader.text("cpuacct.usage_all").unwrap_or_default();

@@ -77,7 +77,7 @@ impl Cgroup {
         }
         for member in self.version_1() {
             reader.enter(member.dir.as_fd());
-            for controller in &member.controllers {
+            for controller in &*member.controllers {
                 version_1(&mut reader, controller, page_sizes, &mut usage);
             }
         }

@@ -340,18 +340,15 @@ impl Creation<'_> {
         let terminal = started.terminal.as_ref();
         let terminal = terminal.and_then(|master| TerminalRecord::of_master(master.as_fd()).ok());
         let hold = self.hold;
-        let record = self.made.modify(|record| {
+        let finished = self.made.modify(|record| {
             record.status = if hold {
                 Status::Created
             } else {
                 Status::Running
             };
             record.terminal = terminal;
-        })?;
-        match record.aborted {
-            true => Err(Error::Aborted { id: record.id }.into()),
-            false => Ok(()),
-        }
+        });
+        Ok(finished?)
     }
 }
 

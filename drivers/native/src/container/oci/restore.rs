@@ -239,14 +239,12 @@ impl Restoration<'_> {
         self.made.record_init(pid, self.plan)?;
         let terminal = masters::of_process(masters, pid);
         let (terminal, identity) = terminal.map_or((None, None), |(fd, record)| (Some(fd), record));
-        let record = self.made.modify(|record| {
+        self.made.modify(|record| {
             record.status = Status::Running;
             record.terminal = identity;
             record.namespaces = namespaces;
         })?;
-        if record.aborted {
-            return Err(Error::Aborted { id: record.id }.into());
-        }
+        let record = self.made.entry().read().map_err(Error::from)?;
         self.runtime.poststart(&record)?;
         alive.0 = None;
         Ok(Launched {
