@@ -10,8 +10,8 @@
 mod contract;
 mod support;
 
-use contract::{Bench, refused};
-use execdriver::{Error, LinuxResources, Resources};
+use contract::{Bench, process, refused};
+use execdriver::{Error, ExecRequest, Hooks, LinuxResources, Pipes, Resources};
 use std::fs;
 use support::{Need, USER, among, rerun, rerun_as_user, skip_unless};
 
@@ -129,8 +129,25 @@ fn a_limit_without_a_delegated_cgroup_is_an_error_with_the_mend() {
         text.contains("Delegate=yes") || text.contains("chown"),
         "{text}"
     );
-    command.resources = None;
+    let resources = command.resources.take().unwrap();
     let status = bench.run(&command).status;
     let unenforced = status.unenforced.join("\n");
     assert!(unenforced.contains("a cgroup of its own"), "{unenforced}");
+    // Later it is no other: systemd hands over nothing of version 1.
+    let sleeper = bench.command(&["pause"]);
+    bench.while_running(&sleeper, |_| {
+        let update = bench.driver.update(&sleeper.id, &resources);
+        let mut request = ExecRequest::new(process(&["true"]));
+        request.resources = Some(resources.clone());
+        let exec = bench
+            .driver
+            .exec(&sleeper.id, &request, Pipes::null(), &Hooks::none());
+        let v1 = fs::read_to_string("/proc/mounts")
+            .unwrap()
+            .contains(" cgroup ");
+        for text in [refused(update).1, refused(exec).1] {
+            assert!(text.contains("chown"), "{text}");
+            assert!(!v1 || !text.contains("systemd-run"), "{text}");
+        }
+    });
 }

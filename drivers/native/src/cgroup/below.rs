@@ -100,10 +100,12 @@ impl Cgroup {
         member: &Member,
         needed: &[String],
     ) -> Result<Vec<(String, String)>, CgroupError> {
-        let wanted = match self.version_1().next() {
-            Some(_) => needed.to_vec(),
-            None => subtree::with_usual(needed),
+        let beside_v1 = self.version_1().next().is_some();
+        let names = match beside_v1 {
+            true => needed.into(),
+            false => subtree::with_usual(needed).into(),
         };
+        let wanted = subtree::Wanted { names, beside_v1 };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let refused = subtree::enable(member.dir.as_fd(), &member.path, &wanted);

@@ -3,11 +3,11 @@
 use super::detect::{Hierarchies, Hierarchy, Layout, Version, is_cgroup};
 use super::error::CgroupError;
 use super::path::CgroupPath;
+use super::subtree::Wanted;
 use super::{Cgroup, Member, delegation, subtree, walk};
 use crate::at;
 use crate::sys::xattr;
 use nix::errno::Errno;
-use std::borrow::Cow;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -68,7 +68,7 @@ impl Cgroup {
         hierarchy: &Hierarchy,
         place: &CgroupPath,
         verify: bool,
-        wanted: &[String],
+        wanted: &Wanted<'_>,
     ) -> Result<(), CgroupError> {
         let mut attempt = 1;
         loop {
@@ -87,11 +87,11 @@ impl Cgroup {
         hierarchy: &Hierarchy,
         place: &CgroupPath,
         verify: bool,
-        wanted: &[String],
+        wanted: &Wanted<'_>,
     ) -> Result<(), CgroupError> {
         let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
-        let gives = unified && !wanted.is_empty();
+        let gives = unified && !wanted.names.is_empty();
         let ready = match gives {
             true => None,
             false => ready_parent(hierarchy, place, verify),
@@ -134,7 +134,7 @@ impl Cgroup {
         hierarchy: &Hierarchy,
         place: &CgroupPath,
         verify: bool,
-        wanted: &[String],
+        wanted: &Wanted<'_>,
     ) -> Result<Place, CgroupError> {
         let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
@@ -290,11 +290,13 @@ fn in_use(parent: &Place, name: &OsStr, path: PathBuf) -> CgroupError {
 
 /// The controllers of version 2 to ask for: on a host with version 1 only what is needed, since the
 /// rest is in use there.
-fn wanted<'a>(host: &Hierarchies, needed: &'a [String]) -> Cow<'a, [String]> {
-    match host.layout() {
-        Layout::Unified => subtree::with_usual(needed).into(),
-        _ => needed.into(),
-    }
+fn wanted<'a>(host: &Hierarchies, needed: &'a [String]) -> Wanted<'a> {
+    let beside_v1 = host.layout() != Layout::Unified;
+    let names = match beside_v1 {
+        false => subtree::with_usual(needed).into(),
+        true => needed.into(),
+    };
+    Wanted { names, beside_v1 }
 }
 
 /// The files without which a cpuset of version 1 takes no process.

@@ -5,6 +5,7 @@
 
 use crate::at;
 use nix::errno::Errno;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -14,6 +15,14 @@ use std::path::Path;
 const USUAL: [&str; 6] = ["cpuset", "cpu", "io", "memory", "pids", "hugetlb"];
 
 const CONTROL: &str = "cgroup.subtree_control";
+
+/// Controllers to enable, and what would let us.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) names: Cow<'a, [String]>,
+    /// Whether others are version 1's: then systemd hands over none of these.
+    pub(super) beside_v1: bool,
+}
 
 /// A controller that could not be enabled.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +43,7 @@ pub(super) fn with_usual(needed: &[String]) -> Vec<String> {
 
 /// Enables those of `wanted` for the children of `dir` that it has itself; why not, for each that
 /// could not be.
-pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec<Refused> {
+pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &Wanted<'_>) -> Vec<Refused> {
     let words = |file: &str| {
         let text = at::read(dir, OsStr::new(file), 4096).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -44,6 +53,7 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
     };
     let enabled = words(CONTROL);
     let missing: Vec<&String> = wanted
+        .names
         .iter()
         .filter(|name| !enabled.contains(name))
         .collect();
@@ -72,7 +82,7 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
         refused.extend(refusals.map(|name| Refused {
             controller: name.clone(),
             errno: Some(Errno::EBUSY),
-            why: refusal(path, Errno::EBUSY),
+            why: refusal(path, Errno::EBUSY, wanted.beside_v1),
         }));
         return refused;
     }
@@ -83,7 +93,7 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &[String]) -> Vec
                 refused.push(Refused {
                     controller: name.clone(),
                     errno: Some(errno),
-                    why: refusal(path, errno),
+                    why: refusal(path, errno, wanted.beside_v1),
                 });
             }
         }
@@ -111,18 +121,40 @@ fn absence(path: &Path, own: &[String]) -> String {
     )
 }
 
-fn refusal(path: &Path, errno: Errno) -> String {
+fn refusal(path: &Path, errno: Errno, beside_v1: bool) -> String {
     let path = path.display();
     match errno {
         Errno::EBUSY => format!(
             "{path} has processes of its own, and in cgroup version 2 only the leaves may (start the host program in \
              a cgroup below it, or name a cgroup_parent without processes)"
         ),
-        Errno::EACCES | Errno::EPERM | Errno::EROFS => format!(
+        Errno::EACCES | Errno::EPERM if beside_v1 => format!(
+            "no write access to {path}/{CONTROL} (start the host program as root, or let root do `chown USER \
+             {path}/{CONTROL}`)"
+        ),
+        Errno::EROFS => format!("{path}/{CONTROL}: {} (mount it read-write)", errno.desc()),
+        Errno::EACCES | Errno::EPERM => format!(
             "no write access to {path}/{CONTROL} (start the host program with `systemd-run --user --scope -p \
              Delegate=yes`, or as root)"
         ),
         Errno::EOPNOTSUPP => format!("{path} is in threaded mode (name another cgroup_parent)"),
         errno => format!("{path}/{CONTROL}: {}", errno.desc()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_hand_a_controller_down_is_told_what_helps_on_this_host() {
+        let path = Path::new("/sys/fs/cgroup/unified/kim");
+        let v2 = refusal(path, Errno::EACCES, false);
+        assert!(v2.contains("systemd-run --user"), "{v2}");
+        let both = refusal(path, Errno::EACCES, true);
+        assert!(!both.contains("systemd-run"), "{both}");
+        assert!(both.contains("chown USER /sys/fs/cgroup/unified/kim/cgroup.subtree_control"));
+        let read_only = refusal(path, Errno::EROFS, false);
+        assert!(read_only.contains("read-write"), "{read_only}");
     }
 }

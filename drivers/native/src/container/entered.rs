@@ -5,6 +5,7 @@ use super::made::{KILL_PATIENCE, signal_bit};
 use super::update::no_cgroup;
 use crate::cgroup::limits::{self, Available, Purpose};
 use crate::cgroup::{Cgroup, Counters};
+use crate::facts::HostFacts;
 use crate::plan::PlanError;
 use crate::state::{self, Entry, ExecRecord, LOCK_PATIENCE, ProcessId, TerminalRecord};
 use execdriver_core::{Error, ExecRequest, Result, spec};
@@ -27,6 +28,7 @@ impl<'a> Entered<'a> {
         exec_id: &'a str,
         request: &ExecRequest,
         container: Option<&'a Cgroup>,
+        facts: &HostFacts,
     ) -> Result<Self> {
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = ExecRecord::starting(exec_id, parent);
@@ -43,19 +45,19 @@ impl<'a> Entered<'a> {
             cleaned: false,
         };
         if let Some(resources) = &request.resources {
-            entered.limit(&spec::limits(resources)?)?;
+            entered.limit(&spec::limits(resources)?, facts)?;
         }
         Ok(entered)
     }
 
-    fn limit(&mut self, asked: &LinuxResources) -> Result<()> {
+    fn limit(&mut self, asked: &LinuxResources, facts: &HostFacts) -> Result<()> {
         let nothing = LinuxResources::default();
         let settings = |have: &Available| {
             limits::settings(asked, &nothing, have, Purpose::Create).map_err(PlanError::from)
         };
         let Some(container) = self.container else {
             // Limits of setrlimit need no cgroup.
-            return Ok(settings(&no_cgroup()).map(drop)?);
+            return Ok(settings(&no_cgroup(facts)).map(drop)?);
         };
         let name = format!("exec-{}", self.exec_id);
         let own = container.create_below(&name, &limits::needed(asked))?;

@@ -4,6 +4,7 @@ use super::members::Wanted;
 use super::{Containers, error, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::cgroup::limits::{self, Available, Purpose};
+use crate::facts::HostFacts;
 use crate::plan::PlanError;
 use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, Status, Unread};
 use execdriver_core::{ContainerId, Error, LinuxResources, Resources, Result, spec};
@@ -29,6 +30,7 @@ impl Containers {
             locked: &locked,
             asked,
             resources,
+            facts: &facts,
             raises: facts.capabilities.permitted & SYS_RESOURCE != 0,
         };
         update
@@ -42,6 +44,7 @@ struct Update<'a> {
     locked: &'a Locked,
     asked: runtime::LinuxResources,
     resources: &'a Resources,
+    facts: &'a HostFacts,
     /// Whether the host program may raise hard limits.
     raises: bool,
 }
@@ -50,7 +53,7 @@ impl Update<'_> {
     fn whole(&self, record: &Record) -> Result<()> {
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose()?;
         let cgroup = cgroup.as_ref();
-        let have = cgroup.map_or_else(no_cgroup, Cgroup::available);
+        let have = cgroup.map_or_else(|| no_cgroup(self.facts), Cgroup::available);
         let before = record.limits.as_ref().map(|part| self.entry.part(part));
         let before = before.transpose()?.unwrap_or_default();
         let settings = limits::settings(&self.asked, &before, &have, Purpose::Update);
@@ -91,11 +94,12 @@ impl Update<'_> {
 }
 
 /// What a container without a cgroup has for limits.
-pub(super) fn no_cgroup() -> Available {
+pub(super) fn no_cgroup(facts: &HostFacts) -> Available {
+    let mend = crate::cgroup::mend(&facts.cgroups, facts.cgroup_access.read_only);
     Available {
-        otherwise: "it has none, since this user may not make cgroups (start the host program as root, or with \
-                    `systemd-run --user --scope -p Delegate=yes`)"
-            .to_owned(),
+        otherwise: format!(
+            "it has none, since none could be made for it when it was started ({mend})"
+        ),
         ..Available::default()
     }
 }

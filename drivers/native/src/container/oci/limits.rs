@@ -1,7 +1,7 @@
 //! `update` and `events`: a container's limits, what it uses, and its want of memory.
 
 use super::{OciError, OciResult, Runtime, Status, class, lock, state};
-use crate::cgroup::limits::{self, Purpose};
+use crate::cgroup::limits::{self, Available, Purpose};
 use crate::cgroup::stats::EventCounters;
 use crate::cgroup::{Cgroup, OomWatch};
 use crate::container::error::setup;
@@ -35,7 +35,8 @@ impl Runtime {
         let changed = class
             .map(|class| class::change(&record, class))
             .transpose()?;
-        let limited = limit(&entry, &locked, &record, &named(asked));
+        let no_cgroup = || no_cgroup(&self.containers.facts());
+        let limited = limit(&entry, (&locked, &record), &named(asked), no_cgroup);
         if let (Err(_), Some(changed)) = (&limited, changed) {
             changed.undo();
         }
@@ -140,7 +141,12 @@ impl Watch {
 }
 
 /// Changes the limits of its cgroup, and writes them down.
-fn limit(entry: &Entry, locked: &Locked, record: &Record, asked: &LinuxResources) -> OciResult<()> {
+fn limit(
+    entry: &Entry,
+    (locked, record): (&Locked, &Record),
+    asked: &LinuxResources,
+    no_cgroup: impl FnOnce() -> Available,
+) -> OciResult<()> {
     let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
     let cgroup = cgroup.map_err(Error::from)?;
     let have = cgroup.as_ref().map_or_else(no_cgroup, Cgroup::available);
