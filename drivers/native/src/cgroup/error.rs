@@ -61,8 +61,6 @@ pub(crate) enum CgroupError {
     /// The kernel has no such limit.
     #[error("{field}: {reason}")]
     NoLimit { field: String, reason: String },
-    #[error("invalid device rule {rule:?}: {reason}")]
-    InvalidDeviceRule { rule: String, reason: &'static str },
     /// Version 1 knows a default and exceptions to it, nothing in between.
     #[error(
         "cgroup version 1 cannot enforce these device rules: one takes back a part of what a wider \

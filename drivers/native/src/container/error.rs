@@ -81,9 +81,6 @@ impl From<CgroupError> for Error {
             CgroupError::InvalidPath { path, reason } => {
                 Error::invalid("cgroup_parent", format!("{path:?}: {reason}"))
             }
-            CgroupError::InvalidDeviceRule { rule, reason } => {
-                Error::invalid("allowed_devices", format!("{rule}: {reason}"))
-            }
             CgroupError::Unavailable { .. }
             | CgroupError::NoLimit { .. }
             | CgroupError::InexpressibleDeviceRules => {

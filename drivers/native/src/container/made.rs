@@ -2,7 +2,7 @@
 
 use super::error;
 use super::traced::traces;
-use crate::cgroup::devices::{DevicePrograms, DeviceRule};
+use crate::cgroup::devices::DevicePrograms;
 use crate::cgroup::limits;
 use crate::cgroup::{Cgroup, CgroupError, Counters, Manager, Place};
 use crate::facts::HostFacts;
@@ -147,15 +147,7 @@ impl Made {
         if plan.device_rules.is_empty() {
             return Ok(());
         }
-        let mut rules = Vec::with_capacity(plan.device_rules.len());
-        for rule in &plan.device_rules {
-            let kind = rule.typ();
-            let kind = kind.as_ref().map_or("a", |kind| kind.as_str());
-            let access = rule.access().as_deref().unwrap_or_default();
-            let (major, minor) = (rule.major(), rule.minor());
-            rules.push(DeviceRule::new(rule.allow(), kind, major, minor, access)?);
-        }
-        Ok(cgroup.restrict_devices(&rules, programs)?)
+        Ok(cgroup.restrict_devices(&plan.device_rules, programs)?)
     }
 
     /// Records the first process and what an exec has to know of the plan, unless a kill has asked

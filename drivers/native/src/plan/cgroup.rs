@@ -3,6 +3,7 @@
 use super::host::OwnCgroup;
 use super::steps::Steps;
 use super::{FdSlot, Host, PlanError, slot};
+use crate::cgroup::devices::DeviceRule;
 use crate::cgroup::limits::{Available, Purpose, Setting, settings};
 use crate::wire::Op;
 use execdriver_core::Spec;
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CgroupPlan {
     /// Device rules, the first one first; none when they are not enforced.
-    pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
+    pub(crate) device_rules: Vec<DeviceRule>,
     /// Limits, in the order in which they are written.
     pub(crate) limits: Vec<Setting>,
 }
@@ -33,14 +34,16 @@ pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>)
             Err(PlanError::unsupported(format!("{what}: {why}")))
         }
     };
-    let rules = device_rules(spec);
+    let limits = spec.limits();
+    let rules = limits.and_then(|limits| limits.devices().as_deref());
+    let rules = rules.unwrap_or_default();
     let restricts = rules.iter().any(|rule| !rule.allow());
     let mut plan = CgroupPlan::default();
     match &host.cgroup.own {
         OwnCgroup::Made {
             no_device_rules: None,
             ..
-        } => plan.device_rules = rules,
+        } => plan.device_rules = device_rules(rules)?,
         OwnCgroup::Made {
             no_device_rules: Some(why),
             ..
@@ -61,7 +64,7 @@ pub(super) fn plan(spec: &Spec, host: &Host) -> Result<(CgroupPlan, Vec<String>)
             }
         }
     }
-    limits(spec, host, &mut plan, &mut unenforced)?;
+    self::limits(spec, host, &mut plan, &mut unenforced)?;
     Ok((plan, unenforced))
 }
 
@@ -109,11 +112,16 @@ pub(super) fn enter(
     Ok(())
 }
 
-fn device_rules(spec: &Spec) -> Vec<LinuxDeviceCgroup> {
-    let limits = spec.limits();
-    let given = limits.and_then(|resources| resources.devices().as_deref());
-    // More than a thread's own store of freed blocks takes.
-    let mut rules = Vec::with_capacity(32);
-    rules.extend_from_slice(given.unwrap_or_default());
-    rules
+fn device_rules(rules: &[LinuxDeviceCgroup]) -> Result<Vec<DeviceRule>, PlanError> {
+    let mut judged = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let kind = rule.typ();
+        let kind = kind.as_ref().map_or("a", |kind| kind.as_str());
+        let access = rule.access().as_deref().unwrap_or_default();
+        let (major, minor) = (rule.major(), rule.minor());
+        let rule = DeviceRule::new(rule.allow(), kind, major, minor, access)
+            .map_err(|error| PlanError::invalid("allowed_devices", error.to_string()))?;
+        judged.push(rule);
+    }
+    Ok(judged)
 }

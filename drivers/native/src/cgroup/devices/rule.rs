@@ -1,6 +1,5 @@
 //! One device rule, and what an ordered list of them means.
 
-use crate::cgroup::CgroupError;
 use std::fmt;
 
 /// What may be done to the nodes of some devices.
@@ -88,20 +87,28 @@ impl fmt::Display for Access {
     }
 }
 
+/// A rule that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {reason}")]
+pub(crate) struct InvalidRule {
+    rule: String,
+    reason: &'static str,
+}
+
 impl DeviceRule {
     /// From the fields of the contract and of OCI: `a`, `b`, `c` or `u` (`""` is `a`); -1 or
     /// nothing for all; no access is every access.
     ///
     /// # Errors
-    /// `InvalidDeviceRule` that shows the rule.
+    /// One that shows the rule.
     pub(crate) fn new(
         allow: bool,
         kind: &str,
         major: Option<i64>,
         minor: Option<i64>,
         access: &str,
-    ) -> Result<Self, CgroupError> {
-        let invalid = |reason| CgroupError::InvalidDeviceRule {
+    ) -> Result<Self, InvalidRule> {
+        let invalid = |reason| InvalidRule {
             rule: format!("{kind} {major:?}:{minor:?} {access}"),
             reason,
         };
