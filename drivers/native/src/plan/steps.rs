@@ -1,7 +1,8 @@
 //! Steps: an operation in the form of the message, and the words that errors describe it with.
 
 use crate::wire::{Op, Reader};
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::Write;
 
 /// One planned action.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,32 +45,30 @@ pub(super) enum Part {
     Process,
 }
 
-/// A list of steps. All lie in three blocks of memory: a start takes the allocator's locks, which every thread of the
-/// host takes too, a few times for them and not a few times for each.
+/// A list of steps. All lie in two blocks of memory: a start takes the allocator's locks, which every thread of the host
+/// takes too, a few times for them and not a few times for each.
 #[derive(Clone, Default)]
 pub(crate) struct Steps {
-    encoded: Vec<u8>,
-    words: String,
+    /// Each step's operation and, right behind it, its words.
+    bytes: Vec<u8>,
     entries: Vec<Entry>,
     /// What is pushed belongs there.
     part: Part,
 }
 
-/// Where a step lies.
+/// Where a step lies: its operation from the first number on, its words from the second to the third.
 #[derive(Clone, Copy)]
 struct Entry {
     part: Part,
-    encoded: (usize, usize),
-    words: (usize, usize),
+    bounds: [usize; 3],
 }
 
 impl Steps {
     /// An empty list with room for the steps of most containers.
     pub(super) fn with_room() -> Self {
         Steps {
-            encoded: Vec::with_capacity(12 << 10),
-            words: String::with_capacity(6 << 10),
-            entries: Vec::with_capacity(160),
+            bytes: Vec::with_capacity(12 << 10),
+            entries: Vec::with_capacity(128),
             part: Part::default(),
         }
     }
@@ -82,21 +81,21 @@ impl Steps {
 
     /// Appends a step to its part. The words are written where they stay.
     pub(super) fn push(&mut self, op: &Op<'_>, words: impl fmt::Display) {
-        let (encoded, begin) = (self.encoded.len(), self.words.len());
-        op.encode(&mut self.encoded);
-        // A String takes all that it is given.
-        let _ = write!(self.words, "{words}");
+        let from = self.bytes.len();
+        op.encode(&mut self.bytes);
+        let begin = self.bytes.len();
+        // A vector takes all that it is given.
+        let _ = write!(self.bytes, "{words}");
         self.entries.push(Entry {
             part: self.part,
-            encoded: (encoded, self.encoded.len()),
-            words: (begin, self.words.len()),
+            bounds: [from, begin, self.bytes.len()],
         });
     }
 
     /// The parts one behind the other.
     pub(super) fn in_order(mut self) -> Self {
         self.entries
-            .sort_unstable_by_key(|entry| (entry.part, entry.encoded));
+            .sort_unstable_by_key(|entry| (entry.part, entry.bounds));
         self
     }
 
@@ -108,9 +107,10 @@ impl Steps {
     /// The step of this number.
     pub(crate) fn get(&self, index: usize) -> Option<Step<'_>> {
         let entry = self.entries.get(index)?;
+        let [_, begin, end] = entry.bounds;
         Some(Step {
             encoded: self.encoded_of(entry),
-            words: self.words.get(entry.words.0..entry.words.1)?,
+            words: std::str::from_utf8(self.bytes.get(begin..end)?).ok()?,
         })
     }
 
@@ -120,8 +120,8 @@ impl Steps {
     }
 
     fn encoded_of(&self, entry: &Entry) -> &[u8] {
-        let (from, to) = entry.encoded;
-        self.encoded.get(from..to).unwrap_or_default()
+        let [from, to, _] = entry.bounds;
+        self.bytes.get(from..to).unwrap_or_default()
     }
 }
 
