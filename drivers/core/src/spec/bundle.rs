@@ -102,7 +102,7 @@ fn device_rules(oci: &mut runtime::Spec) {
     }
     rules.extend(own);
     // Last: a document that denies everything means all but these.
-    rules.extend(template::default_device_rules().iter().map(devices::rule));
+    rules.extend(template::default_device_rules().map(devices::rule));
     resources.set_devices(Some(rules));
     linux.set_resources(Some(resources));
     oci.set_linux(Some(linux));

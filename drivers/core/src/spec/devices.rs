@@ -1,13 +1,25 @@
 //! The device nodes of a container, and the rules of what it may do with devices.
 
-use super::{paths::is_in, template};
+use super::paths::is_in;
+use super::template::{self, DeviceRule};
 use crate::{Device, DeviceKind, Error, Result, mount::clean_path};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceCgroup, LinuxDeviceType};
 
 /// The nodes to make: the template's, replaced by the command's of the same path, and the rest
 /// of the command's. None in a `/dev` that is the caller's own.
 pub(super) fn nodes(asked: &[Device], dev_is_callers: bool) -> Result<Vec<LinuxDevice>> {
-    let mut nodes: Vec<LinuxDevice> = template::devices().iter().map(node).collect();
+    let mut nodes = Vec::with_capacity(template::DEVICES.len() + asked.len());
+    nodes.extend(template::DEVICES.map(|(path, major, minor)| {
+        let mut node = LinuxDevice::default();
+        node.set_path(path.into())
+            .set_typ(LinuxDeviceType::C)
+            .set_major(major)
+            .set_minor(minor)
+            .set_file_mode(Some(0o666))
+            .set_uid(Some(0))
+            .set_gid(Some(0));
+        node
+    }));
     for (index, device) in asked.iter().enumerate() {
         let node = node(device);
         let path = node.path().to_string_lossy();
@@ -32,9 +44,9 @@ pub(super) fn rules(asked: &[Device], privileged: bool) -> Vec<LinuxDeviceCgroup
     let mut rules = Vec::with_capacity(32);
     rules.push(everything(privileged));
     if !privileged {
-        rules.extend(template::device_rules().iter().map(rule));
+        rules.extend(template::DEVICE_RULES.map(rule));
         // The original's daemon sends the template's rules along with the command.
-        for rule in asked.iter().map(rule) {
+        for rule in asked.iter().map(|device| rule(device.into())) {
             if !rules.contains(&rule) {
                 rules.push(rule);
             }
@@ -49,13 +61,13 @@ pub(super) fn restricts(asked: &[Device]) -> bool {
     if asked.is_empty() {
         return false;
     }
-    let template = template::device_rules();
+    let is_the_templates = |rule: &Device| template::DEVICE_RULES.iter().any(|own| own.is(rule));
     let partly = |rule: &&Device| {
         ["r", "w", "m"]
             .iter()
             .any(|one| !rule.permissions.contains(one))
     };
-    let mut own = asked.iter().filter(|rule| !template.contains(rule));
+    let mut own = asked.iter().filter(|rule| !is_the_templates(rule));
     own.any(|rule| partly(&rule))
 }
 
@@ -71,12 +83,13 @@ fn node(device: &Device) -> LinuxDevice {
     node
 }
 
-pub(super) fn rule(device: &Device) -> LinuxDeviceCgroup {
-    let mut rule = everything(true);
-    rule.set_typ(Some(kind(device.kind)))
-        .set_major(Some(device.major).filter(|number| *number >= 0))
-        .set_minor(Some(device.minor).filter(|number| *number >= 0))
-        .set_access(Some(device.permissions.clone()));
+pub(super) fn rule(of: DeviceRule<'_>) -> LinuxDeviceCgroup {
+    let mut rule = LinuxDeviceCgroup::default();
+    rule.set_allow(true)
+        .set_typ(Some(kind(of.kind)))
+        .set_major(Some(of.major).filter(|number| *number >= 0))
+        .set_minor(Some(of.minor).filter(|number| *number >= 0))
+        .set_access(Some(of.access.to_owned()));
     rule
 }
 

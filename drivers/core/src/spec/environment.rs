@@ -45,7 +45,11 @@ pub(super) fn hostname(command: &Command, linux: &LinuxCommand) -> Result<Option
             ),
         )),
         Some((_, name)) => Ok(Some(name.to_owned())),
-        None => Ok(Some(command.id.chars().take(MAX_NAME).collect())),
+        None => {
+            let cut = command.id.char_indices().nth(MAX_NAME);
+            let end = cut.map_or(command.id.len(), |(at, _)| at);
+            Ok(Some(command.id.get(..end).unwrap_or_default().to_owned()))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::{ProcessControls, SeccompChoice, Spec, User, capabilities, environmen
 use crate::{Error, ExecRequest, LinuxResources, Resources, Result};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxSeccomp, PosixRlimit, Process};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What an exec takes from its container: written to the container's state, so that every
 /// process that opens the driver on the same root can exec.
@@ -35,6 +36,17 @@ pub struct ExecDefaults {
     pub seccomp_filter: Option<LinuxSeccomp>,
 }
 
+/// [`ExecDefaults`] in their text.
+#[derive(Serialize)]
+struct Lent<'a> {
+    process: Cow<'a, Process>,
+    user: &'a User,
+    controls: ProcessControls,
+    seccomp: &'a SeccompChoice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seccomp_filter: Option<&'a LinuxSeccomp>,
+}
+
 /// A process to put into a running container.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -58,6 +70,18 @@ impl Spec {
             controls: self.exec_controls(),
             seccomp: self.seccomp.clone(),
             seccomp_filter: self.oci.linux().as_ref().and_then(|l| l.seccomp().clone()),
+        }
+    }
+
+    /// The same to be written alone, borrowed as far as that goes.
+    pub fn lent_exec_defaults(&self) -> impl Serialize {
+        let process = self.oci.process().as_ref();
+        Lent {
+            process: process.map_or_else(Cow::default, Cow::Borrowed),
+            user: &self.user,
+            controls: self.exec_controls(),
+            seccomp: &self.seccomp,
+            seccomp_filter: self.oci.linux().as_ref().and_then(|l| l.seccomp().as_ref()),
         }
     }
 

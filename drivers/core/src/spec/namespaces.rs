@@ -9,7 +9,9 @@ pub(super) fn translate(
     command: &Command,
     linux: &LinuxCommand,
 ) -> (Vec<LinuxNamespace>, Vec<Join>) {
-    let mut namespaces = vec![own(Type::Mount)];
+    // One of each kind, at most.
+    let mut namespaces = Vec::with_capacity(8);
+    namespaces.push(own(Type::Mount));
     let mut joins = Vec::new();
     for (kind, mode) in [
         (Type::Uts, linux.uts_mode()),

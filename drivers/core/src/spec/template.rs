@@ -84,54 +84,93 @@ pub(super) fn mounts(facts: Facts) -> Vec<Mount> {
     mounts
 }
 
-/// The nodes of `/dev`. `fuse` is made and, without a rule for it, cannot be opened.
-pub(super) fn devices() -> Vec<Device> {
-    [
-        ("/dev/fuse", 10, 229),
-        ("/dev/null", 1, 3),
-        ("/dev/zero", 1, 5),
-        ("/dev/full", 1, 7),
-        ("/dev/tty", 5, 0),
-        ("/dev/urandom", 1, 9),
-        ("/dev/random", 1, 8),
-    ]
-    .map(|(path, major, minor)| Device::node(path, major, minor))
-    .into()
+/// The nodes of `/dev`: path, major, minor. `fuse` is made and, without a rule for it, cannot be opened.
+pub(super) const DEVICES: [(&str, i64, i64); 7] = [
+    ("/dev/fuse", 10, 229),
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/tty", 5, 0),
+    ("/dev/urandom", 1, 9),
+    ("/dev/random", 1, 8),
+];
+
+/// What may be done with some devices. -1 is any number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeviceRule<'a> {
+    pub(super) kind: DeviceKind,
+    pub(super) major: i64,
+    pub(super) minor: i64,
+    pub(super) access: &'a str,
 }
 
 /// What may be used of devices: any may be made, few opened.
-pub(super) fn device_rules() -> Vec<Device> {
-    let mut rules = vec![
-        Device::rule(DeviceKind::Char, -1, -1, "m"),
-        Device::rule(DeviceKind::Block, -1, -1, "m"),
-    ];
+pub(super) const DEVICE_RULES: [DeviceRule<'_>; 14] = [
+    any(DeviceKind::Char),
+    any(DeviceKind::Block),
     // console, tty0, tty1, pts, ptmx, net/tun; null, zero, full, tty, urandom, random.
-    rules.extend(
-        [
-            (5, 1),
-            (4, 0),
-            (4, 1),
-            (136, -1),
-            (5, 2),
-            (10, 200),
-            (1, 3),
-            (1, 5),
-            (1, 7),
-            (5, 0),
-            (1, 9),
-            (1, 8),
-        ]
-        .map(|(major, minor)| Device::rule(DeviceKind::Char, major, minor, "rwm")),
-    );
-    rules
+    used(5, 1),
+    used(4, 0),
+    used(4, 1),
+    used(136, -1),
+    used(5, 2),
+    used(10, 200),
+    used(1, 3),
+    used(1, 5),
+    used(1, 7),
+    used(5, 0),
+    used(1, 9),
+    used(1, 8),
+];
+
+const fn any(kind: DeviceKind) -> DeviceRule<'static> {
+    DeviceRule {
+        kind,
+        major: -1,
+        minor: -1,
+        access: "m",
+    }
+}
+
+const fn used(major: i64, minor: i64) -> DeviceRule<'static> {
+    DeviceRule {
+        kind: DeviceKind::Char,
+        major,
+        minor,
+        access: "rwm",
+    }
 }
 
 /// What OCI gives to every container: any node may be made, its default devices and terminals be used.
-pub(super) fn default_device_rules() -> Vec<Device> {
+pub(super) fn default_device_rules() -> impl Iterator<Item = DeviceRule<'static>> {
     const BESIDE: [(i64, i64); 4] = [(5, 1), (4, 0), (4, 1), (10, 200)];
-    let mut rules = device_rules();
-    rules.retain(|rule| !BESIDE.contains(&(rule.major, rule.minor)));
-    rules
+    let beside = |rule: &DeviceRule<'_>| BESIDE.contains(&(rule.major, rule.minor));
+    DEVICE_RULES.into_iter().filter(move |rule| !beside(rule))
+}
+
+impl DeviceRule<'_> {
+    /// Whether a command's rule is this one.
+    pub(super) fn is(&self, device: &Device) -> bool {
+        let Device {
+            kind,
+            major,
+            minor,
+            permissions,
+            ..
+        } = device;
+        (*kind, *major, *minor) == (self.kind, self.major, self.minor) && permissions == self.access
+    }
+}
+
+impl<'a> From<&'a Device> for DeviceRule<'a> {
+    fn from(device: &'a Device) -> Self {
+        Self {
+            kind: device.kind,
+            major: device.major,
+            minor: device.minor,
+            access: &device.permissions,
+        }
+    }
 }
 
 /// The original left `/dev/shm` to the daemon. Here there is none, so the template has it.

@@ -14,6 +14,28 @@ pub(super) fn to_string(value: &impl Serialize) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::invalid("command", error.to_string()))
 }
 
+/// Whether a text of `value` has a NUL byte: nothing is put down for that.
+pub(super) fn has_nul(value: &impl Serialize) -> Result<bool> {
+    let mut found = false;
+    value
+        .serialize(&mut Serializer::with_formatter(io::sink(), Nul(&mut found)))
+        .map_err(|error| Error::invalid("command", error.to_string()))?;
+    Ok(found)
+}
+
+/// Sees NUL bytes, which JSON always escapes.
+struct Nul<'a>(&'a mut bool);
+
+impl Formatter for Nul<'_> {
+    fn write_char_escape<W>(&mut self, _: &mut W, escape: CharEscape) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        *self.0 |= matches!(escape, CharEscape::AsciiControl(0));
+        Ok(())
+    }
+}
+
 /// Where Go differs from serde_json: `&`, `<`, `>` and the line separators U+2028 and U+2029 are
 /// escaped so that the text is safe inside HTML and JavaScript, and control characters have
 /// numbers, save tab, line feed and carriage return.

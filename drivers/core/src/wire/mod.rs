@@ -48,6 +48,11 @@ impl Command {
     pub fn to_json(&self) -> Result<String> {
         go::to_string(&command::encode(self)?)
     }
+
+    /// Whether a text of the JSON has a NUL byte.
+    pub(crate) fn has_nul(&self) -> Result<bool> {
+        go::has_nul(&command::encode(self)?)
+    }
 }
 
 impl ResourceStats {

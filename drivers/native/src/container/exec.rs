@@ -55,7 +55,7 @@ impl Containers {
         let spec = defaults.exec(request)?;
         traced::note_exec(&entry, &record, &spec.process)?;
         let facts = self.facts();
-        let filter = self.filter(&defaults, &facts)?;
+        let filter = self.filter((&defaults).into(), &facts)?;
         let limits = record.limits.as_ref().map(|part| entry.part(part));
         let memory = limits
             .transpose()?

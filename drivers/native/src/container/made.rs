@@ -324,13 +324,15 @@ pub(super) fn signal_bit(signal: i32) -> u64 {
 }
 
 fn describe(record: &mut Record, spec: &Spec) -> serde_json::Result<()> {
-    let defaults = spec.exec_defaults();
-    record.command = defaults.process.args().clone().unwrap_or_default();
+    let process = spec.oci.process().as_ref();
+    record.command = process
+        .and_then(|process| process.args().clone())
+        .unwrap_or_default();
+    record.traced = process.is_none_or(traces);
     if let Some(root) = spec.oci.root() {
         record.rootfs = root.path().to_string_lossy().into_owned();
     }
-    record.traced = traces(&defaults.process);
-    record.defaults = Some(Unread::of(&defaults)?);
+    record.defaults = Some(Unread::lent(&spec.lent_exec_defaults())?);
     if let Some(limits) = spec.limits().filter(|limits| limits::asks(limits)) {
         let mut limits = limits.clone();
         limits.set_devices(None);

@@ -73,7 +73,7 @@ impl Containers {
 
     #[inline(never)]
     fn filter_of(&self, spec: &Spec, facts: &HostFacts) -> Result<Option<Arc<Filter>>> {
-        self.filter(&spec.exec_defaults(), facts)
+        self.filter(spec.into(), facts)
     }
 }
 

@@ -23,6 +23,11 @@ pub(crate) struct Unread<T> {
 impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// Writes the value down.
     pub(crate) fn of(value: &T) -> serde_json::Result<Self> {
+        Self::lent(value)
+    }
+
+    /// The same of what has the text of such a value.
+    pub(crate) fn lent(value: &impl Serialize) -> serde_json::Result<Self> {
         let mut page = [0; 4096];
         let text = serde_json::from_slice(&json(value, &mut page)?)?;
         let what = PhantomData;

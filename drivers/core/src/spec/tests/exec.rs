@@ -121,3 +121,27 @@ fn an_exec_in_a_bundle_without_capabilities_gets_none() {
     assert!(sets.effective().as_ref().unwrap().is_empty());
     assert_eq!(exec.user, User::Ids);
 }
+
+#[test]
+fn what_is_lent_to_be_written_is_what_is_read() {
+    let named = command().env("A", "1").with_linux(|linux| {
+        linux.cap_add = vec!["SYS_TIME".to_owned()];
+        linux.attributes.cpus = "0".to_owned();
+    });
+    let mut filtered = spec(&named);
+    filtered.oci.set_linux(Some(Default::default()));
+    let mut linux = filtered.oci.linux().clone().unwrap();
+    linux.set_seccomp(Some(Default::default()));
+    filtered.oci.set_linux(Some(linux));
+    for spec in [
+        spec(&command()),
+        spec(&named),
+        filtered,
+        Spec::from_oci("x", Default::default()),
+    ] {
+        let lent = serde_json::to_value(spec.lent_exec_defaults()).unwrap();
+        assert_eq!(lent, serde_json::to_value(spec.exec_defaults()).unwrap());
+        let read: ExecDefaults = serde_json::from_value(lent).unwrap();
+        assert_eq!(read, spec.exec_defaults());
+    }
+}

@@ -164,7 +164,7 @@ impl Creation<'_> {
         let process = spec.oci.process().as_ref();
         let tty = process.is_some_and(|process| process.terminal().unwrap_or(false));
         let (child, _streams) = stdio::prepare(Pipes::inherit(), tty).map_err(Error::from)?;
-        let filter = containers.filter(&spec.exec_defaults(), facts)?;
+        let filter = containers.filter(spec.into(), facts)?;
         let cgroup = made.cgroup();
         let host = plan_host(spec, facts, cgroup.as_deref().map_err(|why| *why));
         let sources = Sources::resolve(spec, &host);

@@ -135,7 +135,7 @@ impl Execution<'_> {
         let containers = &self.runtime.containers;
         let tty = spec.process.terminal().unwrap_or(false);
         let (child, _streams) = stdio::prepare(Pipes::inherit(), tty).map_err(Error::from)?;
-        let filter = containers.filter(defaults, &self.facts)?;
+        let filter = containers.filter(defaults.into(), &self.facts)?;
         let host = host::host(&self.facts, self.cgroup.ok_or(""), false);
         let running = Running {
             namespaces: self.record.namespaces.iter().map(|n| n.kind).collect(),

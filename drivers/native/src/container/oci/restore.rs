@@ -75,7 +75,7 @@ impl Runtime {
         let cgroup = made.cgroup();
         let host = plan_host(&spec, &facts, cgroup.as_deref().map_err(|why| *why));
         let input = RunInput {
-            filter: self.containers.filter(&spec.exec_defaults(), &facts)?,
+            filter: self.containers.filter((&spec).into(), &facts)?,
             ..RunInput::default()
         };
         let plan = Plan::build(&spec, &host, &Sources::resolve(&spec, &host), &input);
