@@ -321,7 +321,20 @@ run_listed() {
 stage_examples() {
     cargo build --release --bin execdriver --example judge
     promises
+    if is_root; then limited; fi
     if is_root; then as_user bash -euc "TARGET=$TARGET; $(declare -f promises); promises"; fi
+}
+
+# A program that keeps what it reads, with less memory than that.
+limited() {
+    local said judge=$TARGET/release/examples/judge cases=$SCRATCH/cases
+    "$judge" --memory 64 "$(command -v sort)" docs/examples/judge/cases
+    mkdir "$cases"
+    truncate -s 96M "$cases/zeros.in"
+    : >"$cases/zeros.out"
+    said=$("$judge" --memory 16 --time 60 "$(command -v tail)" "$cases" || true)
+    echo "$said"
+    [[ $said == *"memory limit exceeded" ]]
 }
 
 promises() {

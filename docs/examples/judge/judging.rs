@@ -2,11 +2,12 @@
 
 use crate::cases::Case;
 use execdriver::{
-    Capture, Command, Driver, Error, ExitReason, ExitStatus, Hooks, Mount, Pipes, Profile, Result,
-    RunOptions, Stdio,
+    Capture, Command, Driver, Error, ExitReason, ExitStatus, Hooks, Mount, Pipes, Profile,
+    Resources, Result, RunOptions, Stdio,
 };
 use std::fmt;
 use std::io::Cursor;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(crate) struct Judge {
     pub(crate) rootfs: PathBuf,
     /// How long each case may take.
     pub(crate) time: Duration,
+    /// How many MiB of memory it may take; without it the machine's are the limit.
+    pub(crate) memory: Option<NonZeroU32>,
 }
 
 /// What came of one case.
@@ -70,6 +73,11 @@ impl Judge {
                 // As PID 1 it could send itself any signal in vain, and abort(3) would end by another (pid_namespaces(7)).
                 linux.init = true;
             });
+        // A host that cannot enforce it refuses to run the program: no verdict without the limit.
+        command.resources = self.memory.map(|mib| Resources {
+            memory: i64::from(mib.get()) << 20,
+            ..Resources::default()
+        });
         command
             .mounts
             .push(Mount::tmpfs("/tmp", "mode=1777,size=64m"));
@@ -122,6 +130,7 @@ mod tests {
             driver: Arc::new(FakeDriver::new().script("solver", script)),
             rootfs: "/".into(),
             time: Duration::from_millis(50),
+            memory: None,
         };
         let case = Case {
             name: "one.a".into(),
@@ -165,13 +174,14 @@ mod tests {
         assert_eq!(judged(script).unwrap(), Verdict::MemoryLimit);
     }
 
-    #[test]
-    fn a_program_that_signals_itself_is_not_pid_1_which_the_kernel_would_spare() {
+    /// The command that a judge with this limit of memory gives its driver.
+    fn command(memory: Option<NonZeroU32>) -> Command {
         let driver = Arc::new(FakeDriver::new().script("solver", Script::prints("")));
         let judge = Judge {
             driver: driver.clone(),
             rootfs: "/".into(),
             time: Duration::from_secs(1),
+            memory,
         };
         let case = Case {
             name: "one".into(),
@@ -179,8 +189,19 @@ mod tests {
             expected: Vec::new(),
         };
         judge.judge("solver", &case).unwrap();
-        let runs = driver.runs();
-        assert!(runs[0].as_linux().unwrap().init);
+        driver.runs()[0].clone()
+    }
+
+    #[test]
+    fn a_program_has_the_memory_that_the_judge_gives_it() {
+        let limited = command(NonZeroU32::new(64)).resources.unwrap();
+        assert_eq!(limited.memory, 64 << 20);
+        assert_eq!(command(None).resources, None);
+    }
+
+    #[test]
+    fn a_program_that_signals_itself_is_not_pid_1_which_the_kernel_would_spare() {
+        assert!(command(None).as_linux().unwrap().init);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! A judge: runs a program on test cases, each in a container of its own, and gives verdicts.
 //!
 //! ```text
-//! cargo run --release --example judge -- /usr/bin/sort docs/examples/judge/cases
+//! cargo run --release --example judge -- --memory 64 /usr/bin/sort docs/examples/judge/cases
 //! ```
 //!
 //! A case is a pair of files, `NAME.in` and `NAME.out`. The program must write exactly what
-//! `NAME.out` has when it reads `NAME.in`, within `--time` and without failing. The driver is
-//! picked by name at start-up (`--driver`, else the platform's default); the unit tests at the end
+//! `NAME.out` has when it reads `NAME.in`, within `--time`, without failing, and in as much memory as
+//! `--memory` says where it is given (which an ordinary user needs a delegated cgroup for). The driver
+//! is picked by name at start-up (`--driver`, else the platform's default); the unit tests at the end
 //! of `judging.rs` give the very same code a fake.
 
 mod cases;
@@ -15,13 +16,14 @@ mod judging;
 use execdriver::{Driver, Options, Registry};
 use judging::{Judge, Verdict};
 use std::error::Error;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-const USAGE: &str =
-    "usage: judge [--driver NAME] [--root DIR] [--rootfs DIR] [--time SECONDS] PROGRAM CASES";
+const USAGE: &str = "usage: judge [--driver NAME] [--root DIR] [--rootfs DIR] [--time SECONDS] \
+    [--memory MIB] PROGRAM CASES";
 
 fn main() -> ExitCode {
     match judge() {
@@ -46,6 +48,7 @@ fn judge() -> Result<bool, Box<dyn Error>> {
         driver: arguments.open_driver()?,
         rootfs: arguments.rootfs,
         time: arguments.time,
+        memory: arguments.memory,
     };
     let mut all_accepted = true;
     for case in cases::read(&arguments.cases)? {
@@ -61,6 +64,7 @@ struct Arguments {
     root: PathBuf,
     rootfs: PathBuf,
     time: Duration,
+    memory: Option<NonZeroU32>,
     program: String,
     cases: PathBuf,
 }
@@ -71,6 +75,7 @@ impl Arguments {
         let mut root = std::env::temp_dir().join(format!("judge-{}", std::process::id()));
         let mut rootfs = PathBuf::from("/");
         let mut time = Duration::from_secs(2);
+        let mut memory = None;
         let mut plain = Vec::new();
         let mut words = words;
         while let Some(word) = words.next() {
@@ -79,6 +84,7 @@ impl Arguments {
                 "--driver" => driver = Some(value()?),
                 "--root" => root = value()?.into(),
                 "--rootfs" => rootfs = value()?.into(),
+                "--memory" => memory = Some(value()?.parse()?),
                 "--time" => time = Duration::try_from_secs_f64(value()?.parse()?)?,
                 _ => plain.push(word),
             }
@@ -89,6 +95,7 @@ impl Arguments {
                 root,
                 rootfs,
                 time,
+                memory,
                 program,
                 cases: cases.into(),
             }),
@@ -103,5 +110,30 @@ impl Arguments {
             Some(name) => registry.open(name, root, Options::none()),
             None => registry.open_default(root, Options::none()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(words: &str) -> Result<Option<u32>, String> {
+        let arguments = Arguments::parse(words.split(' ').map(str::to_owned));
+        let memory = arguments.map(|arguments| arguments.memory.map(NonZeroU32::get));
+        memory.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_memory_is_so_many_mib_or_not_limited() {
+        assert_eq!(memory("--memory 64 solver cases"), Ok(Some(64)));
+        assert_eq!(memory("solver cases"), Ok(None));
+        for wrong in ["0", "-1", "much"] {
+            assert!(memory(&format!("--memory {wrong} solver cases")).is_err());
+        }
+        assert!(
+            memory("solver cases --memory")
+                .unwrap_err()
+                .contains("usage")
+        );
     }
 }
