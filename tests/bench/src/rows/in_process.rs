@@ -39,6 +39,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     drop(host);
     rows.push(with_pool(place, &floor, pairs)?);
     rows.extend(version_one::within(&[ID], || against_peers(place, pairs))?);
+    rows.extend(against_bubblewrap(place, &floor, pairs)?);
     Ok(rows)
 }
 
@@ -92,17 +93,15 @@ fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             row(name, target, pairs, did);
         }
     }
-    rows.extend(against_bubblewrap(place, pairs)?);
     Ok(rows)
 }
 
-fn against_bubblewrap(place: &Place, pairs: usize) -> Result<Vec<Row>> {
+fn against_bubblewrap(place: &Place, floor: &Floor, pairs: usize) -> Result<Vec<Row>> {
     let Some(version) = peers::version("bwrap") else {
         return Ok(Vec::new());
     };
     let state = place.state("in-process-bubblewrap");
     let host = Host::open(&state, &place.rootfs())?;
-    let floor = Floor::new(&place.rootfs())?;
     let own = || time(|| host.run_captured());
     let nearest = || bubblewrap::nearest(place);
     let least = || bubblewrap::least(place);
@@ -118,7 +117,7 @@ fn against_bubblewrap(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             name: format!("the floor against `{version}` as a process"),
             unit: Unit::Millis,
             target: None,
-            pairs: Pairs::take(pairs, || time(|| Ok(floor.run(ID)?)), nearest)?,
+            pairs: Pairs::take(pairs, || time(|| Ok(floor.run("execdriver-bench-floor")?)), nearest)?,
             did: "A: as in the first of these rows its B, in this process. B: as in the row before. It shows what can be reached.".into(),
         },
         Row {
