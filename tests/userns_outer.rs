@@ -11,8 +11,8 @@ mod contract;
 mod support;
 
 use contract::{Bench, refused};
-use execdriver::{Command, Ephemeral, IdMap, Ipc, Network, Pid};
-use support::{USER, among, rerun};
+use execdriver::{Command, Ephemeral, Error, IdMap, Ipc, Network, Pid};
+use support::{USER, among, rerun, rerun_as_user};
 
 /// Becomes an ordinary user, and root of a user namespace with that one id.
 fn outer(more: &str) -> String {
@@ -129,4 +129,24 @@ fn a_container_in_an_outer_user_namespace_is_entered_and_ended() {
         assert_eq!(bench.driver.pids(&sleeper.id).unwrap().len(), 1);
         bench.other_driver().terminate(&sleeper.id).unwrap();
     });
+}
+
+#[test]
+fn what_of_procfs_is_covered_outside_is_named_where_the_kernel_mounts_no_other() {
+    let _among = among();
+    const NAME: &str =
+        "what_of_procfs_is_covered_outside_is_named_where_the_kernel_mounts_no_other";
+    if rerun_as_user(NAME, "mount --bind /dev/null /proc/version") {
+        return;
+    }
+    let bench = Bench::new();
+    let mut command = bench.command(&["true"]);
+    let (error, text) = refused(bench.try_run(&command));
+    assert!(matches!(error, Error::Setup { .. }), "{error:?}");
+    for words in ["mount proc on /proc", "covered: /proc/version", "pid"] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    // The mend.
+    command.as_linux_mut().unwrap().pid = Some(Pid::host());
+    assert_eq!(bench.run(&command).status.code, 0);
 }

@@ -1,5 +1,6 @@
 //! The private errors of this driver in the words of the contract.
 
+use super::covered;
 use crate::NativeDriver;
 use crate::cgroup::CgroupError;
 use crate::launch::{LaunchError, ProcessError, ProcfsError, StepFailure};
@@ -217,6 +218,15 @@ fn step(plan: &Plan, index: u32, words: String, cause: StepFailure, program: &st
         }
         (Some(Op::Fork {} | Op::Pid1 { .. }), _) if cause.errno == Some(Errno::EAGAIN) => {
             setup(&format!("{words}: {NO_PROCESS}"))(cause)
+        }
+        (Some(Op::MountFs { fstype, .. }), _)
+            if fstype == c"proc" && cause.errno == Some(Errno::EPERM) =>
+        {
+            let words = match covered::reason() {
+                Some(reason) => format!("{words}: {reason}"),
+                None => words,
+            };
+            setup(&words)(cause)
         }
         // The mounts below a tree are locked together with it in a user namespace.
         (Some(Op::Overlay { .. }), _)

@@ -9,6 +9,7 @@
 //! What is made is held by values that remove it when they are dropped ([`made::Made`],
 //! [`entered::Entered`]), so that an error, or a panic in a hook, leaves nothing behind.
 
+mod covered;
 mod descriptors;
 mod entered;
 mod error;
