@@ -100,12 +100,7 @@ impl Cgroup {
         member: &Member,
         needed: &[String],
     ) -> Result<Vec<(String, String)>, CgroupError> {
-        let beside_v1 = self.version_1().next().is_some();
-        let names = match beside_v1 {
-            true => needed.into(),
-            false => subtree::with_usual(needed).into(),
-        };
-        let wanted = subtree::Wanted { names, beside_v1 };
+        let wanted = subtree::Wanted::of(needed, self.version_1().next().is_some());
         let deadline = Instant::now() + PATIENCE;
         loop {
             let refused = subtree::enable(member.dir.as_fd(), &member.path, &wanted);

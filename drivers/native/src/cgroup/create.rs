@@ -291,12 +291,7 @@ fn in_use(parent: &Place, name: &OsStr, path: PathBuf) -> CgroupError {
 /// The controllers of version 2 to ask for: on a host with version 1 only what is needed, since the
 /// rest is in use there.
 fn wanted<'a>(host: &Hierarchies, needed: &'a [String]) -> Wanted<'a> {
-    let beside_v1 = host.layout() != Layout::Unified;
-    let names = match beside_v1 {
-        false => subtree::with_usual(needed).into(),
-        true => needed.into(),
-    };
-    Wanted { names, beside_v1 }
+    Wanted::of(needed, host.layout() != Layout::Unified)
 }
 
 /// The files without which a cpuset of version 1 takes no process.

@@ -5,7 +5,6 @@
 
 use crate::at;
 use nix::errno::Errno;
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -19,7 +18,7 @@ const CONTROL: &str = "cgroup.subtree_control";
 /// Controllers to enable, and what would let us.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) names: Cow<'a, [String]>,
+    pub(super) names: Vec<&'a str>,
     /// Whether others are version 1's: then systemd hands over none of these.
     pub(super) beside_v1: bool,
 }
@@ -34,43 +33,43 @@ pub(super) struct Refused {
     pub(super) why: String,
 }
 
-/// The usual ones beside those that are `needed`.
-pub(super) fn with_usual(needed: &[String]) -> Vec<String> {
-    let usual = USUAL.map(str::to_owned).into_iter();
-    let rest = usual.filter(|name| !needed.contains(name));
-    needed.iter().cloned().chain(rest).collect()
+impl<'a> Wanted<'a> {
+    /// The `needed` ones, and the usual ones too unless version 1 has those.
+    pub(super) fn of(needed: &'a [String], beside_v1: bool) -> Self {
+        let mut names = Vec::with_capacity(needed.len() + USUAL.len());
+        names.extend(needed.iter().map(String::as_str));
+        if !beside_v1 {
+            let rest = |name: &&str| !needed.iter().any(|have| have == name);
+            names.extend(USUAL.into_iter().filter(rest));
+        }
+        Self { names, beside_v1 }
+    }
 }
 
 /// Enables those of `wanted` for the children of `dir` that it has itself; why not, for each that
 /// could not be.
 pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &Wanted<'_>) -> Vec<Refused> {
-    let words = |file: &str| {
-        let text = at::read(dir, OsStr::new(file), 4096).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        text.split_ascii_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+    let text = |file: &str| {
+        let text = at::read_record(dir, OsStr::new(file), 4096).unwrap_or_default();
+        String::from_utf8(text).unwrap_or_default()
     };
-    let enabled = words(CONTROL);
-    let missing: Vec<&String> = wanted
-        .names
-        .iter()
-        .filter(|name| !enabled.contains(name))
-        .collect();
-    if missing.is_empty() {
+    let has = |text: &str, name: &str| text.split_ascii_whitespace().any(|have| have == name);
+    let enabled = text(CONTROL);
+    let missing = |name: &&str| !has(&enabled, name);
+    if !wanted.names.iter().any(missing) {
         return Vec::new();
     }
-    let own = words("cgroup.controllers");
-    let (there, absent): (Vec<&String>, Vec<&String>) =
-        missing.into_iter().partition(|name| own.contains(name));
-    let write = |names: &[&String]| {
+    let own = text("cgroup.controllers");
+    let missing = wanted.names.iter().copied().filter(missing);
+    let (there, absent): (Vec<&str>, Vec<&str>) = missing.partition(|name| has(&own, name));
+    let write = |names: &[&str]| {
         let text: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
         at::write(dir, OsStr::new(CONTROL), text.join(" ").as_bytes())
     };
     let mut refused: Vec<Refused> = absent
         .into_iter()
         .map(|name| Refused {
-            controller: name.clone(),
+            controller: name.to_owned(),
             errno: None,
             why: absence(path, &own),
         })
@@ -80,7 +79,7 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &Wanted<'_>) -> V
         // invalid from then on: no process gets into one (cgroup-v2.rst, "Threads").
         let refusals = there.into_iter();
         refused.extend(refusals.map(|name| Refused {
-            controller: name.clone(),
+            controller: name.to_owned(),
             errno: Some(Errno::EBUSY),
             why: refusal(path, Errno::EBUSY, wanted.beside_v1),
         }));
@@ -91,7 +90,7 @@ pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &Wanted<'_>) -> V
         for name in there {
             if let Err(errno) = write(&[name]) {
                 refused.push(Refused {
-                    controller: name.clone(),
+                    controller: name.to_owned(),
                     errno: Some(errno),
                     why: refusal(path, errno, wanted.beside_v1),
                 });
@@ -108,11 +107,10 @@ fn is_occupied(dir: BorrowedFd<'_>) -> bool {
     has("cgroup.type") && has("cgroup.procs")
 }
 
-fn absence(path: &Path, own: &[String]) -> String {
-    let list = if own.is_empty() {
-        "nothing".to_owned()
-    } else {
-        own.join(" ")
+fn absence(path: &Path, own: &str) -> String {
+    let list = match own.trim() {
+        "" => "nothing",
+        list => list,
     };
     format!(
         "cgroup.controllers of {} has {list} (enable it in the cgroup.subtree_control of its parents; the root has what \

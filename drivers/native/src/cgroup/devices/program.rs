@@ -51,12 +51,13 @@ pub(super) fn compile(rules: &[DeviceRule]) -> Option<Vec<Insn>> {
 }
 
 fn assemble(base: bool, rules: &[DeviceRule]) -> Vec<Insn> {
-    let mut program = vec![
+    let mut program = Vec::with_capacity(6 + 10 * rules.len());
+    program.extend([
         load(KIND, 0),
         copy(ASKED, KIND),
         constant(ALU64_RSH_K, ASKED, 16),
         constant(ALU64_AND_K, KIND, 0xffff),
-    ];
+    ]);
     for rule in rules.iter().rev() {
         append(&mut program, rule);
     }
@@ -64,8 +65,8 @@ fn assemble(base: bool, rules: &[DeviceRule]) -> Vec<Insn> {
     program
 }
 
-fn append(program: &mut Vec<Insn>, rule: &DeviceRule) {
-    let mut part = Vec::new();
+fn append(part: &mut Vec<Insn>, rule: &DeviceRule) {
+    let start = part.len();
     match rule.kind {
         DeviceClass::All => {}
         DeviceClass::Block => part.push(constant(JMP_JNE_K, KIND, BLOCK)),
@@ -90,9 +91,8 @@ fn append(program: &mut Vec<Insn>, rule: &DeviceRule) {
             part.push(constant(JMP_JEQ_K, SCRATCH, 0));
         }
     }
-    answer(&mut part, rule.allow);
-    jump_to_end(&mut part);
-    program.append(&mut part);
+    answer(part, rule.allow);
+    jump_to_end(part.get_mut(start..).unwrap_or_default());
 }
 
 /// Every jump of a rule's part leads to the next rule: a part has a dozen instructions at most.
