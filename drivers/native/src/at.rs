@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -87,11 +88,25 @@ pub(crate) fn read(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix::Result
 }
 
 /// Reads an open file to its end, at most `max` bytes; a longer one is `EFBIG`.
+///
+/// Into the stack first, as [`record_of`].
+#[inline(never)]
 pub(crate) fn read_all(file: File, max: usize) -> nix::Result<Vec<u8>> {
-    // Kernel files tell no size: without room the standard library would feel its way by 32 bytes.
-    let mut text = Vec::with_capacity(max.min(4096));
+    let mut page = [0; 4096];
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut text).map_err(errno)?;
+    let mut file = file.take(limit);
+    let mut used = 0;
+    while let Some(room) = page.get_mut(used..).filter(|room| !room.is_empty()) {
+        match file.read(room).map_err(errno) {
+            Err(Errno::EINTR) => {}
+            Ok(0) => break,
+            got => used += got?,
+        }
+    }
+    let mut text = page.get(..used).unwrap_or_default().to_vec();
+    if used == page.len() {
+        file.read_to_end(&mut text).map_err(errno)?;
+    }
     if text.len() > max {
         return Err(Errno::EFBIG);
     }
@@ -110,12 +125,24 @@ pub(crate) fn read_record(dir: BorrowedFd<'_>, name: &OsStr, max: usize) -> nix:
 /// other in the C library's allocator.
 #[inline(never)]
 pub(crate) fn record_of(file: &OwnedFd, max: usize) -> nix::Result<Vec<u8>> {
-    let mut page = [0; 4096];
+    record_in(file, &mut [0; 4096], max).map(Cow::into_owned)
+}
+
+/// The same, left in the caller's page where it has room for it.
+pub(crate) fn record_in<'a>(
+    file: &OwnedFd,
+    page: &'a mut [u8; 4096],
+    max: usize,
+) -> nix::Result<Cow<'a, [u8]>> {
     let most = max.saturating_add(1).min(page.len());
     let room = page.get_mut(..most).unwrap_or_default();
     let (room, mut used) = (room.len(), nix::unistd::read(file, room)?);
-    let mut text = page.get(..used).unwrap_or_default().to_vec();
-    let mut full = used == room;
+    let first = page.get(..used).unwrap_or_default();
+    if used < room {
+        return Ok(Cow::Borrowed(first));
+    }
+    let mut text = first.to_vec();
+    let mut full = true;
     while full && used <= max {
         text.resize((used * 4).min(max + 1), 0);
         let room = text.get_mut(used..).unwrap_or_default();
@@ -127,7 +154,7 @@ pub(crate) fn record_of(file: &OwnedFd, max: usize) -> nix::Result<Vec<u8>> {
         return Err(Errno::EFBIG);
     }
     text.truncate(used);
-    Ok(text)
+    Ok(Cow::Owned(text))
 }
 
 /// Whether an open file has just this text, of less than a page.

@@ -34,8 +34,9 @@ impl Known {
             return Arc::new(HostFacts::read());
         }
         let (euid, egid) = (geteuid().as_raw(), getegid().as_raw());
-        let last = self.facts.capabilities.last.to_string();
-        let capabilities = CapabilitySets::parse(&record("/proc/thread-self/status"), &last);
+        let capabilities = record("/proc/thread-self/status", |status| {
+            CapabilitySets::of(status, self.facts.capabilities.last)
+        });
         let outer = outer();
         let own_cgroups = own_cgroups();
         let known = &self.facts;
@@ -57,7 +58,7 @@ impl Known {
 }
 
 fn own_cgroups() -> String {
-    record("/proc/thread-self/cgroup")
+    record("/proc/thread-self/cgroup", str::to_owned)
 }
 
 #[cfg(test)]

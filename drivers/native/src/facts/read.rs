@@ -234,13 +234,16 @@ fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
     text(path).trim().parse().ok()
 }
 
-/// Of a file that the kernel makes as one record.
-pub(super) fn record(path: &str) -> String {
+/// What is found in a file that the kernel makes as one record, as in an empty text where it cannot be read.
+pub(super) fn record<T>(path: &str, found: impl FnOnce(&str) -> T) -> T {
+    let mut page = [0; 4096];
     let read = File::open(path).map_err(at::errno);
-    let read = read.and_then(|file| at::record_of(&file.into(), LONGEST));
-    read.ok()
-        .and_then(|text| String::from_utf8(text).ok())
-        .unwrap_or_default()
+    let read = read.and_then(|file| at::record_in(&file.into(), &mut page, LONGEST));
+    let text = read.as_deref().ok();
+    found(
+        text.and_then(|text| str::from_utf8(text).ok())
+            .unwrap_or_default(),
+    )
 }
 
 pub(super) fn text(path: &str) -> String {

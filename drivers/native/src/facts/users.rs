@@ -45,13 +45,18 @@ const SYS_ADMIN: u32 = 21;
 impl CapabilitySets {
     /// From `/proc/self/status` and `/proc/sys/kernel/cap_last_cap`.
     pub(super) fn parse(status: &str, last: &str) -> Self {
+        // 40 since Linux 5.9; the oldest supported kernel has as many.
+        Self::of(status, last.trim().parse().unwrap_or(40))
+    }
+
+    /// Where the highest one is known.
+    pub(super) fn of(status: &str, last: u8) -> Self {
         let field = |key: &str| {
             let value = status.lines().find_map(|line| line.strip_prefix(key));
             value.and_then(|value| u64::from_str_radix(value.trim(), 16).ok())
         };
         Self {
-            // 40 since Linux 5.9; the oldest supported kernel has as many.
-            last: last.trim().parse().unwrap_or(40),
+            last,
             permitted: field("CapPrm:").unwrap_or(0),
             effective: field("CapEff:").unwrap_or(0),
             bounding: field("CapBnd:").unwrap_or(0),

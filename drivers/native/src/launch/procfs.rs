@@ -7,12 +7,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{read, write};
 
 use super::process::Process;
+use crate::sys::link;
 
 /// Why the host's /proc cannot be used for a process.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +76,12 @@ impl ProcessDir {
             return Err(ProcfsError::NotProcfs);
         }
         let own = std::process::id();
-        let found = readlinkat(&proc, c"self").map_err(|_| ProcfsError::NotProcfs)?;
-        if found.to_str() != Some(own.to_string().as_str()) {
+        let mut room = [0; 64];
+        let found = link::read(proc.as_fd(), c"self", &mut room);
+        let found = found.map_err(|_| ProcfsError::NotProcfs)?;
+        if str::from_utf8(found).ok().and_then(|pid| pid.parse().ok()) != Some(own) {
             return Err(ProcfsError::OtherNamespace {
-                found: found.to_string_lossy().into_owned(),
+                found: String::from_utf8_lossy(found).into_owned(),
                 own,
             });
         }

@@ -4,6 +4,7 @@ pub(crate) mod apart;
 pub(crate) mod bpf;
 pub(crate) mod flock;
 pub(crate) mod inherited;
+pub(crate) mod link;
 pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod pidfd;
