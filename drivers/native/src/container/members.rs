@@ -139,9 +139,10 @@ impl Changes {
 fn set_score(undo: &mut Undo, score: i32) -> Result<()> {
     let write = || {
         let dir = ProcessDir::open(&undo.process)?;
-        let before = dir.read(SCORE, 16)?;
+        let mut page = [0; 16];
+        let before = dir.read(SCORE, &mut page)?;
         dir.write(SCORE, &score.to_string())?;
-        Ok(String::from_utf8_lossy(&before).trim().to_owned())
+        Ok(String::from_utf8_lossy(before).trim().to_owned())
     };
     match write() {
         Ok(before) => {

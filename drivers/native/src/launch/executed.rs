@@ -99,7 +99,7 @@ impl Execution<'_> {
             Ok(program) => Some(program != self.init),
             // A process that has ended has no program, but keeps the name that the exec gave it.
             Err(_) => dir
-                .read("comm", 64)
+                .read("comm", &mut [0; 64])
                 .ok()
                 .map(|name| name.trim_ascii_end() != INIT_NAME.to_bytes()),
         };

@@ -64,8 +64,9 @@ pub(crate) fn outside(map: &[IdRange], id: u32) -> Option<u32> {
 pub(crate) fn root_of(process: &Process) -> Result<Option<(u32, u32)>, ProcfsError> {
     let dir = ProcessDir::open(process)?;
     let root = |file| {
-        let text = dir.read(file, MAX_BYTES)?;
-        Ok(outside(&parse(&String::from_utf8_lossy(&text)), 0))
+        let mut page = [0; MAX_BYTES];
+        let text = dir.read(file, &mut page)?;
+        Ok(outside(&parse(&String::from_utf8_lossy(text)), 0))
     };
     Ok(root("uid_map")?.zip(root("gid_map")?))
 }
@@ -153,10 +154,13 @@ fn by_helpers(
         ("gid_map", &helpers.newgidmap),
         ("uid_map", &helpers.newuidmap),
     ] {
-        let written = dir.read(file, 1).map_err(|source| IdMapError::Write {
-            map: file.to_owned(),
-            source,
-        })?;
+        let mut first = [0];
+        let written = dir
+            .read(file, &mut first)
+            .map_err(|source| IdMapError::Write {
+                map: file.to_owned(),
+                source,
+            })?;
         if written.is_empty() {
             return Err(IdMapError::Helper {
                 program: program.clone(),

@@ -105,14 +105,15 @@ impl ProcessDir {
         Ok(())
     }
 
-    /// Reads the beginning of a file; three system calls.
-    pub(crate) fn read(&self, name: &'static str, limit: usize) -> Result<Vec<u8>, ProcfsError> {
+    /// Reads the beginning of a file, as much as there is room for; three system calls.
+    pub(crate) fn read<'a>(
+        &self,
+        name: &'static str,
+        room: &'a mut [u8],
+    ) -> Result<&'a [u8], ProcfsError> {
         let file = self.file(name, OFlag::O_RDONLY)?;
-        let mut buffer = vec![0; limit];
-        let length =
-            read(&file, &mut buffer).map_err(|source| self.failed("read", name, source))?;
-        buffer.truncate(length);
-        Ok(buffer)
+        let length = read(&file, room).map_err(|source| self.failed("read", name, source))?;
+        Ok(room.get(..length).unwrap_or_default())
     }
 
     /// Opens its user namespace: a link of the kernel's own making, to be followed.
@@ -190,7 +191,7 @@ mod tests {
     fn a_file_of_this_process_is_read_and_a_missing_one_is_named() {
         let own = Process::open(std::process::id().cast_signed()).unwrap();
         let dir = ProcessDir::open(&own).unwrap();
-        assert!(!dir.read("comm", 64).unwrap().is_empty());
+        assert!(!dir.read("comm", &mut [0; 64]).unwrap().is_empty());
         assert_ne!(dir.program().unwrap().1, 0);
         let error = dir.write("no_such_file", "x").unwrap_err();
         assert_eq!(

@@ -270,11 +270,19 @@ impl Locked {
         // The record goes first: a half-removed entry must not look like a container.
         dir::remove_if_there(self.lock.as_fd(), OsStr::new(STATE))
             .map_err(StateError::io("remove", self.named().file(STATE)))?;
-        dir::empty(self.lock.as_fd(), self.named())?;
         let Some(root) = dir::open_root(Named::root(&self.root))? else {
-            return Ok(());
+            return dir::empty(self.lock.as_fd(), self.named());
         };
-        match at::remove_dir(root.as_fd(), OsStr::new(&*self.id)) {
+        let own = OsStr::new(&*self.id);
+        let removed = match at::remove_dir(root.as_fd(), own) {
+            // Rarely: mostly the record was all that was there.
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) => {
+                dir::empty(self.lock.as_fd(), self.named())?;
+                at::remove_dir(root.as_fd(), own)
+            }
+            removed => removed,
+        };
+        match removed {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(StateError::io("remove", self.named())(errno)),
         }
