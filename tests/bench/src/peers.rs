@@ -16,6 +16,7 @@ pub(crate) fn install(workspace: &Path) {
         .into_iter()
         .filter(|(program, _)| version(program).is_none())
         .map(|(_, package)| package)
+        .chain(allocator().is_none().then_some("libjemalloc2"))
         .collect();
     if !missing.is_empty() {
         apt(&missing);
@@ -25,6 +26,13 @@ pub(crate) fn install(workspace: &Path) {
     {
         eprintln!("bench: no youki: {error}");
     }
+}
+
+/// An allocator whose threads share no lock, to be preloaded (ld.so(8)): where Debian's libjemalloc2 has it.
+pub(crate) fn allocator() -> Option<PathBuf> {
+    let directory = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let path = Path::new(&directory).join("libjemalloc.so.2");
+    path.exists().then_some(path)
 }
 
 /// The name by which youki is started, if it is there: below the workspace's target directory.

@@ -3,11 +3,10 @@
 use crate::Result;
 use crate::host::Remote;
 use crate::pairs::Pairs;
+use crate::peers;
 use crate::place::Place;
 use crate::report::{Row, Unit};
-
-/// What lets each thread keep its freed blocks (glibc's manual, Memory Allocation Tunables).
-const KEPT: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4000");
+use std::path::Path;
 
 pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
     let (mut big, mut small) = hosts(place, &[])?;
@@ -25,10 +24,7 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
         || small.run(),
     )?;
     drop((big, small));
-    let (mut big, mut small) = hosts(place, &[KEPT])?;
-    big.busy(true)?;
-    let keeping = Pairs::take(runs.min(200), || big.run(), || small.run())?;
-    Ok(vec![
+    let mut rows = vec![
         Row {
             name: "`run` in a big host against a small one, both on the machine that the big one keeps busy".into(),
             unit: Unit::Millis,
@@ -37,15 +33,6 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
             did: "A: a host process with 4 GiB resident and 64 threads that allocate and free without a pause. B: the same \
                   program without them, while A's threads go on: both share the processors with these, so what differs \
                   is the size and the threads of the host. A failed or a hanging run (60 s) would end the benchmark."
-                .into(),
-        },
-        Row {
-            name: format!("the same, both hosts with `{}={}`", KEPT.0, KEPT.1),
-            unit: Unit::Millis,
-            target: None,
-            pairs: keeping,
-            did: "As before, but the C library lets each thread keep as many of its freed blocks as it likes, so that the \
-                  threads wait less for the allocator that they share."
                 .into(),
         },
         Row {
@@ -64,7 +51,27 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
                   of more threads than processors rather than what the host's size costs."
                 .into(),
         },
-    ])
+    ];
+    if let Some(allocator) = peers::allocator() {
+        rows.insert(1, without_locks(place, runs, &allocator)?);
+    }
+    Ok(rows)
+}
+
+/// The first row where the host's threads share no allocator's lock with the one that calls `run`.
+fn without_locks(place: &Place, runs: usize, allocator: &Path) -> Result<Row> {
+    let allocator = allocator.to_str().ok_or("an allocator's path is no text")?;
+    let (mut big, mut small) = hosts(place, &[("LD_PRELOAD", allocator)])?;
+    big.busy(true)?;
+    Ok(Row {
+        name: "the same, both hosts with jemalloc in place of the C library's allocator".into(),
+        unit: Unit::Millis,
+        target: Some(1.15),
+        pairs: Pairs::take(runs, || big.run(), || small.run())?,
+        did: "As before, with Debian's libjemalloc2 preloaded, whose threads have their own stores and share no lock: what is left is \
+              the driver's and the kernel's."
+            .into(),
+    })
 }
 
 fn hosts(place: &Place, env: &[(&str, &str)]) -> Result<(Remote, Remote)> {
