@@ -16,8 +16,7 @@ use contract::Bench;
 use std::fs::{self, File};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use support::Baseline;
-use support::rounds;
+use support::{Baseline, Need, rounds, skip_unless};
 
 /// Allocates and frees, small and large, until it is told to stop.
 fn allocate(stop: &AtomicBool) {
@@ -61,6 +60,9 @@ fn no_run_hangs_or_fails_in_a_large_host_whose_threads_allocate() {
 /// proc_pid_status(5): `FDSize` is the room of a process's table of descriptors, which never shrinks.
 #[test]
 fn a_start_does_not_copy_the_descriptors_of_a_host_that_has_thousands() {
+    if skip_unless(&[Need::Kernel(6, 11)]) {
+        return;
+    }
     if !own::in_own_process("a_start_does_not_copy_the_descriptors_of_a_host_that_has_thousands") {
         return;
     }

@@ -104,8 +104,8 @@ impl Made {
     }
 
     /// Lets go of the cgroup's descriptors, ten of them on a host with version 1: the wait may take
-    /// years, a host program has a thousand containers and a bound on descriptors, and each start
-    /// copies its table of them (clone(2) without CLONE_FILES).
+    /// years, a host program has a thousand containers and a bound on descriptors, and on older kernels
+    /// each start copies its table of them (`sys/spawn_child.rs`).
     pub(super) fn rest(&self) {
         self.known.take();
         let mut own = self.cgroup.borrow_mut();

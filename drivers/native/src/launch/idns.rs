@@ -9,6 +9,7 @@ use super::idmap::{self, IdMaps};
 use super::memfd;
 use super::process::Process;
 use super::procfs::ProcessDir;
+use super::slots::sharing_is_safe;
 use crate::sys::spawn::{Spawn, spawn};
 
 /// Makes one with these maps. Init is started in it, waits for a plan that never comes, and is ended: a process is what a
@@ -20,6 +21,7 @@ pub(crate) fn id_namespace(maps: &IdMaps) -> Result<OwnedFd, LaunchError> {
         program: program.file().as_fd(),
         socket: theirs.as_fd(),
         namespaces: libc::CLONE_NEWUSER as u64,
+        share_descriptors: sharing_is_safe(),
         cgroup: None,
     })?;
     drop(theirs);

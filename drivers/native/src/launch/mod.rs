@@ -115,6 +115,7 @@ fn launch_program(program: Arc<Program>, launch: Launch<'_>) -> Result<Started, 
             program: program.file().as_fd(),
             socket,
             namespaces: launch.namespaces,
+            share_descriptors: slots::sharing_is_safe(),
             cgroup: launch.cgroup,
         })
     })?;

@@ -6,6 +6,7 @@ use super::channel::Channel;
 use super::error::LaunchError;
 use super::memfd;
 use super::process::Process;
+use super::slots::sharing_is_safe;
 use crate::sys::spawn::{Spawn, spawn};
 
 /// An init that waits for a message that never comes. It ends when this is dropped, or with the host program.
@@ -25,6 +26,7 @@ impl Placeholder {
             program: program.file().as_fd(),
             socket: theirs.as_fd(),
             namespaces: 0,
+            share_descriptors: sharing_is_safe(),
             cgroup: None,
         })?;
         Ok(Self {

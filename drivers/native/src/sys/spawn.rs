@@ -22,9 +22,8 @@ use super::wait;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const NEW_USER: u64 = libc::CLONE_NEWUSER as u64;
-/// The table of descriptors, too: the child copies what it needs of it.
-const SHARED: u64 =
-    (libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64;
+const SHARED: u64 = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64;
+const DESCRIPTORS: u64 = libc::CLONE_FILES as u64;
 
 /// What is started, and where.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +34,19 @@ pub(crate) struct Spawn<'a> {
     pub(crate) socket: BorrowedFd<'a>,
     /// `CLONE_NEW*` bits, without the cgroup and time namespaces: those are entered later, by init.
     pub(crate) namespaces: u64,
+    /// Share the host's table of descriptors until the child has copied what it needs of it.
+    pub(crate) share_descriptors: bool,
     /// Directory of a cgroup v2 to start in. Never one that may be frozen: the calling thread would sleep until it thaws.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl Spawn<'_> {
+    fn shared(&self) -> u64 {
+        match self.share_descriptors {
+            true => SHARED | DESCRIPTORS,
+            false => SHARED,
+        }
+    }
 }
 
 /// A started init; it is a child of this process and must be reaped.
@@ -85,6 +95,7 @@ pub(crate) fn spawn(spawn: &Spawn) -> Result<Spawned, SpawnError> {
     let args = ChildArgs {
         socket: spawn.socket.as_raw_fd(),
         program: spawn.program.as_raw_fd(),
+        shares_descriptors: spawn.share_descriptors,
         keep_capabilities: spawn.namespaces & NEW_USER != 0,
         step: AtomicU32::new(0),
         errno: AtomicI32::new(0),
@@ -124,7 +135,7 @@ fn clone3(spawn: &Spawn, stack: &Stack, child: &ChildArgs) -> Result<Spawned, Er
         0
     };
     let args = libc::clone_args {
-        flags: SHARED | CLONE_CLEAR_SIGHAND | into_cgroup | spawn.namespaces,
+        flags: spawn.shared() | CLONE_CLEAR_SIGHAND | into_cgroup | spawn.namespaces,
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
         parent_tid: 0,
@@ -151,7 +162,7 @@ fn clone3(spawn: &Spawn, stack: &Stack, child: &ChildArgs) -> Result<Spawned, Er
 
 fn clone_legacy(spawn: &Spawn, stack: &Stack, child: &ChildArgs) -> Result<Spawned, Errno> {
     let mut pidfd: RawFd = -1;
-    let flags = SHARED | spawn.namespaces | u64::from(libc::SIGCHLD.cast_unsigned());
+    let flags = spawn.shared() | spawn.namespaces | u64::from(libc::SIGCHLD.cast_unsigned());
     // The pidfd is stored where the parent's thread id would be; x86_64 and aarch64 differ only in arguments that are 0 here.
     #[allow(
         clippy::cast_possible_truncation,

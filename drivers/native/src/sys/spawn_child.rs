@@ -1,4 +1,4 @@
-//! What the child of the vfork-style clone does before it becomes init: five system calls, more in a new user namespace.
+//! What the child of the vfork-style clone does before it becomes init: five system calls at most, more in a new user namespace.
 //!
 //! # Safety
 //! Runs in a process of its own that borrows the memory of the host program while the thread that made it sleeps; other
@@ -30,6 +30,8 @@ pub(super) struct ChildArgs {
     pub(super) socket: RawFd,
     /// Init's program: close-on-exec, above [`SOCKET_FD`].
     pub(super) program: RawFd,
+    /// The table of descriptors is the host's.
+    pub(super) shares_descriptors: bool,
     /// Carry all capabilities over the exec in the ambient set.
     pub(super) keep_capabilities: bool,
     /// A `STEP_*`.
@@ -73,6 +75,11 @@ fn become_init(args: &ChildArgs) -> Errno {
         return errno;
     }
     args.step.store(STEP_DESCRIPTORS, Ordering::Relaxed);
+    if args.shares_descriptors
+        && let Err(errno) = copy_descriptors(args.socket.max(args.program))
+    {
+        return errno;
+    }
     if let Err(errno) = arrange_descriptors(args.socket, args.program) {
         return errno;
     }
@@ -142,20 +149,21 @@ fn raise_ambient() -> Result<(), Errno> {
     Ok(())
 }
 
-/// The socket becomes descriptor 3; the exec closes everything else, the program included.
+/// Gives up the host's table for a copy of its beginning: in a host with thousands of descriptors a whole copy and its end would
+/// take longer than the rest of the exec.
 ///
-/// The table is the host's until the first call has made a copy. What lies above the two that are needed is not even copied:
-/// in a host with thousands of descriptors that copy and its end would take longer than the rest of the exec.
+/// The kernel copies 64 at a time and would close what of these is not wanted, here, while the parent waits and a file system
+/// may flush: so all 64 are.
+fn copy_descriptors(needed: RawFd) -> Result<(), Errno> {
+    let last = needed.max(SOCKET_FD).cast_unsigned() | 63;
+    close_range(last + 1, c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)
+}
+
+/// The socket becomes descriptor 3; the exec closes everything else, the program included.
 ///
 /// Close-on-exec, not closed here: the exec lets the parent go on before it closes them, so that a slow close (a network
 /// file system flushes) does not hold the parent up.
 fn arrange_descriptors(socket: RawFd, program: RawFd) -> Result<(), Errno> {
-    let last = socket.max(program).max(SOCKET_FD);
-    close_range(
-        last.cast_unsigned() + 1,
-        c_uint::MAX,
-        libc::CLOSE_RANGE_UNSHARE,
-    )?;
     if socket == SOCKET_FD {
         // SAFETY: takes numbers only.
         unsafe {

@@ -24,6 +24,7 @@ fn program(path: &str) -> OwnedFd {
 fn start(program: &OwnedFd, namespaces: u64) -> Result<super::spawn::Spawned, SpawnError> {
     let (_ours, theirs) = UnixStream::pair().unwrap();
     spawn(&Spawn {
+        share_descriptors: true,
         program: program.as_fd(),
         socket: theirs.as_fd(),
         namespaces,

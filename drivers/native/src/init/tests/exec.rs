@@ -154,6 +154,7 @@ fn a_parent_that_ends_before_go_ends_init() {
     send(&ours, &writer.finish(0, 0).unwrap(), &[]);
     let program = memfd();
     let spawn_it = Spawn {
+        share_descriptors: true,
         program: program.as_fd(),
         socket: theirs.as_fd(),
         namespaces: 0,

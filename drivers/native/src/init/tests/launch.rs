@@ -59,6 +59,7 @@ impl Plan {
         drop(fds);
         let program = memfd();
         let spawned = spawn(&Spawn {
+            share_descriptors: true,
             program: program.as_fd(),
             socket: theirs.as_fd(),
             namespaces,

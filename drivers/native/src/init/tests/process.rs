@@ -100,6 +100,7 @@ fn with_running_script(rootfs: &Rootfs, script: &str, test: impl FnOnce(Borrowed
             drop(fds);
             let program = memfd();
             let spawned = spawn(&Spawn {
+                share_descriptors: true,
                 program: program.as_fd(),
                 socket: theirs.as_fd(),
                 namespaces,
