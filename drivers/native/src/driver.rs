@@ -6,8 +6,9 @@ use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
 use crate::netpool::{self, NetPool};
 use execdriver_core::{
-    Capabilities, Command, ContainerInfo, Control, Driver, Error, ExecRequest, ExitStatus, Hooks,
-    Options, Pipes, ResourceStats, Resources, Result, RunOptions, Signal, Target, WindowSize,
+    Capabilities, Command, ContainerId, ContainerInfo, Control, Driver, Error, ExecRequest,
+    ExitStatus, Hooks, Options, Pipes, ResourceStats, Resources, Result, RunOptions, Signal,
+    Target, WindowSize,
 };
 use std::path::Path;
 
@@ -65,6 +66,13 @@ impl NativeDriver {
         Ok(Self {
             containers: Containers::open(root, manager, NetPool::new(ready))?,
         })
+    }
+
+    /// The containers, for a verb on this one. The contract's rule for ids is narrower than that of an OCI runtime, which has
+    /// the same containers: [`Store::check`](crate::state::Store::check).
+    fn of(&self, id: &str) -> Result<&Containers> {
+        ContainerId::parse(id)?;
+        Ok(&self.containers)
     }
 }
 
@@ -144,43 +152,43 @@ impl Driver for NativeDriver {
         pipes: Pipes,
         hooks: &Hooks<'_>,
     ) -> Result<ExitStatus> {
-        self.containers.exec(id, request, pipes, hooks)
+        self.of(id)?.exec(id, request, pipes, hooks)
     }
 
     fn kill(&self, target: &Target, signal: Signal) -> Result<()> {
-        self.containers.kill(target, signal)
+        self.of(target.container())?.kill(target, signal)
     }
 
     fn resize(&self, target: &Target, size: WindowSize) -> Result<()> {
-        self.containers.resize(target, size)
+        self.of(target.container())?.resize(target, size)
     }
 
     fn pause(&self, id: &str) -> Result<()> {
-        self.containers.pause(id)
+        self.of(id)?.pause(id)
     }
 
     fn unpause(&self, id: &str) -> Result<()> {
-        self.containers.unpause(id)
+        self.of(id)?.unpause(id)
     }
 
     fn pids(&self, id: &str) -> Result<Vec<u32>> {
-        self.containers.pids(id)
+        self.of(id)?.pids(id)
     }
 
     fn terminate(&self, id: &str) -> Result<()> {
-        self.containers.terminate(id)
+        self.of(id)?.terminate(id)
     }
 
     fn clean(&self, id: &str) -> Result<()> {
-        self.containers.clean(id)
+        self.of(id)?.clean(id)
     }
 
     fn stats(&self, id: &str) -> Result<ResourceStats> {
-        self.containers.stats(id)
+        self.of(id)?.stats(id)
     }
 
     fn update(&self, id: &str, resources: &Resources) -> Result<()> {
-        self.containers.update(id, resources)
+        self.of(id)?.update(id, resources)
     }
 
     fn list(&self) -> Result<Vec<ContainerInfo>> {

@@ -37,27 +37,6 @@ fn a_container_that_is_not_there_is_said_to_be_so() {
 }
 
 #[test]
-fn what_is_not_an_id_is_refused_before_anything_is_made() {
-    if skip_unless(&[Need::UserNamespaces]) {
-        return;
-    }
-    let bundle = Bundle::of(&["/bin/true"]);
-    for id in ["", ".", "..", "../x", "a/b", "a b", "ä", &"x".repeat(300)] {
-        let line = bundle.refused(&["create", id]);
-        assert!(line.contains("invalid container ID"), "{id:?}: {line}");
-        assert_eq!(
-            fs::read_dir(bundle.rootfs.state()).unwrap().count(),
-            0,
-            "{id:?}"
-        );
-    }
-    for id in ["a.b", "a+b", "a_b-c.1"] {
-        bundle.done(&["create", id]);
-        bundle.done(&["delete", "--force", id]);
-    }
-}
-
-#[test]
 fn verbs_in_the_wrong_state_say_which_it_is() {
     if skip_unless(&[Need::Root, Need::Freezer]) {
         return;

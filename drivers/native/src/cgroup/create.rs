@@ -251,7 +251,7 @@ fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupErro
             if made {
                 let _ = at::remove_dir(parent.dir.as_fd(), OsStr::new(name));
             }
-            Err(CgroupError::io("open", path)(errno))
+            Err(not_replaced("open", path, errno))
         }
     }
 }
@@ -268,7 +268,7 @@ pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError
             Ok(()) | Err(Errno::ENOENT) => at::make_dir(parent.dir.as_fd(), name, 0o755)
                 .map_err(CgroupError::io("make", &path))?,
             Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(in_use(parent, name, path)),
-            Err(errno) => return Err(CgroupError::io("replace", path)(errno)),
+            Err(errno) => return Err(not_replaced("replace", path, errno)),
         },
         Err(errno) => return Err(CgroupError::io("make", path)(errno)),
     }
@@ -278,6 +278,17 @@ pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError
             let _ = at::remove_dir(parent.dir.as_fd(), name);
             Err(CgroupError::io("open", path)(errno))
         }
+    }
+}
+
+/// What is there and no directory is one of the files that the kernel has in every cgroup.
+fn not_replaced(action: &'static str, path: PathBuf, errno: Errno) -> CgroupError {
+    match errno {
+        Errno::ENOTDIR => CgroupError::InvalidPath {
+            path: path.to_string_lossy().into_owned(),
+            reason: "a file of the kernel's has this name there",
+        },
+        errno => CgroupError::io(action, path)(errno),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::planned::planned;
 use super::systemd::Systemd;
-use super::{Cgroup, CgroupError, CgroupPath, Hierarchies};
+use super::{Cgroup, CgroupError, CgroupPath, Hierarchies, of_id};
 
 /// A maker of cgroups; what it makes is the same [`Cgroup`] to everybody else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,12 +106,13 @@ impl Place {
 /// An absolute parent for root, as the original's `/docker`; for others below what was handed to
 /// them, or below our own cgroup: they can have nothing elsewhere.
 fn directory(parent: &str, id: &str, ordinary: bool) -> Result<CgroupPath, CgroupError> {
+    let name = of_id::directory(id);
     match parent {
         "" if ordinary => {
-            let place = CgroupPath::new("execdriver", id)?;
+            let place = CgroupPath::new("execdriver", &name)?;
             Ok(place.keeping_parents().where_delegated())
         }
-        "" => Ok(CgroupPath::new("/execdriver", id)?.keeping_parents()),
-        parent => CgroupPath::new(parent, id),
+        "" => Ok(CgroupPath::new("/execdriver", &name)?.keeping_parents()),
+        parent => CgroupPath::new(parent, &name),
     }
 }

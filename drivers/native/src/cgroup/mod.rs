@@ -23,6 +23,7 @@ mod kill;
 pub(crate) mod limits;
 mod manager;
 mod named;
+mod of_id;
 mod oom;
 mod path;
 pub(crate) mod pidns;

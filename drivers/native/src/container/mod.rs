@@ -41,7 +41,7 @@ use crate::facts::{HostFacts, Known};
 use crate::netpool::NetPool;
 use crate::seccomp::Filters;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
-use execdriver_core::{ContainerId, Error, Result};
+use execdriver_core::{Error, Result};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use terminals::Terminals;
@@ -88,7 +88,6 @@ impl Containers {
 
     /// The record of a container that lives.
     fn live(&self, id: &str) -> Result<(Entry, Record)> {
-        ContainerId::parse(id)?;
         let (entry, record) = self.store.load(id)?;
         match record.liveness() {
             Liveness::Alive => Ok((entry, record)),

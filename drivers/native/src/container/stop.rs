@@ -5,7 +5,7 @@ use super::made::{KILL_PATIENCE, signal_bit};
 use super::{Containers, error};
 use crate::cgroup::{Cgroup, pidns, remove_planned};
 use crate::state::{Entry, LOCK_PATIENCE, Liveness, Record, StateError};
-use execdriver_core::{ContainerId, Error, Result};
+use execdriver_core::{Error, Result};
 use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -17,7 +17,6 @@ impl Containers {
     /// Kills everything of a container. What it left is removed by the host that waits for it, or
     /// here when that host is gone.
     pub(crate) fn terminate(&self, id: &str) -> Result<()> {
-        ContainerId::parse(id)?;
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
             // A start that was killed before it wrote its record, perhaps.
@@ -46,7 +45,6 @@ impl Containers {
 
     /// Removes what a container that is no more has left.
     pub(crate) fn clean(&self, id: &str) -> Result<()> {
-        ContainerId::parse(id)?;
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
             Err(StateError::NotFound { .. }) => {

@@ -7,7 +7,7 @@ use crate::cgroup::limits::{self, Available, Purpose};
 use crate::facts::HostFacts;
 use crate::plan::PlanError;
 use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, Status, Unread};
-use execdriver_core::{ContainerId, Error, LinuxResources, Resources, Result, spec};
+use execdriver_core::{Error, LinuxResources, Resources, Result, spec};
 use oci_spec::runtime;
 
 const SYS_RESOURCE: u64 = 1 << 24;
@@ -15,7 +15,6 @@ const SYS_RESOURCE: u64 = 1 << 24;
 impl Containers {
     /// Changes the limits of a container. Its lock is held meanwhile, so that two updates do not mix.
     pub(crate) fn update(&self, id: &str, resources: &Resources) -> Result<()> {
-        ContainerId::parse(id)?;
         let asked = spec::limits(resources)?;
         let (entry, _) = self.live(id)?;
         let locked = entry.lock(LOCK_PATIENCE)?;

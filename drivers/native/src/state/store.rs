@@ -200,8 +200,8 @@ impl Store {
     }
 }
 
-/// An id that is safe to join into a path; checked here too, whoever the caller is. Those of OCI runtimes may have `+` and `.`,
-/// which verbs of the driver have refused before.
+/// An id that is safe to join into a path; checked here, whoever the caller is. The rule is that of OCI runtimes: the contract's,
+/// and `+` and `.` beside, which [`NativeDriver`](crate::NativeDriver) has refused before.
 pub(super) fn checked(id: &str) -> Result<&str, StateError> {
     let plain = match id.contains(['+', '.']) {
         true => Cow::Owned(id.replace(['+', '.'], "_")),

@@ -143,12 +143,12 @@ impl Bundle {
 
     /// What `state` prints.
     pub(crate) fn state(&self) -> Value {
-        serde_json::from_str(&self.done(&["state", &self.id])).unwrap()
+        serde_json::from_str(&self.done(&["state", "--", &self.id])).unwrap()
     }
 
     /// The container's status; `none` when there is no such container.
     pub(crate) fn status(&self) -> String {
-        let said = self.say(&["state", &self.id]);
+        let said = self.say(&["state", "--", &self.id]);
         match said.code() {
             0 => serde_json::from_str::<Value>(&said.stdout).unwrap()["status"]
                 .as_str()
@@ -167,6 +167,6 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
-        let _ = self.begin(&["delete", "--force", &self.id]).wait();
+        let _ = self.begin(&["delete", "--force", "--", &self.id]).wait();
     }
 }

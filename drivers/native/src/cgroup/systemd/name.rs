@@ -1,6 +1,6 @@
 //! Names of slices and scopes: what a parent says, and where systemd puts it.
 
-use crate::cgroup::CgroupError;
+use crate::cgroup::{CgroupError, of_id};
 
 /// Where a container belongs in systemd's tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,9 @@ impl ScopeName {
             reason,
         };
         let parts: Vec<&str> = parent.split(':').collect();
+        let own = of_id::unit(id);
         let (slice, prefix, name) = match parts.as_slice() {
-            [slice] => (*slice, "execdriver", id),
+            [slice] => (*slice, "execdriver", &*own),
             [slice, prefix, name] => (*slice, *prefix, *name),
             _ => return Err(invalid("systemd's form is slice:prefix:name")),
         };
