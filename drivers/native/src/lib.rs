@@ -19,6 +19,7 @@ mod netpool;
 mod plan;
 mod resctrl;
 mod seccomp;
+mod shelf;
 mod state;
 mod stdio;
 #[cfg(test)]

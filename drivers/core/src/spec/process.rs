@@ -36,10 +36,7 @@ pub(super) fn translate(
 ) -> Result<Process> {
     let config = &command.process;
     let mut process = blank();
-    words(&mut process, config)?;
     process
-        .set_env(Some(environment::normalise(&config.env)))
-        .set_cwd(directory(&command.working_dir))
         .set_capabilities(Some(capabilities::sets(set)))
         .set_rlimits(Some(rlimits(command)?))
         .set_oom_score_adj(Some(linux.oom_score_adj))
@@ -63,6 +60,15 @@ pub(super) fn translate(
                 .transpose()?,
         );
     Ok(process)
+}
+
+/// What a process has from its command alone: program, arguments, environment and directory.
+pub(super) fn own(process: &mut Process, command: &Command) -> Result<()> {
+    words(process, &command.process)?;
+    process
+        .set_env(Some(environment::normalise(&command.process.env)))
+        .set_cwd(directory(&command.working_dir));
+    Ok(())
 }
 
 /// Arguments and terminal.

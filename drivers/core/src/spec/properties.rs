@@ -228,6 +228,43 @@ proptest! {
     }
 
     #[test]
+    fn a_draft_becomes_what_a_translation_is(shape in prop_oneof![command(), accepted()], next in command(), other in command()) {
+        let Ok(mut draft) = Draft::of(&shape, "native") else {
+            return Ok(());
+        };
+        prop_assert!(draft.suits(&shape));
+        prop_assert_eq!(draft.suits(&other), Draft::of(&other, "native").is_ok_and(|draft| draft.suits(&shape)));
+        // All that is not of the shape is another command's.
+        let mut next = Command {
+            process: crate::ProcessConfig {
+                tty: shape.process.tty,
+                privileged: shape.process.privileged,
+                user: shape.process.user.clone(),
+                ..next.process
+            },
+            id: next.id,
+            rootfs: next.rootfs,
+            working_dir: "/w".to_owned(),
+            ..shape
+        };
+        for _ in 0..2 {
+            prop_assert!(draft.suits(&next));
+            let became = draft.become_of(&next).map_err(|error| error.to_string());
+            let fresh = Spec::from_command(&next, "native").map_err(|error| error.to_string());
+            match fresh {
+                Ok(fresh) => {
+                    prop_assert_eq!(became, Ok(()));
+                    prop_assert_eq!(draft.spec(), &fresh);
+                }
+                Err(error) => prop_assert_eq!(became, Err(error)),
+            }
+            draft.forget_words();
+            next.id = "web-2".to_owned();
+            next.rootfs = "/other".into();
+        }
+    }
+
+    #[test]
     fn no_mount_hides_another_and_each_place_is_mounted_once(command in accepted()) {
         let spec = Spec::from_command(&command, "native").unwrap();
         let mounts = spec.oci.mounts().as_ref().unwrap();

@@ -44,7 +44,7 @@ impl Spec {
             found: command.platform.name().to_owned(),
         })?;
         check(command, linux)?;
-        let mut spec = blank(&command.id);
+        let mut spec = blank();
         fill(&mut spec, command, linux)?;
         Ok(spec)
     }
@@ -53,8 +53,8 @@ impl Spec {
 // For the same reason these are functions that must not become one frame.
 
 #[inline(never)]
-fn blank(id: &str) -> Box<Spec> {
-    Box::new(Spec::from_oci(id, oci::document()))
+fn blank() -> Box<Spec> {
+    Box::new(Spec::from_oci(String::new(), oci::document()))
 }
 
 #[inline(never)]
@@ -65,13 +65,11 @@ fn fill(spec: &mut Spec, command: &Command, linux: &LinuxCommand) -> Result<()> 
     let (namespaces, joins) = namespaces::translate(command, linux);
 
     let mut root = runtime::Root::default();
-    root.set_path(command.rootfs.clone())
-        .set_readonly(Some(linux.readonly_rootfs));
+    root.set_readonly(Some(linux.readonly_rootfs));
     fill_process(&mut spec.oci, command, linux, &set)?;
     spec.oci
         .set_version(OCI_VERSION.to_owned())
         .set_root(Some(root))
-        .set_hostname(environment::hostname(command, linux)?)
         .set_domainname(process::unless_empty(&linux.domainname))
         .set_annotations(None);
     fill_linux(&mut spec.oci, command, linux, &mounts, (maps, namespaces))?;
@@ -100,12 +98,30 @@ fn fill(spec: &mut Spec, command: &Command, linux: &LinuxCommand) -> Result<()> 
     spec.cpus.clone_from(&linux.attributes.cpus);
     spec.core_scheduling = linux.attributes.core_scheduling;
     spec.securebits.clone_from(&linux.attributes.securebits);
+    fill_own(spec, command, linux)
+}
+
+/// What differs between commands of one shape ([`Draft`](super::Draft)): nothing else is made from these fields.
+#[inline(never)]
+pub(super) fn fill_own(spec: &mut Spec, command: &Command, linux: &LinuxCommand) -> Result<()> {
+    spec.id.clone_from(&command.id);
+    if let Some(root) = spec.oci.root_mut() {
+        root.set_path(command.rootfs.clone());
+    }
+    spec.oci
+        .set_hostname(environment::hostname(command, linux)?);
+    if let Some(process) = spec.oci.process_mut() {
+        process::own(process, command)?;
+    }
+    if let Some(part) = spec.oci.linux_mut() {
+        part.set_cgroups_path(cgroups_path(&linux.cgroup_parent, &command.id));
+    }
     Ok(())
 }
 
 /// What can be said against a Linux command beyond [`Command::validate`] and the parts' rules.
 #[inline(never)]
-fn check(command: &Command, linux: &LinuxCommand) -> Result<()> {
+pub(super) fn check(command: &Command, linux: &LinuxCommand) -> Result<()> {
     command.validate()?;
     if let Some((field, reason)) = command.foreign_field() {
         return Err(Error::invalid(field, reason));
@@ -189,7 +205,6 @@ fn linux_part(
     let mut part = oci::linux();
     part.set_uid_mappings(Some(uids).filter(|map| !map.is_empty()))
         .set_gid_mappings(Some(gids).filter(|map| !map.is_empty()))
-        .set_cgroups_path(cgroups_path(&linux.cgroup_parent, &command.id))
         .set_rootfs_propagation(Some(mounts.root_propagation.to_owned()))
         .set_masked_paths(Some(masks::masked(privileged)))
         .set_readonly_paths(Some(masks::read_only(privileged, linux.readonly_rootfs)))

@@ -11,6 +11,7 @@
 
 mod covered;
 mod descriptors;
+mod drafts;
 mod entered;
 mod error;
 mod exec;
@@ -40,7 +41,9 @@ use crate::cgroup::devices::DevicePrograms;
 use crate::facts::{HostFacts, Known};
 use crate::netpool::NetPool;
 use crate::seccomp::Filters;
+use crate::shelf::Shelf;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
+use execdriver_core::spec::Draft;
 use execdriver_core::{Error, Result};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -54,6 +57,7 @@ pub(crate) struct Containers {
     terminals: Terminals,
     device_programs: DevicePrograms,
     filters: Filters,
+    drafts: Shelf<Draft>,
     /// Read by the first start: the other verbs need none.
     facts: OnceLock<Known>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
@@ -70,6 +74,7 @@ impl Containers {
             terminals: Terminals::default(),
             device_programs: DevicePrograms::default(),
             filters: Filters::default(),
+            drafts: Shelf::new(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
             networks,

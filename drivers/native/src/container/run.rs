@@ -17,7 +17,7 @@ use crate::launch::{Launch, LaunchError, Process, Started, launch};
 use crate::plan::{AppArmor, Host, Plan, RunInput, Sources, asks_sub_ids, makes_network};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
-use execdriver_core::spec::{TemplateDefault, requested_controls};
+use execdriver_core::spec::{Draft, TemplateDefault, requested_controls};
 use execdriver_core::{Command, Error, ExitStatus, Hooks, Pipes, Result, RunOptions, Spec};
 use nix::fcntl::OFlag;
 use oci_spec::runtime::LinuxNamespaceType as Kind;
@@ -60,12 +60,12 @@ impl Containers {
 
     /// What can be known of a start before anything is made.
     fn prepare(&self, command: &Command) -> Result<Start> {
-        let spec = Spec::boxed_from_command(command, NativeDriver::NAME)?;
+        let draft = self.draft(command)?;
         refuse_unsupported(command)?;
         let facts = self.facts();
-        let filter = self.filter_of(&spec, &facts)?;
+        let filter = self.filter_of(draft.spec(), &facts)?;
         Ok(Start {
-            spec,
+            draft,
             facts,
             filter,
         })
@@ -115,7 +115,7 @@ struct Run<'a> {
 /// once had on its stack stays in memory as long, so nothing large is passed by value, and the
 /// parts of a start are functions that the compiler must not put into one frame.
 struct Start {
-    spec: Box<Spec>,
+    draft: Draft,
     facts: Arc<HostFacts>,
     filter: Option<Arc<Filter>>,
 }
@@ -134,7 +134,7 @@ impl Run<'_> {
     fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let pass = self.pass();
-        let made = Made::begin((store, manager), &start.spec, &start.facts)?;
+        let made = Made::begin((store, manager), start.draft.spec(), &start.facts)?;
         let lived = self.live(start, &made, pipes, pass);
         drop(self.life.oom.take());
         self.life.close(lived, made.clean())
@@ -166,7 +166,8 @@ impl Run<'_> {
         } = self
             .start(&start, made, pipes)
             .map_err(|error| self.unless_given_up(error, made))?;
-        drop((start, pass));
+        self.containers.keep_draft(start.draft);
+        drop((start.facts, start.filter, pass));
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
         let rest = || made.rest();
@@ -187,7 +188,7 @@ impl Run<'_> {
     /// From the plan to the program that runs.
     #[inline(never)]
     fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
-        let Start { spec, facts, .. } = start;
+        let (spec, facts) = (start.draft.spec(), &start.facts);
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
         let cgroup = made.cgroup();
         let host = plan_host(spec, facts, cgroup.as_deref().map_err(|why| *why));

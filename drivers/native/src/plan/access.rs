@@ -3,6 +3,7 @@
 use super::steps::Step;
 use super::{Plan, PlanError, encode, too_large};
 use crate::launch::outside;
+use crate::shelf::Lent;
 use crate::state::NamespaceRecord;
 use crate::wire::Op;
 
@@ -11,7 +12,7 @@ impl Plan {
     ///
     /// # Errors
     /// It is larger than init accepts: far above what the kernel executes.
-    pub(crate) fn message(&self) -> Result<Vec<u8>, PlanError> {
+    pub(crate) fn message(&self) -> Result<Lent<u8>, PlanError> {
         let fds = u16::try_from(self.fds.len()).ok();
         let message = fds.and_then(|fds| encode::message(self.steps.encoded(), fds, self.slots));
         message.ok_or_else(|| too_large("process"))

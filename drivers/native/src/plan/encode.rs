@@ -2,9 +2,12 @@
 
 use std::ffi::CStr;
 
+use crate::shelf::{Lent, Shelf};
 #[cfg(test)]
 use crate::wire::Op;
 use crate::wire::{BODY_MAX, HEADER_LEN, Header, Numbers, Params, Sink, Strings, TERMINAL_SLOT};
+
+static MESSAGES: Shelf<Vec<u8>> = Shelf::new();
 
 /// The message of operations: header and body; `fds` descriptors come along as slots `0..fds`, and `slots` counts those and
 /// the ones of `Source`.
@@ -14,7 +17,7 @@ pub(crate) fn message<'a>(
     operations: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     fds: u16,
     slots: u16,
-) -> Option<Vec<u8>> {
+) -> Option<Lent<u8>> {
     let bytes: usize = operations.clone().map(<[u8]>::len).sum();
     let body_len = u32::try_from(bytes).ok().filter(|len| *len <= BODY_MAX)?;
     let ops = u32::try_from(operations.len()).ok()?;
@@ -27,7 +30,8 @@ pub(crate) fn message<'a>(
         fds,
         slots,
     };
-    let mut message = Vec::with_capacity(HEADER_LEN + bytes);
+    let room = (HEADER_LEN + bytes).max(8 << 10);
+    let mut message = Lent::with_capacity(&MESSAGES, room);
     message.extend_from_slice(&header.encode());
     operations.for_each(|operation| message.extend_from_slice(operation));
     Some(message)
@@ -58,6 +62,7 @@ impl Writer {
     /// As [`message`].
     pub(crate) fn finish(self, fds: u16, slots: u16) -> Option<Vec<u8>> {
         message(self.operations.iter().map(Vec::as_slice), fds, slots)
+            .map(|message| message.to_vec())
     }
 }
 

@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
-use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -61,12 +60,47 @@ pub(crate) struct SourceMount {
     pub(crate) slave: bool,
 }
 
+/// What was found by path, in the order of the paths: a list of a few entries is a small block, where a map's first node is a large
+/// one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found(Vec<(PathBuf, Result<Source, Errno>)>);
+
+impl Found {
+    /// Adds what is at a path, in the place of what was known of it.
+    pub(super) fn insert(&mut self, path: PathBuf, found: Result<Source, Errno>) {
+        match self.place(&path) {
+            Ok(at) => {
+                if let Some(known) = self.0.get_mut(at) {
+                    known.1 = found;
+                }
+            }
+            Err(at) => self.0.insert(at, (path, found)),
+        }
+    }
+
+    fn get(&self, path: &Path) -> Result<&Source, Errno> {
+        let at = self.place(path).map_err(|_| Errno::ENOENT)?;
+        let (_, found) = self.0.get(at).ok_or(Errno::ENOENT)?;
+        found.as_ref().map_err(|errno| *errno)
+    }
+
+    pub(super) fn get_mut(&mut self, path: &Path) -> Option<&mut Source> {
+        let at = self.place(path).ok()?;
+        self.0.get_mut(at)?.1.as_mut().ok()
+    }
+
+    fn place(&self, path: &Path) -> Result<usize, usize> {
+        self.0
+            .binary_search_by(|(known, _)| known.as_path().cmp(path))
+    }
+}
+
 /// What was found at the paths of the host, by the path in the document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
-    pub(super) files: BTreeMap<PathBuf, Result<Source, Errno>>,
+    pub(super) files: Found,
     /// The host's node of a device, by its path in the container.
-    pub(super) nodes: BTreeMap<PathBuf, Result<Source, Errno>>,
+    pub(super) nodes: Found,
     /// What the host's /dev has beside, for a privileged container.
     pub(super) host_nodes: Vec<Node<'static>>,
 }
@@ -74,12 +108,12 @@ pub(crate) struct Sources {
 impl Sources {
     /// What was found at `path`.
     pub(super) fn file(&self, path: &Path) -> Result<&Source, Errno> {
-        found(&self.files, path)
+        self.files.get(path)
     }
 
     /// The host's node for the device at `path` of the container.
     pub(super) fn node(&self, path: &Path) -> Result<&Source, Errno> {
-        found(&self.nodes, path)
+        self.nodes.get(path)
     }
 
     /// Looks up every path of the host that a plan for `spec` may need. Touches the host, changes
@@ -93,7 +127,7 @@ impl Sources {
             sources.files.insert(path, found);
         }
         for demand in &spec.demands {
-            if let Some(Ok(source)) = sources.files.get_mut(&demand.source) {
+            if let Some(source) = sources.files.get_mut(&demand.source) {
                 let table = table.get_or_insert_with(mount_table);
                 source.mount = mount_of(&source.path, table);
             }
@@ -126,17 +160,6 @@ impl SourceKind {
         } else {
             Self::Other
         }
-    }
-}
-
-fn found<'a>(
-    map: &'a BTreeMap<PathBuf, Result<Source, Errno>>,
-    path: &Path,
-) -> Result<&'a Source, Errno> {
-    match map.get(path) {
-        Some(Ok(source)) => Ok(source),
-        Some(Err(errno)) => Err(*errno),
-        None => Err(Errno::ENOENT),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Steps: an operation in the form of the message, and the words that errors describe it with.
 
+use crate::shelf::{Lent, Shelf};
 use crate::wire::{Op, Reader};
 use std::fmt;
 use std::io::Write;
@@ -45,30 +46,33 @@ pub(super) enum Part {
     Process,
 }
 
-/// A list of steps. All lie in two blocks of memory: a start takes the allocator's locks, which every thread of the host
-/// takes too, a few times for them and not a few times for each.
-#[derive(Clone, Default)]
+/// A list of steps. All lie in two blocks of memory, which the next start takes over: it takes no lock of the allocator for them,
+/// which every thread of the host takes too.
+#[derive(Clone)]
 pub(crate) struct Steps {
     /// Each step's operation and, right behind it, its words.
-    bytes: Vec<u8>,
-    entries: Vec<Entry>,
+    bytes: Lent<u8>,
+    entries: Lent<Entry>,
     /// What is pushed belongs there.
     part: Part,
 }
 
 /// Where a step lies: its operation from the first number on, its words from the second to the third.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     part: Part,
     bounds: [usize; 3],
 }
 
+static BYTES: Shelf<Vec<u8>> = Shelf::new();
+static ENTRIES: Shelf<Vec<Entry>> = Shelf::new();
+
 impl Steps {
     /// An empty list with room for the steps of most containers.
     pub(super) fn with_room() -> Self {
         Steps {
-            bytes: Vec::with_capacity(12 << 10),
-            entries: Vec::with_capacity(128),
+            bytes: Lent::with_capacity(&BYTES, 12 << 10),
+            entries: Lent::with_capacity(&ENTRIES, 128),
             part: Part::default(),
         }
     }
@@ -82,7 +86,7 @@ impl Steps {
     /// Appends a step to its part. The words are written where they stay.
     pub(super) fn push(&mut self, op: &Op<'_>, words: impl fmt::Display) {
         let from = self.bytes.len();
-        op.encode(&mut self.bytes);
+        op.encode(&mut *self.bytes);
         let begin = self.bytes.len();
         // A vector takes all that it is given.
         let _ = write!(self.bytes, "{words}");
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn parts_come_in_their_order_and_steps_in_theirs() {
-        let mut steps = Steps::default();
+        let mut steps = Steps::with_room();
         for part in [Part::Process, Part::Tree, Part::Enter, Part::Tree] {
             for number in 0..20 {
                 let words = format_args!("{part:?} {number}");

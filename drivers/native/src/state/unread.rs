@@ -1,7 +1,8 @@
 //! A part of a record that few of its readers look into.
 
+use crate::shelf::{Lent, Shelf};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +13,16 @@ use std::marker::PhantomData;
 /// A record is read several times in the life of a container, on threads that wait afterwards for
 /// as long as it lives. To take apart what an exec alone needs would cost each of them 16 KiB of
 /// stack and a hundred small blocks of memory, which stay with the thread.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub(crate) struct Unread<T> {
-    text: Box<RawValue>,
-    #[serde(skip)]
+    text: Lent<u8>,
     what: PhantomData<T>,
 }
+
+static TEXTS: Shelf<Vec<u8>> = Shelf::new();
+
+/// What most containers have fits.
+const ROOM: usize = 2 << 10;
 
 impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// Writes the value down.
@@ -28,8 +32,8 @@ impl<T: Serialize + DeserializeOwned> Unread<T> {
 
     /// The same of what has the text of such a value.
     pub(crate) fn lent(value: &impl Serialize) -> serde_json::Result<Self> {
-        let mut page = [0; 4096];
-        let text = serde_json::from_slice(&json(value, &mut page)?)?;
+        let mut text = Lent::with_capacity(&TEXTS, ROOM);
+        serde_json::to_writer(&mut *text, value)?;
         let what = PhantomData;
         Ok(Self { text, what })
     }
@@ -39,7 +43,26 @@ impl<T: Serialize + DeserializeOwned> Unread<T> {
     /// # Errors
     /// It is JSON of something else.
     pub(crate) fn read(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.text.get())
+        serde_json::from_slice(&self.text)
+    }
+}
+
+impl<T> Serialize for Unread<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text: &RawValue =
+            serde_json::from_slice(&self.text).map_err(serde::ser::Error::custom)?;
+        text.serialize(serializer)
+    }
+}
+
+/// From a text that is there as a whole, as a record is.
+impl<'de, T> Deserialize<'de> for Unread<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = <&RawValue>::deserialize(deserializer)?.get();
+        let mut text = Lent::with_capacity(&TEXTS, read.len().max(ROOM));
+        text.extend_from_slice(read.as_bytes());
+        let what = PhantomData;
+        Ok(Self { text, what })
     }
 }
 
@@ -63,13 +86,13 @@ pub(super) fn json<'a>(
 
 impl<T> PartialEq for Unread<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.text.get() == other.text.get()
+        *self.text == *other.text
     }
 }
 
 impl<T> fmt::Debug for Unread<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.get())
+        f.write_str(&String::from_utf8_lossy(&self.text))
     }
 }
 

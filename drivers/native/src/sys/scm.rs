@@ -11,32 +11,72 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 /// Bytes of a descriptor in a control message.
 const FD_LEN: u32 = 4;
 
-/// Sends some of `bytes`, at least one, with all of `fds` (253 at most); EAGAIN when the socket is full. Never raises SIGPIPE.
+/// As many descriptors as one message takes (`SCM_MAX_FD`, unix(7)).
+const FDS_MAX: usize = 253;
+
+/// Room for a header and as many descriptors, in headers, so that it is aligned for one.
+const CONTROL_HEADERS: usize =
+    1 + (FDS_MAX * size_of::<RawFd>()).div_ceil(size_of::<libc::cmsghdr>());
+
+/// Sends some of `bytes`, at least one, with all of `fds`; EAGAIN when the socket is full, EINVAL when there are more than 253 of them.
+/// Never raises SIGPIPE.
 pub(crate) fn send(
     socket: BorrowedFd,
     bytes: &[IoSlice],
     fds: &[BorrowedFd],
 ) -> Result<usize, Errno> {
-    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&raw)];
-    let control = if raw.is_empty() { &[][..] } else { &rights[..] };
+    // On the stack: a list of the heap, zeroed, takes the allocator's lock (calloc(3)).
+    let mut control = [MaybeUninit::<libc::cmsghdr>::zeroed(); CONTROL_HEADERS];
+    // SAFETY: all zeroes is a value of this plain structure.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    // An IoSlice has the layout of an iovec (its documentation); the kernel reads from them only.
+    message.msg_iov = bytes.as_ptr().cast_mut().cast::<libc::iovec>();
+    message.msg_iovlen = bytes.len() as _;
+    if !fds.is_empty() {
+        message.msg_control = control.as_mut_ptr().cast::<c_void>();
+        message.msg_controllen = pack(&mut control, fds)? as _;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     loop {
-        match sendmsg::<()>(
-            socket.as_raw_fd(),
-            bytes,
-            control,
-            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-            None,
-        ) {
+        // SAFETY: the message names the caller's bytes and our control space, each with its size.
+        match Errno::result(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) })
+        {
             Err(Errno::EINTR) => {}
-            other => return other,
+            other => return other.map(isize::cast_unsigned),
         }
     }
+}
+
+/// Writes the control message of these descriptors, and says how long it is.
+fn pack(
+    control: &mut [MaybeUninit<libc::cmsghdr>; CONTROL_HEADERS],
+    fds: &[BorrowedFd],
+) -> Result<usize, Errno> {
+    if fds.len() > FDS_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let length = u32::try_from(fds.len()).map_err(|_| Errno::EINVAL)? * FD_LEN;
+    let header = control.as_mut_ptr().cast::<libc::cmsghdr>();
+    // SAFETY: all zeroes is a value of this plain structure.
+    let mut first: libc::cmsghdr = unsafe { mem::zeroed() };
+    first.cmsg_level = libc::SOL_SOCKET;
+    first.cmsg_type = libc::SCM_RIGHTS;
+    // SAFETY: computes a size.
+    first.cmsg_len = unsafe { libc::CMSG_LEN(length) } as _;
+    // SAFETY: the space begins with room for a header.
+    unsafe { header.write(first) };
+    // SAFETY: computes where in the space the data begin, behind the header that was just written.
+    let data = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
+    for (index, fd) in fds.iter().enumerate() {
+        // SAFETY: the space has room for 253 of them behind the header, and there are not more.
+        unsafe { data.add(index).write_unaligned(fd.as_raw_fd()) };
+    }
+    // SAFETY: computes a size.
+    Ok(unsafe { libc::CMSG_SPACE(length) } as usize)
 }
 
 /// Receives up to `buffer.len()` bytes and at most one descriptor; 0 bytes is the end of file, EAGAIN nothing yet.

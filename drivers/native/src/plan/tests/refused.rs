@@ -109,7 +109,7 @@ fn sources_that_are_missing_or_do_not_propagate_are_named() {
     );
     let mut private = sources();
     let data = private.files.get_mut(Path::new("/data")).unwrap();
-    data.as_mut().unwrap().mount = Some(SourceMount {
+    data.mount = Some(SourceMount {
         point: PathBuf::from("/"),
         shared: false,
         slave: false,

@@ -115,7 +115,7 @@ fn propagation_reaches_the_container_only_as_far_as_it_was_asked_for() {
         }];
         let mut sources = sources();
         let data = sources.files.get_mut(Path::new("/data")).unwrap();
-        data.as_mut().unwrap().mount = Some(SourceMount {
+        data.mount = Some(SourceMount {
             point: PathBuf::from("/data"),
             shared: true,
             slave: false,
