@@ -57,7 +57,11 @@ pub(super) struct Slots<'a> {
 impl<'a> Slots<'a> {
     /// Opens all of `wanted`.
     pub(super) fn open(&self, wanted: &[FdSlot]) -> Result<Vec<Held<'a>>> {
-        wanted.iter().map(|slot| self.one(slot, wanted)).collect()
+        let mut held = Vec::with_capacity(wanted.len());
+        for slot in wanted {
+            held.push(self.one(slot, wanted)?);
+        }
+        Ok(held)
     }
 
     fn one(&self, slot: &FdSlot, all: &[FdSlot]) -> Result<Held<'a>> {

@@ -14,7 +14,7 @@ use crate::wire::Op;
 use execdriver_core::Spec;
 use libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const HOST: &str = "/sys/fs/cgroup";
 
@@ -48,6 +48,9 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
     hierarchies(builder, planned, set)
 }
 
+/// Room for the path of a hierarchy, as most are called.
+const LONGEST: usize = 64;
+
 /// Version 1, alone or with version 2 beside it: a small tmpfs with one mount a hierarchy.
 fn hierarchies(
     builder: &mut Builder<'_>,
@@ -56,7 +59,8 @@ fn hierarchies(
 ) -> Result<(), PlanError> {
     let host = builder.host;
     cover(builder, planned)?;
-    let mut target = planned.target.to_path_buf();
+    let mut target = PathBuf::with_capacity(LONGEST);
+    target.push(planned.target);
     for hierarchy in &host.cgroup.v1 {
         let Some(name) = hierarchy.mount_point.file_name() else {
             continue;

@@ -206,7 +206,8 @@ fn look_up(path: &Path) -> Result<Source, Errno> {
 
 /// Opens the path as init will: the resolved one, no link followed.
 fn look_up_once(path: &Path) -> Result<Source, Errno> {
-    let named: PathBuf = path.components().collect();
+    // Without a slash at its end, behind which the link would be followed.
+    let named = path.components().as_path();
     let link = named.symlink_metadata().is_ok_and(|data| data.is_symlink());
     let path = std::fs::canonicalize(path).map_err(crate::at::errno)?;
     let (stat, _) = open_path(&path)?;

@@ -73,7 +73,7 @@ fn pack(
     let data = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
     for (index, fd) in fds.iter().enumerate() {
         // SAFETY: the space has room for 253 of them behind the header, and there are not more.
-        unsafe { data.add(index).write_unaligned(fd.as_raw_fd()) };
+        unsafe { data.wrapping_add(index).write_unaligned(fd.as_raw_fd()) };
     }
     // SAFETY: computes a size.
     Ok(unsafe { libc::CMSG_SPACE(length) } as usize)

@@ -119,7 +119,8 @@ fn with_default(allow: bool, mut exceptions: Vec<(Devices, Access)>) -> Vec<Line
 
 /// What the rules name, in order; a rule about both kinds names two.
 fn mentioned(rules: &[DeviceRule]) -> Vec<Devices> {
-    let mut found = Vec::new();
+    // A list that grows takes the allocator's lock each time (realloc(3)).
+    let mut found = Vec::with_capacity(2 * rules.len());
     let denies_all = |rule: &&DeviceRule| !rule.allow && rule.is_total();
     for rule in rules.iter().filter(|rule| !denies_all(rule)) {
         for kind in [DeviceClass::Block, DeviceClass::Char] {
@@ -135,7 +136,8 @@ fn mentioned(rules: &[DeviceRule]) -> Vec<Devices> {
 
 /// With everything, and with what any two have in common: between these nothing changes.
 fn closed(mentioned: &[Devices]) -> Vec<Devices> {
-    let mut all = mentioned.to_vec();
+    let mut all = Vec::with_capacity(mentioned.len() + EVERYTHING.len());
+    all.extend_from_slice(mentioned);
     all.extend(EVERYTHING.iter().filter(|kind| !mentioned.contains(kind)));
     let majors = mentioned.iter().filter(|one| one.minor.is_none());
     for one in majors {
