@@ -13,20 +13,18 @@
 
 mod allocations;
 mod contract;
+mod figures;
 mod support;
 
 use contract::{Bench, process};
 use execdriver::{ExecRequest, Hooks, Pipes, RunOptions};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use figures::{Page, between, figures, most, with_line};
 use support::{Need, skip_unless, unique_id};
 
 /// What a process makes once is no start's, and a wait that ends early or late asks once more: the least of some rounds counts.
 const ROUNDS: usize = 20;
 
-/// The tests of this file write the same page.
-static PAGE: Mutex<()> = Mutex::new(());
+static PAGE: Page<1> = Page::new("allocations.txt");
 
 #[test]
 fn a_run_asks_for_memory_no_more_often_than_it_did() {
@@ -67,77 +65,30 @@ fn an_exec_asks_for_memory_no_more_often_than_it_did() {
 
 fn judge(act: &str, mut count: impl FnMut() -> usize) {
     let least = (0..ROUNDS).map(|_| count()).min().unwrap();
-    let here = hierarchies();
-    println!("{act} {here} {least}");
-    let _page = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = std::fs::read_to_string(page()).unwrap_or_default();
-    if std::env::var_os("EXECDRIVER_WRITE_GOLDEN").is_some_and(|value| value == "1") {
-        // A virtual machine sees the project read-only; its line was printed.
-        let _ = std::fs::write(page(), with_line(&text, act, here, least));
+    let Some([figure]) = PAGE.expected(act, [least]) else {
         return;
-    }
-    let most = expected(&figures(&text)[act], here);
+    };
     assert!(
-        least <= most + most * 3 / 100,
-        "{act}: memory is asked for {least} times, where {most} were expected; if that must be, say why and take the figure \
+        least <= most(figure),
+        "{act}: memory is asked for {least} times, where {figure} were expected; if that must be, say why and take the figure \
          anew (see above)"
     );
 }
 
-/// Of version 1: a start has a cgroup in each.
-fn hierarchies() -> usize {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let version_1 = |line: &&str| line.split(' ').nth(2) == Some("cgroup");
-    mounts.lines().filter(version_1).count()
-}
-
-fn page() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allocations.txt")
-}
-
-/// `run 9 400`: the act, the hierarchies, the figure. A `#` begins a comment.
-fn figures(text: &str) -> BTreeMap<String, BTreeMap<usize, usize>> {
-    let mut found: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let words: Vec<_> = line.split(' ').collect();
-        let [act, hierarchies, figure] = words[..] else {
-            panic!("{line:?}");
-        };
-        let act = found.entry(act.to_owned()).or_default();
-        act.insert(hierarchies.parse().unwrap(), figure.parse().unwrap());
-    }
-    found
-}
-
-/// What this kind of host may make: on the line between the figures of the committed kinds.
-fn expected(known: &BTreeMap<usize, usize>, here: usize) -> usize {
-    let (few, low) = known.first_key_value().unwrap();
-    let (many, high) = known.last_key_value().unwrap();
-    let span = (many - few).max(1);
-    let at = here.clamp(*few, *many) - few;
-    (low * (span - at.min(span)) + high * at) / span
-}
-
-fn with_line(text: &str, act: &str, hierarchies: usize, figure: usize) -> String {
-    let start = format!("{act} {hierarchies} ");
-    let kept = text.lines().filter(|line| !line.starts_with(&start));
-    let mut lines: Vec<_> = kept.map(str::to_owned).collect();
-    lines.push(format!("{start}{figure}"));
-    lines.sort();
-    lines.join("\n") + "\n"
-}
-
 #[test]
 fn other_hosts_are_expected_to_lie_between_those_that_were_counted() {
-    let text = with_line("# act, hierarchies, figure\nrun 9 400\n", "run", 0, 220);
-    assert_eq!(text, "# act, hierarchies, figure\nrun 0 220\nrun 9 400\n");
+    let text = "# act, hierarchies, figures\nrun 0 1 1\nrun 9 400 30\nrun.locks 0 7 8\n";
+    let text = with_line(text, "run", 0, [220, 39]);
+    assert_eq!(
+        text,
+        "# act, hierarchies, figures\nrun 0 220 39\nrun 9 400 30\nrun.locks 0 7 8\n"
+    );
     let known = &figures(&text)["run"];
     assert_eq!(
-        [0, 3, 9, 12].map(|here| expected(known, here)),
-        [220, 280, 400, 400]
+        [0, 3, 9, 12].map(|here| between(known, here)),
+        [[220, 39], [280, 36], [400, 30], [400, 30]]
     );
-    assert_eq!(expected(&BTreeMap::from([(9, 400)]), 9), 400);
-    assert_eq!(expected(&BTreeMap::from([(0, 300), (9, 210)]), 3), 270);
+    assert_eq!(between(&figures(&text)["run.locks"], 9), [7, 8]);
 }
 
 #[test]

@@ -11,14 +11,16 @@
 )]
 
 mod contract;
+mod figures;
 mod support;
 mod walk;
 
 use contract::{Bench, process};
 use execdriver::{Command, ExecRequest, Hooks, Options, Pipes, Registry, RunOptions, Spec};
+use figures::{Page, most};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use support::{Need, alone, skip_unless, unique_id};
 use walk::{Session, Verdict, Who};
 
@@ -28,19 +30,13 @@ const ACT: &str = "EXECDRIVER_TEST_ACT";
 const STATE: &str = "EXECDRIVER_TEST_STATE";
 const ID: &str = "EXECDRIVER_TEST_ID";
 
+/// Covered paths of the host, calls of the host program, of init.
+static PAGE: Page<3> = Page::new("syscalls.txt");
+
 /// A wait that ends early or late makes a call more or less, so the least of some rounds counts.
 const ROUNDS: usize = 40;
 /// Calls that a masked or read-only path costs where the host has it.
 const A_COVER: usize = 5;
-
-/// What the count depends on beside the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    /// Mounted hierarchies of version 1.
-    hierarchies: usize,
-    /// How many of the paths of procfs and sysfs that the profile covers are there.
-    covered: usize,
-}
 
 /// Calls of the host program and of init.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,18 +112,15 @@ fn an_exec_makes_no_more_system_calls_than_it_did() {
 
 fn judge(act: &str, of: &[(&str, &Path)]) {
     let counted = count(act, of);
-    let here = kind();
-    println!("{}", line(act, here, counted));
-    if std::env::var_os("EXECDRIVER_WRITE_GOLDEN").is_some_and(|value| value == "1") {
-        return write(act, here, counted);
-    }
-    let figures = figures(&std::fs::read_to_string(page()).unwrap());
-    let most = expected(&figures[act], here);
+    let (here, Figure { host, init }) = (covered(), counted);
+    let Some(known) = PAGE.expected(act, [here, host, init]) else {
+        return;
+    };
+    let expected = of_covering(known, here);
     // Together: which process a call is of, the tracer on a busy machine may learn too late.
-    let (got, figure) = (counted.host + counted.init, most.host + most.init);
     assert!(
-        got <= figure + figure * 3 / 100,
-        "{act}: {counted}, where {most} were expected; if that must be, say why and take the figure anew (see above)"
+        host + init <= most(expected.host + expected.init),
+        "{act}: {counted}, where {expected} were expected; if that must be, say why and take the figure anew (see above)"
     );
 }
 
@@ -182,125 +175,26 @@ fn count(act: &str, of: &[(&str, &Path)]) -> Figure {
     figure
 }
 
-fn kind() -> Kind {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let version_1 = |line: &&str| line.split(' ').nth(2) == Some("cgroup");
-    Kind {
-        hierarchies: mounts.lines().filter(version_1).count(),
-        covered: covered()
-            .iter()
-            .filter(|path| Path::new(path).exists())
-            .count(),
-    }
-}
-
-/// The paths that the docker profile masks or makes read-only.
-fn covered() -> Vec<String> {
+/// How many of the paths of procfs and sysfs that the docker profile masks or makes read-only are there.
+fn covered() -> usize {
     let spec = Spec::from_command(&Command::linux("covered", "/", "true"), "native").unwrap();
     let linux = spec.oci.linux().as_ref().unwrap();
     let paths = [linux.masked_paths(), linux.readonly_paths()];
-    paths.into_iter().flatten().flatten().cloned().collect()
+    let paths = paths.into_iter().flatten().flatten();
+    paths.filter(|path| Path::new(path).exists()).count()
 }
 
-/// What this kind of host may make: on the line between the figures of the two committed kinds.
-fn expected(known: &[(Kind, Figure)], here: Kind) -> Figure {
-    let ((few, low), (many, high)) = (known[0], known[known.len() - 1]);
-    let between = |low: usize, high: usize| {
-        let span = (many.hierarchies - few.hierarchies).max(1);
-        low + (high - low) * (here.hierarchies - few.hierarchies) / span
-    };
-    let covered = between(few.covered, many.covered.max(few.covered));
-    let more = here.covered.saturating_sub(covered) * A_COVER;
-    Figure {
-        host: between(low.host, high.host),
-        init: between(low.init, high.init) + more,
-    }
-}
-
-fn page() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/syscalls.txt")
-}
-
-/// `run 9 12 400 350`: the act, the kind of host, the figures. A `#` begins a comment.
-fn figures(text: &str) -> BTreeMap<String, Vec<(Kind, Figure)>> {
-    let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.split(' ');
-        let act = words.next().unwrap();
-        let numbers: Vec<usize> = words.map(|word| word.parse().unwrap()).collect();
-        let [hierarchies, covered, host, init] = numbers[..] else {
-            panic!("{line:?}");
-        };
-        let one = (
-            Kind {
-                hierarchies,
-                covered,
-            },
-            Figure { host, init },
-        );
-        found.entry(act.to_owned()).or_default().push(one);
-    }
-    for figures in found.values_mut() {
-        figures.sort_by_key(|(kind, _)| *kind);
-    }
-    found
-}
-
-fn line(act: &str, kind: Kind, figure: Figure) -> String {
-    let Kind {
-        hierarchies,
-        covered,
-    } = kind;
-    let Figure { host, init } = figure;
-    format!("{act} {hierarchies} {covered} {host} {init}")
-}
-
-fn write(act: &str, kind: Kind, figure: Figure) {
-    let start = format!("{act} {} ", kind.hierarchies);
-    let old = std::fs::read_to_string(page()).unwrap_or_default();
-    let mut lines: Vec<_> = old
-        .lines()
-        .filter(|line| !line.starts_with(&start))
-        .map(str::to_owned)
-        .collect();
-    lines.push(line(act, kind, figure));
-    lines.sort();
-    // A virtual machine sees the project read-only; its line was printed.
-    let _ = std::fs::write(page(), lines.join("\n") + "\n");
+/// What is known of a host that has so many of those paths, where this one has more.
+fn of_covering([covered, host, init]: [usize; 3], here: usize) -> Figure {
+    let init = init + here.saturating_sub(covered) * A_COVER;
+    Figure { host, init }
 }
 
 #[test]
-fn other_hosts_are_expected_to_lie_between_those_that_were_counted() {
-    let text = "# act, hierarchies, covered, host, init\nrun 9 5 400 300\nrun 0 7 200 120\n";
-    let known = &figures(text)["run"];
-    let of = |hierarchies, covered| {
-        expected(
-            known,
-            Kind {
-                hierarchies,
-                covered,
-            },
-        )
+fn each_path_more_to_cover_is_expected_to_cost_some_calls() {
+    let of = |here| {
+        let Figure { host, init } = of_covering([7, 200, 120], here);
+        (host, init)
     };
-    assert_eq!(
-        of(0, 7),
-        Figure {
-            host: 200,
-            init: 120
-        }
-    );
-    assert_eq!(
-        of(9, 5),
-        Figure {
-            host: 400,
-            init: 300
-        }
-    );
-    assert_eq!(
-        of(3, 8),
-        Figure {
-            host: 266,
-            init: 185
-        }
-    );
+    assert_eq!([5, 7, 9].map(of), [(200, 120), (200, 120), (200, 130)]);
 }
