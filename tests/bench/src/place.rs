@@ -69,7 +69,7 @@ impl Place {
     fn bundle_of(&self, program: &str) -> Result<()> {
         let bundle = self.bundle(program);
         fs::create_dir_all(&bundle)?;
-        let config = crate::rows::bundle::config(&self.rootfs(), program);
+        let config = crate::rows::bundle::config(&self.rootfs(), program)?;
         Ok(fs::write(bundle.join("config.json"), config)?)
     }
 

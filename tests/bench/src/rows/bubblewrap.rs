@@ -1,6 +1,6 @@
 //! What bubblewrap is measured with: as near to the other rows' container as its options come, and as little as it can do.
 
-use super::bundle::{CAPABILITIES, MASKED, READ_ONLY};
+use super::bundle::{CAPABILITIES, covered};
 use crate::Result;
 use crate::pairs::time;
 use crate::place::Place;
@@ -38,15 +38,16 @@ pub(crate) fn nearest(place: &Place) -> Result<Duration> {
     command.args(["--proc", "/proc", "--dev", "/dev"]);
     command.args(["--mqueue", "/dev/mqueue", "--tmpfs", "/dev/shm"]);
     command.args(["--ro-bind", "/sys", "/sys"]);
-    let there = |path: &&&str| Path::new(path).exists();
-    for path in MASKED.iter().filter(there) {
+    let covered = covered()?;
+    let there = |path: &&String| Path::new(path).exists();
+    for path in covered.masked.iter().filter(there) {
         if Path::new(path).is_dir() {
             command.args(["--tmpfs", path, "--remount-ro", path]);
         } else {
             command.args(["--ro-bind", "/dev/null", path]);
         }
     }
-    for path in READ_ONLY.iter().filter(there) {
+    for path in covered.read_only.iter().filter(there) {
         command.args(["--ro-bind", path, path]);
     }
     command.args(["--cap-drop", "ALL"]);

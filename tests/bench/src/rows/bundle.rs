@@ -1,5 +1,7 @@
 //! The bundle of other runtimes: an OCI document for the container that our template makes.
 
+use crate::Result;
+use execdriver::{Command, Spec};
 use std::path::Path;
 
 /// The docker profile's document for libseccomp, which a test of the driver writes.
@@ -25,32 +27,25 @@ pub(crate) const CAPABILITIES: [&str; 14] = [
     "CAP_KILL",
     "CAP_AUDIT_WRITE",
 ];
-/// Files and directories that are covered.
-pub(crate) const MASKED: [&str; 11] = [
-    "/proc/kcore",
-    "/proc/latency_stats",
-    "/proc/timer_stats",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/keys",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-/// What is there to be read.
-pub(crate) const READ_ONLY: [&str; 6] = [
-    "/proc/asound",
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
+/// Paths that the docker profile covers.
+pub(crate) struct Covered {
+    pub(crate) masked: Vec<String>,
+    /// What is there to be read.
+    pub(crate) read_only: Vec<String>,
+}
+
+/// Those of our own containers.
+pub(crate) fn covered() -> Result<Covered> {
+    let spec = Spec::from_command(&Command::linux("bundle", "/", "true"), "bench")?;
+    let linux = spec.oci.linux().as_ref().ok_or("no container of Linux")?;
+    Ok(Covered {
+        masked: linux.masked_paths().clone().unwrap_or_default(),
+        read_only: linux.readonly_paths().clone().unwrap_or_default(),
+    })
+}
 
 /// The mounts, nodes, rules, masks, capabilities and filter of the docker profile.
-pub(crate) fn config(rootfs: &Path, program: &str) -> String {
+pub(crate) fn config(rootfs: &Path, program: &str) -> Result<String> {
     let rootfs = rootfs.display();
     let capabilities = list(&CAPABILITIES);
     let restricted = ["nosuid", "noexec", "nodev"];
@@ -91,9 +86,10 @@ pub(crate) fn config(rootfs: &Path, program: &str) -> String {
         .iter()
         .map(|kind| format!(r#"{{"type":"{kind}"}}"#))
         .collect();
-    let masked = list(&MASKED);
-    let read_only = list(&READ_ONLY);
-    format!(
+    let covered = covered()?;
+    let masked = list(&covered.masked);
+    let read_only = list(&covered.read_only);
+    Ok(format!(
         r#"{{"ociVersion":"1.0.2","hostname":"execdriver-bench","root":{{"path":"{rootfs}"}},
 "process":{{"user":{{"uid":0,"gid":0}},"cwd":"/","args":["/bin/{program}"],
  "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","HOME=/root"],
@@ -105,7 +101,7 @@ pub(crate) fn config(rootfs: &Path, program: &str) -> String {
 "#,
         namespaces.join(","),
         device_rules(),
-    )
+    ))
 }
 
 fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> String {
@@ -115,15 +111,9 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Strin
     )
 }
 
-fn list(words: &[&str]) -> String {
-    format!(
-        "[{}]",
-        words
-            .iter()
-            .map(|word| format!("{word:?}"))
-            .collect::<Vec<_>>()
-            .join(",")
-    )
+fn list<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted = words.iter().map(|word| format!("{:?}", word.as_ref()));
+    format!("[{}]", quoted.collect::<Vec<_>>().join(","))
 }
 
 fn device_rules() -> String {
