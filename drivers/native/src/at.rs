@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -226,15 +226,6 @@ pub(crate) fn is(stat: &FileStat, kind: SFlag) -> bool {
 /// The errno of an I/O error, `EIO` when it has none.
 pub(crate) fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
-}
-
-/// The path of `name` below `dir`: one allocation, where `Path::join` makes two.
-pub(crate) fn joined(dir: &Path, name: impl AsRef<Path>) -> PathBuf {
-    let name = name.as_ref();
-    let mut path = PathBuf::with_capacity(dir.as_os_str().len() + 1 + name.as_os_str().len());
-    path.push(dir);
-    path.push(name);
-    path
 }
 
 /// Room for `../` and the longest name (`NAME_MAX`).

@@ -19,6 +19,7 @@ mod netpool;
 mod plan;
 mod resctrl;
 mod seccomp;
+mod shared_text;
 mod shelf;
 mod state;
 mod stdio;

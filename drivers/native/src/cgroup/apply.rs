@@ -37,7 +37,7 @@ impl Cgroup {
         let otherwise = match self.unified() {
             Some(member) => format!(
                 "no version 1 hierarchy of it is mounted or ours to use, and cgroup.controllers of {} has {}",
-                member.path.display(),
+                member.path,
                 if v2.trim().is_empty() { "nothing" } else { v2.trim() }
             ),
             None => "its version 1 hierarchy is not mounted (`mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME`), or \
@@ -270,7 +270,7 @@ fn refused(
     CgroupError::Limit {
         field: setting.field.clone(),
         value: value.to_owned(),
-        file: member.path.join(file),
+        file: member.path.as_path().join(file),
         source,
     }
 }

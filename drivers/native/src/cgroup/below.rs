@@ -15,6 +15,7 @@ use crate::at;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,7 @@ impl Cgroup {
         let leaf = make_leaf(&parent, name)?;
         let ready = (|| {
             if !is_cgroup(leaf.dir.as_fd(), member.version) {
-                let path = leaf.path.clone();
+                let path = PathBuf::from(&leaf.path);
                 return Err(CgroupError::NotACgroup { path });
             }
             if member.controllers.iter().any(|one| one == "cpuset") {
@@ -114,7 +115,7 @@ impl Cgroup {
             if Instant::now() >= deadline {
                 let count = walk::pids(member.dir.as_fd()).map_or(0, |found| found.pids.len());
                 return Err(CgroupError::Crowded {
-                    path: member.path.clone(),
+                    path: PathBuf::from(&member.path),
                     count,
                 });
             }
@@ -146,7 +147,7 @@ impl Cgroup {
         let (Some(path), Some(hierarchy)) = (unified_path(&text), host.unified()) else {
             return own();
         };
-        let Ok(place) = member.path.strip_prefix(&hierarchy.mount) else {
+        let Ok(place) = member.path.as_path().strip_prefix(&hierarchy.mount) else {
             return own();
         };
         let root = hierarchy.root.trim_end_matches('/');

@@ -3,12 +3,15 @@
 use super::detect::{Hierarchies, Hierarchy, Layout, Version, is_cgroup};
 use super::error::CgroupError;
 use super::path::CgroupPath;
+use super::planned::{above, leaves};
 use super::subtree::Wanted;
-use super::{Cgroup, Member, delegation, subtree, walk};
+use super::{Cgroup, Member, subtree, walk};
 use crate::at;
+use crate::shared_text::SharedText;
 use crate::sys::xattr;
 use nix::errno::Errno;
 use std::ffi::{CString, OsStr};
+use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,10 +20,20 @@ use std::sync::Arc;
 /// Another container's clean-up may remove a parent between our steps: then we begin again.
 const ATTEMPTS: usize = 16;
 
+/// Where a container's directory of one hierarchy is to be.
+struct Site<'a> {
+    hierarchy: &'a Hierarchy,
+    place: &'a CgroupPath,
+    /// The whole path.
+    leaf: SharedText,
+    /// Whether directories are asked if they are cgroups.
+    verify: bool,
+}
+
 /// A directory on the way down.
 pub(super) struct Place {
     pub(super) dir: OwnedFd,
-    pub(super) path: PathBuf,
+    pub(super) path: SharedText,
 }
 
 impl Cgroup {
@@ -46,8 +59,18 @@ impl Cgroup {
         };
         let wanted = wanted(host, needed);
         let mut refusal = None;
-        for hierarchy in &host.list {
-            match cgroup.create_in(hierarchy, place, host.verify, &wanted) {
+        for (hierarchy, leaf) in host.list.iter().zip(leaves(host, place)) {
+            let site = leaf.map(|leaf| Site {
+                hierarchy,
+                place,
+                leaf,
+                verify: host.verify,
+            });
+            // Not visible from here: as good as not permitted.
+            let unseen =
+                || CgroupError::io("find our own place in", &hierarchy.mount)(Errno::EACCES);
+            let site = site.ok_or_else(unseen);
+            match site.and_then(|site| cgroup.create_in(&site, &wanted)) {
                 Ok(()) => {}
                 Err(error) if is_refusal(&error) => refusal = refusal.or(Some(error)),
                 Err(error) => {
@@ -63,16 +86,10 @@ impl Cgroup {
         Ok(cgroup)
     }
 
-    fn create_in(
-        &mut self,
-        hierarchy: &Hierarchy,
-        place: &CgroupPath,
-        verify: bool,
-        wanted: &Wanted<'_>,
-    ) -> Result<(), CgroupError> {
+    fn create_in(&mut self, site: &Site<'_>, wanted: &Wanted<'_>) -> Result<(), CgroupError> {
         let mut attempt = 1;
         loop {
-            match self.try_create_in(hierarchy, place, verify, wanted) {
+            match self.try_create_in(site, wanted) {
                 Err(CgroupError::Io {
                     source: Errno::ENOENT | Errno::ENODEV,
                     ..
@@ -82,26 +99,23 @@ impl Cgroup {
         }
     }
 
-    fn try_create_in(
-        &mut self,
-        hierarchy: &Hierarchy,
-        place: &CgroupPath,
-        verify: bool,
-        wanted: &Wanted<'_>,
-    ) -> Result<(), CgroupError> {
+    fn try_create_in(&mut self, site: &Site<'_>, wanted: &Wanted<'_>) -> Result<(), CgroupError> {
+        let Site {
+            hierarchy, place, ..
+        } = *site;
         let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
         let gives = unified && !wanted.names.is_empty();
         let ready = match gives {
             true => None,
-            false => ready_parent(hierarchy, place, verify),
+            false => ready_parent(site),
         };
         let here = match ready {
             Some(here) => {
                 self.claim_parents(&here, place);
                 here
             }
-            None => self.parent(hierarchy, place, verify, wanted)?,
+            None => self.parent(site, wanted)?,
         };
         let leaf = make_leaf(&here, place.leaf())?;
         let ready = (|| {
@@ -129,16 +143,13 @@ impl Cgroup {
     }
 
     /// The directory that the container's own is made in, made where it is missing.
-    fn parent(
-        &mut self,
-        hierarchy: &Hierarchy,
-        place: &CgroupPath,
-        verify: bool,
-        wanted: &Wanted<'_>,
-    ) -> Result<Place, CgroupError> {
+    fn parent(&mut self, site: &Site<'_>, wanted: &Wanted<'_>) -> Result<Place, CgroupError> {
+        let Site {
+            hierarchy, place, ..
+        } = *site;
         let unified = hierarchy.version == Version::V2;
         let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
-        let mut here = base(hierarchy, place, verify)?;
+        let mut here = base(site)?;
         let mut refused = Vec::new();
         for name in place.parents() {
             if unified {
@@ -175,13 +186,14 @@ impl Cgroup {
         if place.keeps_parents() {
             return;
         }
-        for path in last.path.ancestors().take(place.parents().len()) {
-            if is_made(path) && !self.made_parents.iter().any(|made| made == path) {
-                self.made_parents.push(path.to_owned());
+        let parents = iter::once(last.path.clone()).chain(above(&last.path));
+        for path in parents.take(place.parents().count()) {
+            if is_made(path.as_path()) && !self.made_parents.contains(&path) {
+                self.made_parents.push(path);
             }
         }
         self.made_parents
-            .sort_by_key(|path| path.components().count());
+            .sort_by_key(|path| path.matches('/').count());
     }
 
     /// Nothing was placed yet, so removal has nothing to wait for; the error that led here is the
@@ -199,14 +211,14 @@ pub(super) fn is_made(path: &Path) -> bool {
 /// The directory that the container's own is made in, where it is there already: found in two calls, since no link is
 /// followed on the whole way. What is not as it should be is left to the long way and its errors; so is a cpuset that
 /// another start has just made, and not filled yet.
-fn ready_parent(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Option<Place> {
-    let own = hierarchy.own.as_deref()?;
-    if place.is_delegated() {
+fn ready_parent(site: &Site<'_>) -> Option<Place> {
+    let hierarchy = site.hierarchy;
+    if site.place.is_delegated() {
         return None;
     }
-    let path = place.above(&hierarchy.mount, own);
-    let dir = at::open_straight(&path).ok()?;
-    let trusted = !verify || is_cgroup(dir.as_fd(), hierarchy.version);
+    let path = site.leaf.parent()?;
+    let dir = at::open_straight(path.as_path()).ok()?;
+    let trusted = !site.verify || is_cgroup(dir.as_fd(), hierarchy.version);
     let here = trusted.then_some(Place { dir, path })?;
     let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
     let filled = |file| cpuset_of(&here, file).is_ok_and(|value| !value.trim_ascii().is_empty());
@@ -214,28 +226,26 @@ fn ready_parent(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Opti
 }
 
 /// The directory that must exist: the hierarchy's root, or the cgroup that we are in.
-fn base(hierarchy: &Hierarchy, place: &CgroupPath, verify: bool) -> Result<Place, CgroupError> {
-    let mut path = hierarchy.mount.clone();
-    let own = hierarchy.own.as_deref();
-    // Not visible from here: as good as not permitted.
-    let own = own.ok_or_else(|| CgroupError::io("find our own place in", &path)(Errno::EACCES))?;
-    let handed = place.is_delegated().then(|| delegation::top(hierarchy));
-    let handed = handed.flatten();
-    let own = handed.as_deref().unwrap_or(own);
+fn base(site: &Site<'_>) -> Result<Place, CgroupError> {
+    let parents = site.place.parents().count();
+    let base = above(&site.leaf)
+        .nth(parents)
+        .unwrap_or_else(|| site.leaf.slice(0..0));
+    let below = base.as_path().strip_prefix(&site.hierarchy.mount);
+    let mut path = site.hierarchy.mount.clone();
     let mut dir = at::open_root(&path).map_err(CgroupError::io("open", &path))?;
-    for name in place.base(own) {
+    for name in below.unwrap_or(Path::new("")) {
         path.push(name);
-        dir =
-            at::open_dir(dir.as_fd(), OsStr::new(name)).map_err(CgroupError::io("open", &path))?;
+        dir = at::open_dir(dir.as_fd(), name).map_err(CgroupError::io("open", &path))?;
     }
-    if verify && !is_cgroup(dir.as_fd(), hierarchy.version) {
+    if site.verify && !is_cgroup(dir.as_fd(), site.hierarchy.version) {
         return Err(CgroupError::NotACgroup { path });
     }
-    Ok(Place { dir, path })
+    Ok(Place { dir, path: base })
 }
 
 fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupError> {
-    let path = at::joined(&parent.path, name);
+    let path = parent.path.child(name);
     let made = match at::make_dir(parent.dir.as_fd(), OsStr::new(name), 0o755) {
         Ok(()) => true,
         Err(Errno::EEXIST) => false,
@@ -260,14 +270,14 @@ fn enter_or_make(parent: &Place, name: &str) -> Result<(Place, bool), CgroupErro
 /// belongs to somebody (the same id under another driver root, say): to share it would mean that
 /// our kill ends theirs.
 pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError> {
-    let path = at::joined(&parent.path, name);
+    let path = parent.path.child(name);
     let name = OsStr::new(name);
     match at::make_dir(parent.dir.as_fd(), name, 0o755) {
         Ok(()) => {}
         Err(Errno::EEXIST) => match at::remove_dir(parent.dir.as_fd(), name) {
             Ok(()) | Err(Errno::ENOENT) => at::make_dir(parent.dir.as_fd(), name, 0o755)
                 .map_err(CgroupError::io("make", &path))?,
-            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(in_use(parent, name, path)),
+            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Err(in_use(parent, name, path.into())),
             Err(errno) => return Err(not_replaced("replace", path, errno)),
         },
         Err(errno) => return Err(CgroupError::io("make", path)(errno)),
@@ -282,10 +292,10 @@ pub(super) fn make_leaf(parent: &Place, name: &str) -> Result<Place, CgroupError
 }
 
 /// What is there and no directory is one of the files that the kernel has in every cgroup.
-fn not_replaced(action: &'static str, path: PathBuf, errno: Errno) -> CgroupError {
+fn not_replaced(action: &'static str, path: SharedText, errno: Errno) -> CgroupError {
     match errno {
         Errno::ENOTDIR => CgroupError::InvalidPath {
-            path: path.to_string_lossy().into_owned(),
+            path: path.to_string(),
             reason: "a file of the kernel's has this name there",
         },
         errno => CgroupError::io(action, path)(errno),

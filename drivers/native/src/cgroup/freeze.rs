@@ -38,7 +38,7 @@ impl Cgroup {
 
     /// The directory of the freezer.
     pub(crate) fn freezer_path(&self) -> Option<PathBuf> {
-        self.freezer().map(|member| member.path.clone())
+        self.freezer().map(|member| PathBuf::from(&member.path))
     }
 
     /// How far the freezers are, whoever was told to freeze it or a parent of it.

@@ -40,7 +40,7 @@ impl Cgroup {
                 let count = walk::pids(first.dir.as_fd()).map_or(0, |p| p.pids.len() + p.foreign);
                 self.thaw();
                 return Err(CgroupError::Survivors {
-                    path: PathBuf::clone(&first.path),
+                    path: PathBuf::from(&first.path),
                     count,
                     waited: patience,
                 });

@@ -3,6 +3,7 @@
 use super::planned::planned;
 use super::systemd::Systemd;
 use super::{Cgroup, CgroupError, CgroupPath, Hierarchies, of_id};
+use crate::shared_text::SharedText;
 
 /// A maker of cgroups; what it makes is the same [`Cgroup`] to everybody else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,7 +96,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The directories that making it makes. A scope is systemd's to remove, once nothing is in it.
-    pub(crate) fn planned(&self, host: &Hierarchies) -> Vec<String> {
+    pub(crate) fn planned(&self, host: &Hierarchies) -> Vec<SharedText> {
         match self {
             Self::Directory(path) => planned(host, path),
             Self::Scope(_) => Vec::new(),

@@ -48,12 +48,13 @@ pub(crate) use planned::remove_planned;
 
 use crate::at;
 use crate::launch::Placeholder;
+use crate::shared_text::SharedText;
 use crate::state::{CgroupRecord, HierarchyRecord, UnitRecord};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A container's cgroups, open. It holds one descriptor for each hierarchy: a long wait keeps
@@ -62,7 +63,7 @@ use std::sync::Arc;
 pub(crate) struct Cgroup {
     members: Vec<Member>,
     /// Parents that were made on the way, outermost first.
-    made_parents: Vec<PathBuf>,
+    made_parents: Vec<SharedText>,
     /// Controllers of version 2 that it could not be given, and why; known to who made it.
     refused: Vec<(String, String)>,
     /// The scope that it lies in, with the systemd manager.
@@ -76,7 +77,7 @@ pub(crate) struct Cgroup {
 struct Member {
     version: Version,
     controllers: Arc<[String]>,
-    path: PathBuf,
+    path: SharedText,
     dir: OwnedFd,
     /// Device and inode: a directory of the same name that somebody made later is not ours.
     identity: (u64, u64),
@@ -95,14 +96,13 @@ impl Cgroup {
     /// Opens what is left of a recorded container's cgroups: those that are gone, or that now
     /// belong to somebody else, are left out.
     pub(crate) fn open(record: &CgroupRecord) -> Result<Self, CgroupError> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(record.hierarchies.len());
         for recorded in &record.hierarchies {
             members.extend(Member::open(recorded)?);
         }
-        let made_parents = record.made_parents.iter().map(PathBuf::from).collect();
         Ok(Self {
             members,
-            made_parents,
+            made_parents: record.made_parents.clone(),
             refused: Vec::new(),
             unit: record.unit.clone(),
             placeholder: None,
@@ -113,7 +113,7 @@ impl Cgroup {
     pub(crate) fn record(&self) -> CgroupRecord {
         CgroupRecord {
             hierarchies: self.members.iter().map(Member::record).collect(),
-            made_parents: self.made_parents.iter().map(|p| text(p)).collect(),
+            made_parents: self.made_parents.clone(),
             unit: self.unit.clone(),
         }
     }
@@ -204,21 +204,21 @@ impl Cgroup {
 
 impl Member {
     fn open(recorded: &HierarchyRecord) -> Result<Option<Self>, CgroupError> {
-        let path = PathBuf::from(&recorded.path);
+        let path = &recorded.path;
         let version = Version::from_number(recorded.version);
-        let dir = match at::open_root(&path) {
+        let dir = match at::open_root(path.as_path()) {
             Ok(dir) => dir,
             Err(Errno::ENOENT | Errno::ENODEV) => return Ok(None),
             Err(errno) => return Err(CgroupError::io("open", path)(errno)),
         };
-        let identity = at::identity(&dir).map_err(CgroupError::io("stat", &path))?;
+        let identity = at::identity(&dir).map_err(CgroupError::io("stat", path))?;
         if identity != (recorded.dev, recorded.ino) || !detect::is_cgroup(dir.as_fd(), version) {
             return Ok(None);
         }
         Ok(Some(Self {
             version,
             controllers: Arc::clone(&recorded.controllers),
-            path,
+            path: path.clone(),
             dir,
             identity,
         }))
@@ -228,14 +228,9 @@ impl Member {
         HierarchyRecord {
             version: self.version.number(),
             controllers: Arc::clone(&self.controllers),
-            path: text(&self.path),
+            path: self.path.clone(),
             dev: self.identity.0,
             ino: self.identity.1,
         }
     }
-}
-
-/// Our paths are made of `/proc` text and of ids, so nothing is lost here.
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

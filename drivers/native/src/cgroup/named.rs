@@ -54,12 +54,12 @@ impl Member {
                     reason: "it leads out of the container's cgroup",
                 });
             }
-            whole.push(name);
+            whole = whole.child(name);
             let below = at::open_dir(dir.as_fd(), OsStr::new(name));
             dir = below.map_err(CgroupError::io("open", &whole))?;
         }
         if !is_cgroup(dir.as_fd(), self.version) {
-            return Err(CgroupError::NotACgroup { path: whole });
+            return Err(CgroupError::NotACgroup { path: whole.into() });
         }
         let identity = at::identity(&dir).map_err(CgroupError::io("stat", &whole))?;
         Ok(Self {

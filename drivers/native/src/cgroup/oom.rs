@@ -132,7 +132,7 @@ mod tests {
             members: vec![Member {
                 version: Version::V2,
                 controllers: [].into(),
-                path: temporary.path().to_owned(),
+                path: temporary.path().to_string_lossy().into_owned().into(),
                 dir: at::open_root(temporary.path()).unwrap(),
                 identity: (0, 0),
             }],

@@ -1,7 +1,7 @@
 //! Where a container belongs below a hierarchy's mount point.
 
+use super::detect::Hierarchy;
 use super::error::CgroupError;
-use std::path::{Path, PathBuf};
 
 /// `<cgroup_parent>/<id>`, cleaned: an absolute parent starts at the hierarchy's root, a relative
 /// one at the cgroup that we are in ourselves. `..` cannot climb out of either (a
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CgroupPath {
     absolute: bool,
-    parents: Vec<String>,
-    leaf: String,
+    /// Parents and the container's own name, between slashes.
+    names: String,
     keeps_parents: bool,
     delegated: bool,
 }
@@ -22,23 +22,26 @@ const MAX_NAME: usize = 255;
 impl CgroupPath {
     /// The place of container `id` under `parent`, which may be empty.
     pub(crate) fn new(parent: &str, id: &str) -> Result<Self, CgroupError> {
-        let parents = cleaned(parent)?;
-        if parents.is_empty() && climbs(parent) {
+        let mut names = String::with_capacity(parent.len() + 1 + id.len());
+        clean(parent, &mut names)?;
+        if names.is_empty() && climbs(parent) {
             return Err(invalid(
                 parent,
                 "it leads above the cgroup that it starts at and names none",
             ));
         }
-        match cleaned(id)?.as_slice() {
-            [leaf] => Ok(Self {
-                absolute: parent.starts_with('/'),
-                parents,
-                leaf: leaf.clone(),
-                keeps_parents: false,
-                delegated: false,
-            }),
-            _ => Err(invalid(id, "an id is one name")),
+        let mut leaf = String::new();
+        clean(id, &mut leaf)?;
+        if leaf.is_empty() || leaf.contains('/') {
+            return Err(invalid(id, "an id is one name"));
         }
+        push(&mut names, &leaf);
+        Ok(Self {
+            absolute: parent.starts_with('/'),
+            names,
+            keeps_parents: false,
+            delegated: false,
+        })
     }
 
     /// Leaves the parents where they are when the container goes: for the driver's own, which the
@@ -75,46 +78,56 @@ impl CgroupPath {
         own.split('/').filter(|name| !name.is_empty())
     }
 
-    /// The directory above the container's own, where the hierarchy is mounted at `mount` and we are in `own`; with room
-    /// for the container's name.
-    pub(super) fn above(&self, mount: &Path, own: &str) -> PathBuf {
-        let names = self.parents.iter().chain([&self.leaf]);
-        let names: usize = names.map(|name| name.len() + 1).sum();
-        let mut path = PathBuf::with_capacity(mount.as_os_str().len() + 1 + own.len() + 1 + names);
-        path.push(mount);
-        path.extend(self.base(own));
-        path.extend(&self.parents);
-        path
+    /// The path of the container's own directory of this hierarchy, where we are in `own`: to the end of `text`.
+    pub(super) fn write(&self, hierarchy: &Hierarchy, own: &str, text: &mut String) {
+        let mount = hierarchy.mount.to_string_lossy();
+        text.push_str(mount.trim_end_matches('/'));
+        for name in self.base(own).chain(self.names.split('/')) {
+            text.push('/');
+            text.push_str(name);
+        }
+    }
+
+    /// No less than [`CgroupPath::write`] writes.
+    pub(super) fn room(&self, hierarchy: &Hierarchy, own: &str) -> usize {
+        hierarchy.mount.as_os_str().len() + 1 + own.len() + 1 + self.names.len()
     }
 
     /// The names between the base and the container's own.
-    pub(super) fn parents(&self) -> &[String] {
-        &self.parents
+    pub(super) fn parents(&self) -> impl Iterator<Item = &str> {
+        let parents = self.names.rsplit_once('/').map(|(parents, _)| parents);
+        parents.into_iter().flat_map(|parents| parents.split('/'))
     }
 
     /// The container's own name.
     pub(super) fn leaf(&self) -> &str {
-        &self.leaf
+        self.names.rsplit('/').next().unwrap_or(&self.names)
     }
 }
 
-/// The names of a path, with `.` and `..` worked in and never above the start.
-fn cleaned(path: &str) -> Result<Vec<String>, CgroupError> {
-    let mut names: Vec<String> = Vec::new();
+/// Writes the names of a path, with `.` and `..` worked in and never above the start.
+fn clean(path: &str, names: &mut String) -> Result<(), CgroupError> {
     for name in path.split('/') {
         match name {
             "" | "." => {}
-            ".." => drop(names.pop()),
+            ".." => names.truncate(names.rfind('/').unwrap_or(0)),
             name if name.chars().any(char::is_control) => {
                 return Err(invalid(path, "it has a control character"));
             }
             name if name.len() > MAX_NAME => {
                 return Err(invalid(path, "a name in it is longer than 255 bytes"));
             }
-            name => names.push(name.to_owned()),
+            name => push(names, name),
         }
     }
-    Ok(names)
+    Ok(())
+}
+
+fn push(names: &mut String, name: &str) {
+    if !names.is_empty() {
+        names.push('/');
+    }
+    names.push_str(name);
 }
 
 /// Whether more `..` than names come before them.
@@ -145,7 +158,7 @@ mod tests {
 
     fn whole(path: &CgroupPath, own: &str) -> String {
         let mut names: Vec<&str> = path.base(own).collect();
-        names.extend(path.parents().iter().map(String::as_str));
+        names.extend(path.parents());
         names.push(path.leaf());
         names.join("/")
     }

@@ -83,7 +83,7 @@ fn remove_member(member: &Member, deadline: Instant) -> Result<(), CgroupError> 
 
 /// Removes the container's own directory; false while something is in it.
 fn remove_leaf(member: &Member) -> nix::Result<bool> {
-    let Some(name) = member.path.file_name() else {
+    let Some(name) = member.path.as_path().file_name() else {
         return Err(Errno::EINVAL);
     };
     match at::stat_sibling(member.dir.as_fd(), name) {

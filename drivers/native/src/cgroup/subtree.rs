@@ -7,7 +7,6 @@ use crate::at;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 /// What containers are given wherever it can be had: limits come with an update too, and without
 /// the controller nothing is counted.
@@ -48,7 +47,7 @@ impl<'a> Wanted<'a> {
 
 /// Enables those of `wanted` for the children of `dir` that it has itself; why not, for each that
 /// could not be.
-pub(super) fn enable(dir: BorrowedFd<'_>, path: &Path, wanted: &Wanted<'_>) -> Vec<Refused> {
+pub(super) fn enable(dir: BorrowedFd<'_>, path: &str, wanted: &Wanted<'_>) -> Vec<Refused> {
     let text = |file: &str| {
         let text = at::read_record(dir, OsStr::new(file), 4096).unwrap_or_default();
         String::from_utf8(text).unwrap_or_default()
@@ -107,7 +106,7 @@ fn is_occupied(dir: BorrowedFd<'_>) -> bool {
     has("cgroup.type") && has("cgroup.procs")
 }
 
-fn absence(path: &Path, own: &str) -> String {
+fn absence(path: &str, own: &str) -> String {
     let list = match own.trim() {
         "" => "nothing",
         list => list,
@@ -115,12 +114,11 @@ fn absence(path: &Path, own: &str) -> String {
     format!(
         "cgroup.controllers of {} has {list} (enable it in the cgroup.subtree_control of its parents; the root has what \
          the kernel has and no version 1 hierarchy holds)",
-        path.display()
+        path
     )
 }
 
-fn refusal(path: &Path, errno: Errno, beside_v1: bool) -> String {
-    let path = path.display();
+fn refusal(path: &str, errno: Errno, beside_v1: bool) -> String {
     match errno {
         Errno::EBUSY => format!(
             "{path} has processes of its own, and in cgroup version 2 only the leaves may (start the host program in \
@@ -146,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_may_not_hand_a_controller_down_is_told_what_helps_on_this_host() {
-        let path = Path::new("/sys/fs/cgroup/unified/kim");
+        let path = "/sys/fs/cgroup/unified/kim";
         let v2 = refusal(path, Errno::EACCES, false);
         assert!(v2.contains("systemd-run --user"), "{v2}");
         let both = refusal(path, Errno::EACCES, true);

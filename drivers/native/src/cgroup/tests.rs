@@ -7,7 +7,7 @@ use super::*;
 use crate::support::{Need, eventually, skip_unless, unique_id};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,11 @@ fn create(parent: &str, stem: &str) -> Cgroup {
 }
 
 fn paths(cgroup: &Cgroup) -> Vec<PathBuf> {
-    cgroup.members.iter().map(|m| m.path.clone()).collect()
+    cgroup
+        .members
+        .iter()
+        .map(|m| PathBuf::from(&m.path))
+        .collect()
 }
 
 fn spawn(script: &str) -> Child {
@@ -35,7 +39,7 @@ fn spawn(script: &str) -> Child {
 }
 
 fn member<'a>(cgroup: &'a Cgroup, controller: &str) -> &'a Path {
-    &cgroup.controller(controller).unwrap().path
+    cgroup.controller(controller).unwrap().path.as_path()
 }
 
 #[test]

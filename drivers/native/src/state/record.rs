@@ -3,6 +3,7 @@
 use super::process::{Liveness, ProcessId};
 use super::unread::Unread;
 use crate::resctrl::ClassRecord;
+use crate::shared_text::SharedText;
 use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
 use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
@@ -38,7 +39,7 @@ pub(crate) struct Record {
     pub(crate) cgroup: Option<CgroupRecord>,
     /// The directories of cgroups that the start is about to make, until `cgroup` is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) planned_cgroups: Vec<String>,
+    pub(crate) planned_cgroups: Vec<SharedText>,
     /// The namespaces that are not those of the host program.
     pub(crate) namespaces: Vec<NamespaceRecord>,
     /// Whether its user namespace denies `setgroups`.
@@ -111,7 +112,7 @@ pub(crate) struct NamespaceRecord {
 pub(crate) struct CgroupRecord {
     pub(crate) hierarchies: Vec<HierarchyRecord>,
     /// Parents that were made on the way, outermost first: removed when nothing else uses them.
-    pub(crate) made_parents: Vec<String>,
+    pub(crate) made_parents: Vec<SharedText>,
     /// The scope that holds them, with the systemd manager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<UnitRecord>,
@@ -134,7 +135,7 @@ pub(crate) struct HierarchyRecord {
     #[serde(with = "shared")]
     pub(crate) controllers: Arc<[String]>,
     /// The directory as the host names it.
-    pub(crate) path: String,
+    pub(crate) path: SharedText,
     /// Device and inode of the directory: another cgroup of the same name is not ours.
     pub(crate) dev: u64,
     pub(crate) ino: u64,

@@ -17,7 +17,7 @@ fn member(path: &Path, version: Version, controllers: &[&str]) -> Member {
     Member {
         version,
         controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
-        path: path.to_owned(),
+        path: path.to_string_lossy().into_owned().into(),
         dir: at::open_root(path).unwrap(),
         identity: (0, 0),
     }

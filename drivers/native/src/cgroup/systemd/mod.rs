@@ -22,10 +22,10 @@ pub(crate) use name::ScopeName;
 
 use super::{Cgroup, CgroupError, CgroupPath, Hierarchies, Hierarchy};
 use crate::launch::Placeholder;
+use crate::shared_text::SharedText;
 use crate::state::UnitRecord;
 use manager::{Manager, PATIENCE};
 use nix::unistd::geteuid;
-use std::path::PathBuf;
 
 /// The container's own cgroup below its scope.
 const LEAF: &str = "container";
@@ -163,7 +163,7 @@ fn step_aside(
     scope: &str,
     placeholder: &Placeholder,
     verify: bool,
-) -> Result<Vec<PathBuf>, CgroupError> {
+) -> Result<Vec<SharedText>, CgroupError> {
     let list = vec![unified.clone()];
     let only = Hierarchies { list, verify };
     let aside = Cgroup::create(&only, &CgroupPath::new(scope, ASIDE)?, &[])?;

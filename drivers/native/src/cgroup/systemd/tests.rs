@@ -212,7 +212,11 @@ fn the_placeholder_is_beside_the_container_and_ends_with_it() {
             let line = format!("0::/execdriver_test.slice/{}/placeholder", name.unit);
             assert!(own.lines().any(|found| found == line), "{own}");
         }
-        let paths: Vec<PathBuf> = cgroup.members.iter().map(|m| m.path.clone()).collect();
+        let paths: Vec<PathBuf> = cgroup
+            .members
+            .iter()
+            .map(|m| PathBuf::from(&m.path))
+            .collect();
         // The host program is gone; another process cleans.
         let record = cgroup.record();
         drop(cgroup);

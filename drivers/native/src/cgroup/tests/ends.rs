@@ -75,7 +75,7 @@ fn a_version_2_host_needs_nothing_of_version_1_and_not_even_cgroup_kill() {
             }
             cgroup.thaw();
         }
-        let path = cgroup.members[0].path.clone();
+        let path = PathBuf::from(&cgroup.members[0].path);
         cgroup.destroy(PATIENCE).unwrap();
         child.wait().unwrap();
         assert!(!path.exists() && !path.parent().unwrap().exists());
@@ -115,7 +115,7 @@ fn nested_cgroups_are_listed_killed_and_removed_however_deep_and_wide_they_are()
     let cgroup = create("", "deep");
     let mut children = Vec::new();
     for member in &cgroup.members {
-        let mut path = member.path.clone();
+        let mut path = PathBuf::from(&member.path);
         for depth in 0..300 {
             path.push("d");
             fs::create_dir(&path).unwrap();

@@ -133,7 +133,7 @@ mod tests {
         let one = |version, controllers: &[&str], path: &str| HierarchyRecord {
             version,
             controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
-            path: path.to_owned(),
+            path: path.to_owned().into(),
             dev: 0,
             ino: 0,
         };
