@@ -11,7 +11,7 @@ mod bundle;
 mod support;
 
 use bundle::Bundle;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
@@ -24,15 +24,7 @@ fn limits_are_changed_by_options_and_by_a_document_and_seen_in_the_events() {
     }
     let bundle = Bundle::of(&["/bin/pause"]);
     bundle.run_detached();
-    let limit = || -> u64 {
-        let text = bundle.done(&["events", "--stats", &bundle.id]);
-        let event: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            (&event["type"], &event["id"]),
-            (&json!("stats"), &json!(bundle.id))
-        );
-        event["data"]["memory"]["usage"]["limit"].as_u64().unwrap()
-    };
+    let limit = || bundle.used()["memory"]["usage"]["limit"].clone();
     bundle.done(&["update", "--memory", "67108864", &bundle.id]);
     assert_eq!(limit(), 64 << 20);
     let file = bundle.dir().join("limits");
@@ -56,8 +48,7 @@ fn the_events_tell_of_processors_memory_nodes_and_tcp_where_the_kernel_counts_th
     let bundle = Bundle::of(&["/bin/pause"]);
     bundle.edit(|config| config["linux"]["resources"]["cpu"] = json!({"cpus": "0", "mems": "0"}));
     bundle.run_detached();
-    let text = bundle.done(&["events", "--stats", &bundle.id]);
-    let data = &serde_json::from_str::<Value>(&text).unwrap()["data"];
+    let data = bundle.used();
     let set = &data["cpuset"];
     assert_eq!((&set["cpus"], &set["mems"]), (&json!([0]), &json!([0])));
     assert_eq!(set["sched_load_balance"], 1);
@@ -84,12 +75,7 @@ fn want_of_memory_is_an_event() {
         config["linux"]["resources"]["memory"] = json!({"limit": limit, "swap": limit});
     });
     bundle.run_detached();
-    let out = bundle.dir().join("events");
-    let mut events = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
-    let mut events = events
-        .stdout(fs::File::create(&out).unwrap())
-        .spawn()
-        .unwrap();
+    let (mut events, out) = bundle.events();
     let has = |kind: &str| fs::read_to_string(&out).unwrap().contains(kind);
     eventually("somebody watches", || has("\"type\":\"stats\""));
     assert!(!has("\"type\":\"oom\""));
@@ -110,13 +96,7 @@ fn systemd_makes_the_scope_that_the_document_names_and_stops_it() {
     bundle.edit(|config| {
         config["linux"]["cgroupsPath"] = json!(format!("ocitest.slice:pre:{}", bundle.id));
     });
-    let done = |args: &[&str]| {
-        let mut command = bundle.command(&[&["--systemd-cgroup"], args].concat());
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", &systemd.address);
-        let said = bundle.say_with(command);
-        assert_eq!((said.code(), said.stderr.as_str()), (0, ""), "{args:?}");
-        said.stdout
-    };
+    let done = |args: &[&str]| bundle.done_by(&systemd, args);
     done(&["run", "--detach", &bundle.id]);
     let unit = format!("pre-{}.scope", bundle.id);
     assert!(
@@ -146,12 +126,7 @@ fn events_end_with_the_container() {
     }
     let bundle = Bundle::of(&["/bin/pause"]);
     bundle.run_detached();
-    let out = bundle.dir().join("events");
-    let mut events = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
-    let mut events = events
-        .stdout(fs::File::create(&out).unwrap())
-        .spawn()
-        .unwrap();
+    let (mut events, out) = bundle.events();
     eventually("an event", || {
         fs::read_to_string(&out).unwrap().contains("\"stats\"")
     });

@@ -150,11 +150,7 @@ fn systemd_gets_an_id_with_a_plus_in_its_own_form() {
         &["resume"],
         &["delete", "--force"],
     ] {
-        let args = [&["--systemd-cgroup"], args, &[bundle.id.as_str()]].concat();
-        let mut command = bundle.command(&args);
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", &systemd.address);
-        let said = bundle.say_with(command);
-        assert_eq!((said.code(), said.stderr.as_str()), (0, ""), "{args:?}");
+        bundle.done_by(&systemd, &[args, &[bundle.id.as_str()]].concat());
     }
     let unit = format!("execdriver-{}.scope", bundle.id.replace('+', r"\x2b"));
     for call in ["StartTransientUnit", "StopUnit"] {

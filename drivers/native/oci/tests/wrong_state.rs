@@ -87,11 +87,8 @@ fn a_container_that_is_not_started_can_be_paused_and_tells_what_it_uses() {
     let bundle = Bundle::of(&["/bin/pause"]);
     let id = bundle.id.as_str();
     let used = |status: &str| {
-        let text = bundle.done(&["events", "--stats", id]);
-        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(event["type"], "stats", "{status}: {text}");
-        let processes = &event["data"]["pids"]["current"];
-        assert_eq!(processes, 1, "{status}: {text}");
+        let used = bundle.used();
+        assert_eq!(used["pids"]["current"], 1, "{status}: {used}");
         assert_eq!(bundle.status(), status);
     };
     bundle.create();
@@ -123,12 +120,7 @@ fn events_of_a_container_that_is_not_started_go_on_until_its_end() {
     }
     let bundle = Bundle::of(&["/bin/pause"]);
     bundle.create();
-    let out = bundle.dir().join("events");
-    let mut events = bundle.command(&["events", "--interval", "50ms", &bundle.id]);
-    let mut events = events
-        .stdout(fs::File::create(&out).unwrap())
-        .spawn()
-        .unwrap();
+    let (mut events, out) = bundle.events();
     let told = || fs::read_to_string(&out).unwrap().lines().count();
     eventually("an event", || told() > 0);
     // Whoever has read enough ends it without a word.
@@ -279,10 +271,7 @@ fn an_update_of_what_this_host_has_not_got_changes_nothing_and_of_kernel_memory_
     let bundle = Bundle::of(&["/bin/pause"]);
     let id = bundle.id.as_str();
     bundle.run_detached();
-    let used = || -> serde_json::Value {
-        serde_json::from_str(&bundle.done(&["events", "--stats", id])).unwrap()
-    };
-    let limit = || used()["data"]["memory"]["usage"]["limit"].clone();
+    let limit = || bundle.used()["memory"]["usage"]["limit"].clone();
     let before = limit();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     for (option, value) in [

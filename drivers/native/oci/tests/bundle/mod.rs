@@ -7,7 +7,7 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use crate::support::{Rootfs, eventually, is_root, unique_id};
+use crate::support::{FakeSystemd, Rootfs, eventually, is_root, unique_id};
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -110,8 +110,22 @@ impl Bundle {
     /// Makes a call that must succeed without a word on stderr; its output.
     #[track_caller]
     pub(crate) fn done(&self, args: &[&str]) -> String {
-        let said = self.say(args);
-        assert_eq!((said.code(), said.stderr.as_str()), (0, ""), "{args:?}");
+        self.done_with(self.command(args))
+    }
+
+    /// The same where this systemd makes the cgroups.
+    #[track_caller]
+    pub(crate) fn done_by(&self, systemd: &FakeSystemd, args: &[&str]) -> String {
+        let mut command = self.command(&[&["--systemd-cgroup"], args].concat());
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &systemd.address);
+        self.done_with(command)
+    }
+
+    #[track_caller]
+    fn done_with(&self, command: Command) -> String {
+        let call = format!("{command:?}");
+        let said = self.say_with(command);
+        assert_eq!((said.code(), said.stderr.as_str()), (0, ""), "{call}");
         said.stdout
     }
 
@@ -139,6 +153,25 @@ impl Bundle {
     /// `run --detach` of the bundle's container.
     pub(crate) fn run_detached(&self) {
         self.done(&["run", "--detach", &self.id]);
+    }
+
+    /// What `events --stats` says that the container uses.
+    pub(crate) fn used(&self) -> Value {
+        let text = self.done(&["events", "--stats", &self.id]);
+        let mut event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&event["type"], &event["id"]),
+            (&json!("stats"), &json!(self.id))
+        );
+        event["data"].take()
+    }
+
+    /// Begins `events` that come often, and says where they are written.
+    pub(crate) fn events(&self) -> (Child, PathBuf) {
+        let path = self.dir().join("events");
+        let mut command = self.command(&["events", "--interval", "50ms", &self.id]);
+        command.stdout(File::create(&path).unwrap());
+        (command.spawn().unwrap(), path)
     }
 
     /// What `state` prints.
