@@ -7,12 +7,14 @@
 )]
 
 mod bundle;
+mod saved;
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
 
 use bundle::Bundle;
+use saved::{COUNT, NEEDS, script};
 use std::fs;
-use support::{FakeSystemd, Need, skip_unless, unique_id};
+use support::{FakeSystemd, Need, eventually, skip_unless, unique_id};
 
 #[test]
 fn an_id_with_each_character_that_is_allowed_is_taken_by_every_verb() {
@@ -58,6 +60,24 @@ fn an_id_with_each_character_that_is_allowed_is_taken_by_every_verb() {
         bundle.done(&["delete", "--force", "--", id]);
         assert!(!bundle.state_dir().exists());
     }
+}
+
+#[test]
+fn a_container_with_such_an_id_is_saved_and_comes_back() {
+    if skip_unless(&NEEDS) {
+        return;
+    }
+    let mut bundle = script(COUNT);
+    bundle.id = format!("pids.max+{}", unique_id("id"));
+    bundle.count("before");
+    bundle.checkpoint(&[]);
+    assert_eq!(bundle.status(), "none");
+    bundle.restored("after", &[]);
+    eventually("it counts", || {
+        bundle.last("after") > bundle.last("before") + 2
+    });
+    bundle.done(&["delete", "--force", &bundle.id]);
+    assert!(!bundle.state_dir().exists());
 }
 
 #[test]
