@@ -72,13 +72,19 @@ impl Deref for SharedText {
     }
 }
 
-impl From<String> for SharedText {
-    fn from(text: String) -> Self {
+impl From<&str> for SharedText {
+    fn from(text: &str) -> Self {
         Self {
             start: 0,
             end: u32::try_from(text.len()).unwrap_or(u32::MAX),
             whole: text.into(),
         }
+    }
+}
+
+impl From<String> for SharedText {
+    fn from(text: String) -> Self {
+        Self::from(&*text)
     }
 }
 

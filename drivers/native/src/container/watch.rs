@@ -78,10 +78,11 @@ impl Watch<'_> {
         loop {
             let process = PollFd::new(self.process.as_fd(), PollFlags::POLLIN);
             let oom = self.oom.as_ref().and_then(OomNotifier::poll_fd);
-            let polled: Vec<PollFd<'_>> = [process].into_iter().chain(oom).collect();
-            let ready = self.console.wait_for(&polled, deadline);
+            let ready = match oom {
+                Some(oom) => self.console.wait_for(&[process, oom], deadline),
+                None => self.console.wait_for(&[process], deadline),
+            };
             let ready = ready.map_err(|e| error::driver("wait for the process", e))?;
-            drop(polled);
             if let (Some(_), Some(oom)) = (ready, &mut self.oom) {
                 oom.deliver();
             }

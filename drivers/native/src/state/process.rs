@@ -1,10 +1,11 @@
 //! A process that cannot be mistaken for another: pid, start time, boot and pid namespace.
 
 use crate::at;
+use crate::shared_text::SharedText;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +21,8 @@ pub(crate) struct ProcessId {
     /// Clock ticks between boot and the process's start (field 22 of proc_pid_stat(5)).
     pub(crate) start: u64,
     /// `/proc/sys/kernel/random/boot_id`: ticks and pids of another boot say nothing.
-    pub(crate) boot: String,
+    #[serde(deserialize_with = "boot")]
+    pub(crate) boot: SharedText,
     /// The inode of the pid namespace in which `pid` was taken.
     pub(crate) pid_namespace: u64,
 }
@@ -111,15 +113,21 @@ impl ProcessId {
 }
 
 /// The identity of this boot, which no process outlives.
-pub(crate) fn boot_id() -> nix::Result<String> {
-    static BOOT: OnceLock<String> = OnceLock::new();
+pub(crate) fn boot_id() -> nix::Result<SharedText> {
+    static BOOT: OnceLock<SharedText> = OnceLock::new();
     if let Some(boot) = BOOT.get() {
         return Ok(boot.clone());
     }
     let file = File::open("/proc/sys/kernel/random/boot_id").map_err(at::errno)?;
     let text = at::record_of(&OwnedFd::from(file), 64)?;
-    let boot = String::from_utf8_lossy(&text).trim().to_owned();
+    let boot = SharedText::from(String::from_utf8_lossy(&text).trim());
     Ok(BOOT.get_or_init(|| boot).clone())
+}
+
+/// The text is that of [`boot_id`], as a rule.
+fn boot<'de, D: Deserializer<'de>>(from: D) -> Result<SharedText, D::Error> {
+    let boot = SharedText::deserialize(from)?;
+    Ok(boot_id().ok().filter(|own| *own == boot).unwrap_or(boot))
 }
 
 fn own_pid_namespace() -> nix::Result<u64> {

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// process's ends included, until it executes something; that is no descendant.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// The process, its exhaustions of memory, and two ends of each stream.
+const POLLED: usize = 8;
+
 /// The copiers of a process: pumps that the waiting thread works, and threads for what may block.
 pub(crate) struct Console {
     pumps: Vec<Pump>,
@@ -207,7 +210,9 @@ impl Console {
     fn turn(&mut self, fds: &[PollFd<'_>], left: Option<Duration>) -> io::Result<Option<usize>> {
         let held: Vec<Held<'_>> = self.pumps.iter().map(|pump| pump.end.hold()).collect();
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut polled: Vec<PollFd<'_>> = fds.to_vec();
+        // A list that grows takes the allocator's lock each time (realloc(3)).
+        let mut polled = Vec::with_capacity(POLLED.max(fds.len() + 2 * held.len()));
+        polled.extend_from_slice(fds);
         for end in &held {
             match end.fd() {
                 Some(fd) => polled.push(readable(fd)),
