@@ -10,7 +10,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,6 +54,16 @@ pub(crate) fn open_parent(dir: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
 pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
     let always = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     openat(dir, component(name)?, flags | always, Mode::empty())
+}
+
+/// Opens the file `name` of a process in the host's `/proc`.
+///
+/// Its path is on the stack: it is asked when the allocator's locks have had time to be taken by the host's other threads.
+pub(crate) fn open_process_file(pid: u32, name: &str) -> nix::Result<OwnedFd> {
+    let mut path = [0; 32];
+    write!(&mut path[..], "/proc/{pid}/{name}\0").map_err(|_| Errno::ENAMETOOLONG)?;
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::ENAMETOOLONG)?;
+    nix::fcntl::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Creates the directory `name` in `dir`, for its owner only.

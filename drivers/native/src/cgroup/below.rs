@@ -8,7 +8,7 @@
 //! container always join the cgroup of its first process.
 
 use super::create::{Place, inherit_cpuset, make_leaf};
-use super::detect::{Hierarchies, Version, is_cgroup};
+use super::detect::{Hierarchies, Hierarchy, Version, is_cgroup};
 use super::error::CgroupError;
 use super::{Cgroup, Member, kill, subtree, walk};
 use crate::at;
@@ -142,28 +142,28 @@ impl Cgroup {
     /// process, which may be below the container's own.
     pub(crate) fn unified_dir_of(&self, init: i32, host: &Hierarchies) -> Option<OwnedFd> {
         let member = self.unified()?;
-        let own = || at::reopen(member.dir.as_fd()).ok();
-        let text = std::fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default();
-        let (Some(path), Some(hierarchy)) = (unified_path(&text), host.unified()) else {
-            return own();
-        };
-        let Ok(place) = member.path.as_path().strip_prefix(&hierarchy.mount) else {
-            return own();
-        };
-        let root = hierarchy.root.trim_end_matches('/');
-        let place = format!("{root}/{}", place.display());
-        let Some(below) = path.strip_prefix(&place) else {
-            return own();
-        };
-        let mut dir = own()?;
-        for name in below.split('/').filter(|name| !name.is_empty()) {
-            match at::open_dir(dir.as_fd(), OsStr::new(name)) {
-                Ok(next) => dir = next,
-                Err(_) => return own(),
-            }
-        }
-        Some(dir)
+        let below = host
+            .unified()
+            .and_then(|unified| dir_below(member, init, unified));
+        below.or_else(|| at::reopen(member.dir.as_fd()).ok())
     }
+}
+
+/// The directory of a process, where it is the member's or below it.
+#[inline(never)]
+fn dir_below(member: &Member, pid: i32, unified: &Hierarchy) -> Option<OwnedFd> {
+    let file = at::open_process_file(u32::try_from(pid).ok()?, "cgroup").ok()?;
+    let mut page = [0; 4096];
+    let text = at::record_in(&file, &mut page, 1 << 20).ok()?;
+    let path = unified_path(std::str::from_utf8(&text).ok()?)?;
+    let place = member.path.as_path().strip_prefix(&unified.mount).ok()?;
+    let path = path.strip_prefix(unified.root.trim_end_matches('/'))?;
+    let below = path.strip_prefix('/')?.strip_prefix(place.to_str()?)?;
+    let mut dir = at::reopen(member.dir.as_fd()).ok()?;
+    for name in below.split('/').filter(|name| !name.is_empty()) {
+        dir = at::open_dir(dir.as_fd(), OsStr::new(name)).ok()?;
+    }
+    Some(dir)
 }
 
 /// The path in the line of version 2.

@@ -154,14 +154,21 @@ impl Cgroup {
 }
 
 fn state(dir: BorrowedFd<'_>, version_1: bool) -> Frozen {
-    let read = |file| {
-        let text = at::read(dir, OsStr::new(file), 4096).unwrap_or_default();
-        String::from_utf8_lossy(&text).into_owned()
-    };
-    match version_1 {
-        true => state_1(&read(STATE)),
-        false => state_2(&read(FREEZE), || read(EVENTS)),
+    if version_1 {
+        return with_text(dir, STATE, state_1);
     }
+    let told = with_text(dir, FREEZE, |text| text.trim() == "1");
+    with_text(dir, EVENTS, |events| state_2(told, events))
+}
+
+/// What is made of the text of a file, which is empty where it cannot be read.
+#[inline(never)]
+fn with_text<T>(dir: BorrowedFd<'_>, file: &str, of: impl FnOnce(&str) -> T) -> T {
+    let mut page = [0; 4096];
+    let file = at::open_file(dir, OsStr::new(file), OFlag::O_RDONLY);
+    let text = file.and_then(|file| at::record_in(&file, &mut page, 4096));
+    let text = text.unwrap_or_default();
+    of(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 fn state_1(text: &str) -> Frozen {
@@ -173,9 +180,9 @@ fn state_1(text: &str) -> Frozen {
 }
 
 /// A cgroup whose parent is frozen is so too, though nobody told it to.
-fn state_2(told: &str, events: impl FnOnce() -> String) -> Frozen {
-    let done = events().lines().any(|line| line.trim() == "frozen 1");
-    match (done, told.trim() == "1") {
+fn state_2(told: bool, events: &str) -> Frozen {
+    let done = events.lines().any(|line| line.trim() == "frozen 1");
+    match (done, told) {
         (true, _) => Frozen::Yes,
         (false, true) => Frozen::NotYet,
         (false, false) => Frozen::No,
@@ -208,11 +215,11 @@ mod tests {
 
     #[test]
     fn version_2_is_asked_what_it_was_told_and_what_came_of_it() {
-        let events = |frozen: u8| move || format!("populated 1\nfrozen {frozen}\n");
-        assert_eq!(state_2("1\n", events(1)), Frozen::Yes);
-        assert_eq!(state_2("1\n", events(0)), Frozen::NotYet);
-        assert_eq!(state_2("0\n", events(0)), Frozen::No);
-        assert_eq!(state_2("0\n", events(1)), Frozen::Yes, "by its parent");
-        assert_eq!(state_2("", String::new), Frozen::No);
+        let (yes, no) = ("populated 1\nfrozen 1\n", "populated 1\nfrozen 0\n");
+        assert_eq!(state_2(true, yes), Frozen::Yes);
+        assert_eq!(state_2(true, no), Frozen::NotYet);
+        assert_eq!(state_2(false, no), Frozen::No);
+        assert_eq!(state_2(false, yes), Frozen::Yes, "by its parent");
+        assert_eq!(state_2(false, ""), Frozen::No);
     }
 }

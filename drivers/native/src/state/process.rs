@@ -3,12 +3,8 @@
 use crate::at;
 use crate::shared_text::SharedText;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::ffi::CStr;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
@@ -154,12 +150,7 @@ fn stat(pid: u32) -> nix::Result<Stat> {
         Errno::ENOENT => Errno::ESRCH,
         errno => errno,
     };
-    // On the stack: it is asked when the allocator's locks have had time to be taken by the host's other threads.
-    let mut path = [0; 32];
-    write!(&mut path[..], "/proc/{pid}/stat").map_err(at::errno)?;
-    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::ENAMETOOLONG)?;
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    let file = nix::fcntl::open(path, flags, Mode::empty()).map_err(gone)?;
+    let file = at::open_process_file(pid, "stat").map_err(gone)?;
     let mut page = [0; 4096];
     let text = at::record_in(&file, &mut page, 4096).map_err(gone)?;
     parse_stat(&text).ok_or(Errno::EIO)
