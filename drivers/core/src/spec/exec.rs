@@ -3,7 +3,7 @@
 use super::process::{directory, posix_rlimits, words};
 use super::{ProcessControls, SeccompChoice, Spec, User, capabilities, environment, user};
 use crate::{Error, ExecRequest, LinuxResources, Resources, Result};
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxSeccomp, PosixRlimit, Process};
+use oci_spec::runtime::{Capabilities, LinuxSeccomp, PosixRlimit, Process};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -105,10 +105,10 @@ impl ExecDefaults {
     ///
     /// # Errors
     /// [`InvalidCommand`](crate::Error::InvalidCommand) naming the field.
-    pub fn exec(&self, request: &ExecRequest) -> Result<ExecSpec> {
+    pub fn exec(self, request: &ExecRequest) -> Result<ExecSpec> {
         let config = &request.process;
         config.validate()?;
-        let mut process = self.process.clone();
+        let mut process = self.process;
         words(&mut process, config)?;
         if !config.env.is_empty() {
             process.set_env(Some(environment::normalise(&config.env)));
@@ -120,13 +120,12 @@ impl ExecDefaults {
         if let Some(resources) = &request.resources {
             limit(&mut process, resources)?;
         }
-        let (sets, named_capabilities) = self.capabilities(request)?;
-        process.set_capabilities(Some(sets));
+        let named_capabilities = arm(&mut process, request)?;
         Ok(ExecSpec {
             process,
-            user: self.user(request)?,
+            user: user_of(self.user, request)?,
             named_capabilities,
-            controls: self.controls.clone(),
+            controls: self.controls,
         })
     }
 
@@ -173,45 +172,44 @@ impl ExecDefaults {
     pub fn update(&mut self, resources: &Resources) -> Result<()> {
         limit(&mut self.process, resources)
     }
+}
 
-    fn capabilities(&self, request: &ExecRequest) -> Result<(LinuxCapabilities, Capabilities)> {
-        let all = |named| Ok((capabilities::sets(&capabilities::all()), named));
-        match (&request.capabilities, request.process.privileged) {
-            (None, true) => all(Capabilities::new()),
-            // An OCI document without capabilities asks for none; their default is not empty.
-            (None, false) => Ok((
-                self.process
-                    .capabilities()
-                    .clone()
-                    .unwrap_or_else(|| capabilities::sets(&Capabilities::new())),
-                Capabilities::new(),
-            )),
-            (Some(names), false) => {
-                let named = capabilities::parse_list("capabilities", names)?;
-                if names.iter().any(|name| capabilities::is_all(name)) {
-                    return all(named);
-                }
-                Ok((capabilities::sets(&named), named))
+/// Gives the process the exec's own capabilities, if it has any: those that were asked for by name.
+fn arm(process: &mut Process, request: &ExecRequest) -> Result<Capabilities> {
+    let (sets, named) = match (&request.capabilities, request.process.privileged) {
+        (None, true) => (capabilities::all(), Capabilities::new()),
+        (None, false) if process.capabilities().is_some() => return Ok(Capabilities::new()),
+        // An OCI document without capabilities asks for none; their default is not empty.
+        (None, false) => (Capabilities::new(), Capabilities::new()),
+        (Some(names), false) => {
+            let named = capabilities::parse_list("capabilities", names)?;
+            match names.iter().any(|name| capabilities::is_all(name)) {
+                true => (capabilities::all(), named),
+                false => (named.clone(), named),
             }
-            (Some(_), true) => Err(Error::invalid(
+        }
+        (Some(_), true) => {
+            return Err(Error::invalid(
                 "capabilities",
                 "a privileged process has all of them",
-            )),
+            ));
         }
-    }
+    };
+    process.set_capabilities(Some(capabilities::sets(&sets)));
+    Ok(named)
+}
 
-    /// The exec's own user with the container's extra groups, or the container's user.
-    fn user(&self, request: &ExecRequest) -> Result<User> {
-        let asked = &request.process.user;
-        if asked.is_empty() {
-            return Ok(self.user.clone());
-        }
-        let groups = match &self.user {
-            User::Names { groups, .. } => groups.as_slice(),
-            User::Ids => &[],
-        };
-        user::names(asked, groups)
+/// The exec's own user with the container's extra groups, or the container's user.
+fn user_of(container: User, request: &ExecRequest) -> Result<User> {
+    let asked = &request.process.user;
+    if asked.is_empty() {
+        return Ok(container);
     }
+    let groups = match &container {
+        User::Names { groups, .. } => groups.as_slice(),
+        User::Ids => &[],
+    };
+    user::names(asked, groups)
 }
 
 /// Puts the limits that a process has by itself in force over those that it has.

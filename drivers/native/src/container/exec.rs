@@ -20,6 +20,7 @@ use execdriver_core::{
 use nix::unistd::{Pid, getpgid};
 use oci_spec::runtime::LinuxNamespaceType as Kind;
 use std::cell::{Cell, RefCell};
+use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -52,10 +53,10 @@ impl Containers {
         }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let defaults = entry.part(defaults)?;
-        let spec = defaults.exec(request)?;
-        traced::note_exec(&entry, &record, &spec.process)?;
         let facts = self.facts();
         let filter = self.filter((&defaults).into(), &facts)?;
+        let spec = defaults.exec(request)?;
+        traced::note_exec(&entry, &record, &spec.process)?;
         let limits = record.limits.as_ref().map(|part| entry.part(part));
         let memory = limits
             .transpose()?
@@ -84,8 +85,6 @@ impl Containers {
                 oom: RefCell::new(None),
             },
         };
-        // A wait may take years.
-        drop(defaults);
         exec.whole(&exec_id, spec, pipes)
     }
 }
@@ -93,7 +92,10 @@ impl Containers {
 /// An id that no other exec has: RandomState takes its seed from the system's random source.
 fn made_up_id() -> String {
     let random = RandomState::new().hash_one(std::process::id());
-    format!("exec-{random:016x}")
+    let mut id = String::with_capacity(24);
+    // Into a text nothing fails.
+    let _ = write!(id, "exec-{random:016x}");
+    id
 }
 
 /// So often an exec looks again for where its container's first process is.

@@ -69,7 +69,8 @@ impl Plan {
             hooks: None,
         };
         let mut steps = Steps::with_room();
-        let mut fds = Vec::new();
+        // Its streams, the container, and what a file of the host is kept open for.
+        let mut fds = Vec::with_capacity(usize::from(input.cgroup_entries) + 8);
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
         steps.push(&Op::ReportNs {}, "wait for the parent");
         // Before anything of the container can look (CVE-2016-9962).

@@ -2,6 +2,7 @@
 
 use super::error::StateError;
 use crate::at;
+use crate::shelf::{Lent, Shelf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
@@ -99,18 +100,31 @@ pub(super) fn make(
     }
 }
 
+/// What most records fit into.
+const PAGE: usize = 4096;
+
+static TEXTS: Shelf<Vec<u8>> = Shelf::new();
+
 /// Reads a file that only we can have written; `None` when it does not exist.
+///
+/// Its page is not on the stack below whoever takes the text apart.
+#[inline(never)]
 pub(super) fn read(
     dir: BorrowedFd<'_>,
     name: &str,
     path: Named<'_>,
     max: usize,
-) -> Result<Option<Vec<u8>>, StateError> {
+) -> Result<Option<Lent<u8>>, StateError> {
     let Some(file) = open_file(dir, name, path)? else {
         return Ok(None);
     };
-    match at::record_of(&file, max) {
-        Ok(text) => Ok(Some(text)),
+    let mut page = [0; PAGE];
+    match at::record_in(&file, &mut page, max) {
+        Ok(read) => {
+            let mut text = Lent::with_capacity(&TEXTS, read.len().max(PAGE));
+            text.extend_from_slice(&read);
+            Ok(Some(text))
+        }
         Err(Errno::EFBIG) => Err(StateError::Corrupt {
             path: path.into(),
             reason: format!("it is longer than {max} bytes"),

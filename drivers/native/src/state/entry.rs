@@ -388,7 +388,7 @@ struct Header {
 }
 
 fn exec_name(exec: &str) -> Result<String, StateError> {
-    Ok(format!("{EXEC_PREFIX}{}{SUFFIX}", checked(exec)?))
+    Ok([EXEC_PREFIX, checked(exec)?, SUFFIX].concat())
 }
 
 fn not_found(root: &Path, id: &str) -> StateError {

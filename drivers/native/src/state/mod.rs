@@ -11,6 +11,7 @@
 mod dir;
 mod entry;
 mod error;
+mod lists;
 mod process;
 mod record;
 mod store;

@@ -1,5 +1,6 @@
 //! The content of `state.json` and `exec-<id>.json`: versioned data, nothing that lives.
 
+use super::lists;
 use super::process::{Liveness, ProcessId};
 use super::unread::Unread;
 use crate::resctrl::ClassRecord;
@@ -41,6 +42,7 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) planned_cgroups: Vec<SharedText>,
     /// The namespaces that are not those of the host program.
+    #[serde(deserialize_with = "lists::namespaces")]
     pub(crate) namespaces: Vec<NamespaceRecord>,
     /// Whether its user namespace denies `setgroups`.
     pub(crate) denies_setgroups: bool,
@@ -110,6 +112,7 @@ pub(crate) struct NamespaceRecord {
 /// The cgroups of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CgroupRecord {
+    #[serde(deserialize_with = "lists::hierarchies")]
     pub(crate) hierarchies: Vec<HierarchyRecord>,
     /// Parents that were made on the way, outermost first: removed when nothing else uses them.
     pub(crate) made_parents: Vec<SharedText>,
@@ -127,12 +130,12 @@ pub(crate) struct UnitRecord {
 }
 
 /// The cgroup in one hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct HierarchyRecord {
     /// 1 or 2.
     pub(crate) version: u8,
     /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
-    #[serde(with = "shared")]
+    #[serde(serialize_with = "lists::write")]
     pub(crate) controllers: Arc<[String]>,
     /// The directory as the host names it.
     pub(crate) path: SharedText,
@@ -243,21 +246,4 @@ fn now_unix_ms() -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
-}
-
-/// What all containers of a host have alike, as a list in the text.
-mod shared {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(super) fn serialize<S: Serializer>(list: &[String], to: S) -> Result<S::Ok, S::Error> {
-        list.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D>(from: D) -> Result<Arc<[String]>, D::Error>
-    where
-        D: Deserializer<'de>,
-    {
-        Vec::deserialize(from).map(Arc::from)
-    }
 }

@@ -59,7 +59,7 @@ fn exec_privileged() {
     let container = command().with_linux(|linux| linux.cap_drop = vec!["ALL".into()]);
     let defaults = spec(&container).exec_defaults();
     let mask = |request: &ExecRequest| {
-        let exec = defaults.exec(request).unwrap();
+        let exec = defaults.clone().exec(request).unwrap();
         let sets = exec.process.capabilities().clone().unwrap();
         assert!(sets.inheritable().as_ref().unwrap().is_empty());
         assert!(sets.ambient().as_ref().unwrap().is_empty());
@@ -81,10 +81,11 @@ fn exec_privileged() {
         (1 << 41) - 1
     );
     let error = defaults
+        .clone()
         .exec(&plain.capabilities(vec!["X".into()]))
         .unwrap_err();
     assert!(error.to_string().starts_with("invalid capabilities[0]"));
-    assert!(defaults.exec(&all.capabilities(vec![])).is_err());
+    assert!(defaults.clone().exec(&all.capabilities(vec![])).is_err());
 }
 
 #[test]
@@ -92,11 +93,14 @@ fn bad_execs_name_their_field() {
     let defaults = spec(&command()).exec_defaults();
     let request = ExecRequest::new(ProcessConfig::new("date"));
     for cwd in ["tmp", "/a\0"] {
-        let error = defaults.exec(&request.clone().cwd(cwd)).unwrap_err();
+        let error = defaults
+            .clone()
+            .exec(&request.clone().cwd(cwd))
+            .unwrap_err();
         assert!(error.to_string().starts_with("invalid cwd"), "{error}");
     }
     let empty = ExecRequest::new(ProcessConfig::new(""));
-    assert!(defaults.exec(&empty).is_err());
+    assert!(defaults.clone().exec(&empty).is_err());
 }
 
 #[test]
