@@ -34,8 +34,14 @@ impl<'a> Entered<'a> {
         let mut record = ExecRecord::starting(exec_id, parent);
         let process = &request.process;
         record.tty = process.tty;
-        record.command = vec![process.entrypoint.clone()];
-        record.command.extend(process.arguments.iter().cloned());
+        let arguments = process.arguments.iter();
+        let mut command = Vec::with_capacity(1 + arguments.len());
+        command.extend(
+            std::iter::once(&process.entrypoint)
+                .chain(arguments)
+                .cloned(),
+        );
+        record.command = command;
         entry.lock(LOCK_PATIENCE)?.create_exec(&record)?;
         let mut entered = Self {
             entry,

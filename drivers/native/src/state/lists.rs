@@ -74,22 +74,29 @@ pub(super) fn controllers<'de, D>(from: D) -> Result<Arc<[String]>, D::Error>
 where
     D: Deserializer<'de>,
 {
-    static KNOWN: RwLock<Vec<(Box<str>, Arc<[String]>)>> = RwLock::new(Vec::new());
+    struct Known {
+        text: Box<str>,
+        list: Arc<[String]>,
+    }
+    static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
     let text = <&RawValue>::deserialize(from)?.get();
-    let is = |(of, _): &&(Box<str>, _)| **of == *text;
+    let is = |one: &&Known| *one.text == *text;
     // Nobody waits here: who comes while a new one is put there goes without.
     if let Ok(known) = KNOWN.try_read()
-        && let Some((_, list)) = known.iter().find(is)
+        && let Some(one) = known.iter().find(is)
     {
-        return Ok(Arc::clone(list));
+        return Ok(Arc::clone(&one.list));
     }
     let list: Vec<String> = serde_json::from_str(text).map_err(Error::custom)?;
-    let list = Arc::from(list);
+    let list: Arc<[String]> = list.into();
     if let Ok(mut known) = KNOWN.try_write()
         && known.len() < CONTROLLERS
         && !known.iter().any(|one| is(&one))
     {
-        known.push((text.into(), Arc::clone(&list)));
+        known.push(Known {
+            text: text.into(),
+            list: Arc::clone(&list),
+        });
     }
     Ok(list)
 }
