@@ -8,7 +8,8 @@ use crate::cgroup::{Cgroup, Counters};
 use crate::facts::HostFacts;
 use crate::plan::PlanError;
 use crate::state::{self, Entry, ExecRecord, LOCK_PATIENCE, ProcessId, TerminalRecord};
-use execdriver_core::{Error, ExecRequest, Result, spec};
+use execdriver_core::spec::{self, ExecSpec};
+use execdriver_core::{Error, ExecRequest, Result};
 use oci_spec::runtime::LinuxResources;
 
 /// The traces of an exec on the host. Dropped, it kills what runs in the exec's own cgroup and
@@ -27,21 +28,14 @@ impl<'a> Entered<'a> {
         entry: &'a Entry,
         exec_id: &'a str,
         request: &ExecRequest,
+        spec: &ExecSpec,
         container: Option<&'a Cgroup>,
         facts: &HostFacts,
     ) -> Result<Self> {
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
-        let mut record = ExecRecord::starting(exec_id, parent);
-        let process = &request.process;
-        record.tty = process.tty;
-        let arguments = process.arguments.iter();
-        let mut command = Vec::with_capacity(1 + arguments.len());
-        command.extend(
-            std::iter::once(&process.entrypoint)
-                .chain(arguments)
-                .cloned(),
-        );
-        record.command = command;
+        let command = spec.process.args().as_deref().unwrap_or_default();
+        let mut record = ExecRecord::starting(exec_id, command, parent);
+        record.tty = request.process.tty;
         entry.lock(LOCK_PATIENCE)?.create_exec(&record)?;
         let mut entered = Self {
             entry,
@@ -87,7 +81,7 @@ impl<'a> Entered<'a> {
         })
     }
 
-    fn modify(&self, change: impl FnOnce(&mut ExecRecord)) -> Result<()> {
+    fn modify(&self, change: impl FnOnce(&mut ExecRecord<'_>)) -> Result<()> {
         let locked = match self.entry.lock(LOCK_PATIENCE) {
             Ok(locked) => locked,
             // The container is gone already, and the process with it.

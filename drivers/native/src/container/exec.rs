@@ -118,7 +118,8 @@ struct Exec<'a> {
 
 impl Exec<'_> {
     fn whole(&self, exec_id: &str, spec: ExecSpec, pipes: Pipes) -> Result<ExitStatus> {
-        let entered = Entered::enter(self.entry, exec_id, self.request, self.cgroup, &self.facts);
+        let (request, cgroup) = (self.request, self.cgroup);
+        let entered = Entered::enter(self.entry, exec_id, request, &spec, cgroup, &self.facts);
         let entered = entered.map_err(|error| unless_ended(self.record, error))?;
         let lived = self.live(spec, pipes, &entered);
         self.life.close(lived, entered.clean())

@@ -2,7 +2,8 @@
 
 use super::dir::{self, Named};
 use super::error::StateError;
-use super::record::{ExecRecord, Record, VERSION};
+use super::read::{read_exec, read_record};
+use super::record::{ExecRecord, Record};
 use super::store::checked;
 use super::unread::{Unread, json};
 use crate::at;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const STATE: &str = "state.json";
+pub(super) const STATE: &str = "state.json";
 const START: &str = "start.sock";
 /// A directory of the state directory.
 pub(crate) const NOTIFY: &str = "notify";
@@ -25,9 +26,6 @@ pub(crate) const NOTIFY: &str = "notify";
 pub(crate) const NOTIFY_SOCKET: &str = "notify.sock";
 const EXEC_PREFIX: &str = "exec-";
 const SUFFIX: &str = ".json";
-
-/// Far above any real state (argument lists are bounded by the kernel) and far below what hurts.
-const MAX_BYTES: usize = 16 << 20;
 
 /// The directory of one id, open: later calls stay in this very directory even if the id is
 /// cleaned and used again meanwhile.
@@ -93,7 +91,7 @@ impl Entry {
     }
 
     /// Reads the record of an exec.
-    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
+    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord<'static>, StateError> {
         read_exec(&self.dir, &self.root, &self.id, exec)
     }
 
@@ -237,7 +235,7 @@ impl Locked {
     ///
     /// # Errors
     /// `AlreadyExists` when there is one of this id.
-    pub(crate) fn create_exec(&self, record: &ExecRecord) -> Result<(), StateError> {
+    pub(crate) fn create_exec(&self, record: &ExecRecord<'_>) -> Result<(), StateError> {
         let name = exec_name(&record.id)?;
         match at::stat(self.lock.as_fd(), OsStr::new(&name)) {
             Err(Errno::ENOENT) => self.replace(&name, record),
@@ -249,12 +247,12 @@ impl Locked {
     }
 
     /// Replaces the record of an exec.
-    pub(crate) fn write_exec(&self, record: &ExecRecord) -> Result<(), StateError> {
+    pub(crate) fn write_exec(&self, record: &ExecRecord<'_>) -> Result<(), StateError> {
         self.replace(&exec_name(&record.id)?, record)
     }
 
     /// Reads the record of an exec.
-    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord, StateError> {
+    pub(crate) fn read_exec(&self, exec: &str) -> Result<ExecRecord<'static>, StateError> {
         read_exec(&self.lock, &self.root, &self.id, exec)
     }
 
@@ -333,65 +331,12 @@ fn holds(dir: impl AsFd, entry: Named<'_>, record: &Record) -> Result<bool, Stat
     }
 }
 
-fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
-    let path = Named::entry(root, id).file(STATE);
-    let record: Record = read(dir, STATE, path, root, id, |record: &Record| record.version)?;
-    if record.id != id {
-        return Err(StateError::Corrupt {
-            path: path.into(),
-            reason: format!("it is the record of {:?}", record.id),
-        });
-    }
-    Ok(record)
-}
-
-fn read_exec(dir: impl AsFd, root: &Path, id: &str, exec: &str) -> Result<ExecRecord, StateError> {
-    let name = exec_name(exec)?;
-    let path = Named::entry(root, id).file(&name);
-    read(dir, &name, path, root, exec, |record: &ExecRecord| {
-        record.version
-    })
-}
-
-fn read<T: DeserializeOwned>(
-    dir: impl AsFd,
-    name: &str,
-    path: Named<'_>,
-    root: &Path,
-    id: &str,
-    version: impl Fn(&T) -> u32,
-) -> Result<T, StateError> {
-    let text = dir::read(dir.as_fd(), name, path, MAX_BYTES)?.ok_or_else(|| not_found(root, id))?;
-    let corrupt = |error: serde_json::Error| StateError::Corrupt {
-        path: path.into(),
-        reason: error.to_string(),
-    };
-    let other = |found: u64| StateError::Version {
-        path: path.into(),
-        found,
-        expected: VERSION,
-    };
-    match serde_json::from_slice(&text) {
-        Ok(record) if version(&record) == VERSION => Ok(record),
-        Ok(record) => Err(other(u64::from(version(&record)))),
-        // Another version may well have other fields: then its number is the reason.
-        Err(error) => match serde_json::from_slice::<Header>(&text) {
-            Ok(header) if header.version != u64::from(VERSION) => Err(other(header.version)),
-            _ => Err(corrupt(error)),
-        },
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Header {
-    version: u64,
-}
-
-fn exec_name(exec: &str) -> Result<String, StateError> {
+/// The file of an exec.
+pub(super) fn exec_name(exec: &str) -> Result<String, StateError> {
     Ok([EXEC_PREFIX, checked(exec)?, SUFFIX].concat())
 }
 
-fn not_found(root: &Path, id: &str) -> StateError {
+pub(super) fn not_found(root: &Path, id: &str) -> StateError {
     StateError::NotFound {
         id: id.to_owned(),
         root: root.to_owned(),

@@ -13,6 +13,7 @@ mod entry;
 mod error;
 mod lists;
 mod process;
+mod read;
 mod record;
 mod store;
 mod terminal;

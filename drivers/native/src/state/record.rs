@@ -9,6 +9,7 @@ use execdriver_core::ContainerState;
 use execdriver_core::spec::ExecDefaults;
 use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -154,15 +155,15 @@ pub(crate) struct TerminalRecord {
 
 /// A process that was executed in a running container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ExecRecord {
+pub(crate) struct ExecRecord<'a> {
     pub(super) version: u32,
-    pub(crate) id: String,
+    pub(crate) id: Cow<'a, str>,
     /// The host program that waits for it.
     pub(crate) parent: ProcessId,
     /// `None` until it was cloned.
     pub(crate) process: Option<ProcessId>,
     pub(crate) started_unix_ms: u64,
-    pub(crate) command: Vec<String>,
+    pub(crate) command: Cow<'a, [String]>,
     pub(crate) terminal: Option<TerminalRecord>,
     /// Its own cgroup, below the container's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,16 +224,16 @@ impl Record {
     }
 }
 
-impl ExecRecord {
-    /// The record of an exec by `parent` that begins now.
-    pub(crate) fn starting(id: &str, parent: ProcessId) -> Self {
+impl<'a> ExecRecord<'a> {
+    /// The record of an exec of `command` by `parent` that begins now.
+    pub(crate) fn starting(id: &'a str, command: &'a [String], parent: ProcessId) -> Self {
         Self {
             version: VERSION,
-            id: id.to_owned(),
+            id: id.into(),
             parent,
             process: None,
             started_unix_ms: now_unix_ms(),
-            command: Vec::new(),
+            command: command.into(),
             terminal: None,
             cgroup: None,
             tty: false,

@@ -63,7 +63,7 @@ fn every_created_path_is_for_its_owner_only() {
     let tree = tree();
     let (entry, locked) = tree.store.create(&starting("c1")).unwrap();
     locked
-        .create_exec(&ExecRecord::starting("e1", ProcessId::own().unwrap()))
+        .create_exec(&ExecRecord::starting("e1", &[], ProcessId::own().unwrap()))
         .unwrap();
     for path in ["execdriver", "execdriver/native", "execdriver/native/c1"] {
         assert_eq!(mode(&tree.temporary.path().join(path)), 0o700, "{path}");
@@ -320,7 +320,7 @@ fn of_many_that_create_one_id_exactly_one_succeeds_and_readers_never_see_half_a_
 fn execs_are_files_of_their_own_and_an_exec_id_is_unique_while_it_runs() {
     let tree = tree();
     let (entry, locked) = tree.store.create(&starting("c1")).unwrap();
-    let mut record = ExecRecord::starting("e1", ProcessId::own().unwrap());
+    let mut record = ExecRecord::starting("e1", &[], ProcessId::own().unwrap());
     locked.create_exec(&record).unwrap();
     let twice = locked.create_exec(&record);
     assert!(matches!(twice, Err(StateError::AlreadyExists { .. })));
