@@ -6,6 +6,7 @@ mod apparmor;
 mod at;
 mod cgroup;
 mod container;
+mod controllers;
 mod criu;
 mod dbus;
 mod driver;

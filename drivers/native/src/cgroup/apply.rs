@@ -28,7 +28,7 @@ impl Cgroup {
     pub(crate) fn available(&self) -> Available {
         let v1 = self
             .version_1()
-            .flat_map(|member| member.controllers.iter().cloned());
+            .flat_map(|member| member.controllers.names().map(str::to_owned));
         let v2 = self.unified().and_then(|member| {
             let text = at::read(member.dir.as_fd(), OsStr::new("cgroup.controllers"), MAX).ok()?;
             String::from_utf8(text).ok()

@@ -16,7 +16,6 @@ use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The leaf that a container's processes are moved to.
@@ -76,7 +75,7 @@ impl Cgroup {
                 let path = PathBuf::from(&leaf.path);
                 return Err(CgroupError::NotACgroup { path });
             }
-            if member.controllers.iter().any(|one| one == "cpuset") {
+            if member.controllers.has("cpuset") {
                 inherit_cpuset(&parent, &leaf)?;
             }
             at::identity(&leaf.dir).map_err(CgroupError::io("stat", &leaf.path))
@@ -86,7 +85,7 @@ impl Cgroup {
         })?;
         let below = Member {
             version: member.version,
-            controllers: Arc::clone(&member.controllers),
+            controllers: member.controllers.clone(),
             path: leaf.path,
             dir: leaf.dir,
             identity,

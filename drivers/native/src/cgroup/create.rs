@@ -15,7 +15,6 @@ use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Another container's clean-up may remove a parent between our steps: then we begin again.
 const ATTEMPTS: usize = 16;
@@ -104,7 +103,7 @@ impl Cgroup {
             hierarchy, place, ..
         } = *site;
         let unified = hierarchy.version == Version::V2;
-        let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+        let cpuset = hierarchy.controllers.has("cpuset");
         let gives = unified && !wanted.names.is_empty();
         let ready = match gives {
             true => None,
@@ -128,7 +127,7 @@ impl Cgroup {
             Ok(identity) => {
                 self.members.push(Member {
                     version: hierarchy.version,
-                    controllers: Arc::clone(&hierarchy.controllers),
+                    controllers: hierarchy.controllers.clone(),
                     path: leaf.path,
                     dir: leaf.dir,
                     identity,
@@ -148,7 +147,7 @@ impl Cgroup {
             hierarchy, place, ..
         } = *site;
         let unified = hierarchy.version == Version::V2;
-        let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+        let cpuset = hierarchy.controllers.has("cpuset");
         let mut here = base(site)?;
         let mut refused = Vec::new();
         for name in place.parents() {
@@ -220,7 +219,7 @@ fn ready_parent(site: &Site<'_>) -> Option<Place> {
     let dir = at::open_straight(path.as_path()).ok()?;
     let trusted = !site.verify || is_cgroup(dir.as_fd(), hierarchy.version);
     let here = trusted.then_some(Place { dir, path })?;
-    let cpuset = hierarchy.controllers.iter().any(|c| c == "cpuset");
+    let cpuset = hierarchy.controllers.has("cpuset");
     let filled = |file| cpuset_of(&here, file).is_ok_and(|value| !value.trim_ascii().is_empty());
     (!cpuset || CPUSET.into_iter().all(filled)).then_some(here)
 }

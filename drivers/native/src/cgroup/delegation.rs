@@ -57,7 +57,7 @@ mod tests {
         }
         let hierarchy = Hierarchy {
             version: Version::V2,
-            controllers: [].into(),
+            controllers: "".into(),
             mount: dir.path().to_owned(),
             root: "/".to_owned(),
             own: Some(own.to_owned()),

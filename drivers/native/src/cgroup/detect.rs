@@ -1,9 +1,9 @@
 //! Which cgroup hierarchies this host has, from the text of two `/proc` files.
 
+use crate::controllers::{Controllers, names};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, fstatfs, statfs};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The two generations of cgroups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) enum Layout {
 pub(crate) struct Hierarchy {
     pub(crate) version: Version,
     /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
-    pub(crate) controllers: Arc<[String]>,
+    pub(crate) controllers: Controllers,
     /// Where it is mounted.
     pub(crate) mount: PathBuf,
     /// The directory of the hierarchy that is mounted there, `/` as a rule.
@@ -74,7 +74,7 @@ impl Hierarchies {
     /// between two starts, the mounts hardly ever change.
     pub(crate) fn refresh(&mut self, own_cgroups: &str) {
         for (controllers, path) in own_cgroups.lines().filter_map(own_cgroup) {
-            let same = |one: &&mut Hierarchy| *one.controllers == *controllers;
+            let same = |one: &&mut Hierarchy| one.controllers.text() == controllers;
             if let Some(hierarchy) = self.list.iter_mut().find(same) {
                 hierarchy.own = below(path, &hierarchy.root);
             }
@@ -103,9 +103,7 @@ impl Hierarchies {
 
     /// The version 1 hierarchy with this controller.
     pub(crate) fn controller(&self, name: &str) -> Option<&Hierarchy> {
-        self.list
-            .iter()
-            .find(|one| one.controllers.iter().any(|have| have == name))
+        self.list.iter().find(|one| one.controllers.has(name))
     }
 
     /// The version 2 hierarchy.
@@ -181,7 +179,8 @@ fn hierarchy(line: &str, mounts: &[Mount]) -> Option<Hierarchy> {
         false => (Version::V1, "cgroup"),
     };
     let carries = |mount: &&Mount| {
-        mount.fstype == fstype && controllers.iter().all(|c| mount.options.contains(c))
+        let has = |name| mount.options.iter().any(|option| option == name);
+        mount.fstype == fstype && names(controllers).all(has)
     };
     let candidates: Vec<&Mount> = mounts.iter().filter(carries).collect();
     // The same hierarchy may be mounted in parts elsewhere (in containers' trees, say): a mount
@@ -200,11 +199,9 @@ fn hierarchy(line: &str, mounts: &[Mount]) -> Option<Hierarchy> {
 }
 
 /// The controllers and the path of a line `number:controllers:path` of `/proc/self/cgroup`.
-fn own_cgroup(line: &str) -> Option<(Vec<String>, &str)> {
+fn own_cgroup(line: &str) -> Option<(&str, &str)> {
     let mut fields = line.splitn(3, ':').skip(1);
-    let (names, path) = (fields.next()?, fields.next()?);
-    let names = names.split(',').filter(|name| !name.is_empty());
-    Some((names.map(str::to_owned).collect(), path))
+    Some((fields.next()?, fields.next()?))
 }
 
 /// `path` as seen from a mount of `root`.
@@ -265,7 +262,7 @@ mod tests {
         let own = memory.own_directory().unwrap();
         assert_eq!(own, PathBuf::from("/sys/fs/cgroup/memory/a:b/c d"));
         let cpuacct = found.controller("cpuacct").unwrap();
-        assert_eq!(*cpuacct.controllers, ["cpu", "cpuacct"]);
+        assert_eq!(cpuacct.controllers.text(), "cpu,cpuacct");
         let unified = found.unified().unwrap();
         assert_eq!(unified.own.as_deref(), Some("/user"));
     }

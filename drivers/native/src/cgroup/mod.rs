@@ -47,6 +47,7 @@ pub(crate) use path::CgroupPath;
 pub(crate) use planned::remove_planned;
 
 use crate::at;
+use crate::controllers::Controllers;
 use crate::launch::Placeholder;
 use crate::shared_text::SharedText;
 use crate::state::{CgroupRecord, HierarchyRecord, UnitRecord};
@@ -55,7 +56,6 @@ use nix::fcntl::OFlag;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
 
 /// A container's cgroups, open. It holds one descriptor for each hierarchy: a long wait keeps
 /// [`Cgroup::record`] instead and opens it again.
@@ -76,7 +76,7 @@ pub(crate) struct Cgroup {
 #[derive(Debug)]
 struct Member {
     version: Version,
-    controllers: Arc<[String]>,
+    controllers: Controllers,
     path: SharedText,
     dir: OwnedFd,
     /// Device and inode: a directory of the same name that somebody made later is not ours.
@@ -197,8 +197,7 @@ impl Cgroup {
     }
 
     fn controller(&self, name: &str) -> Option<&Member> {
-        self.version_1()
-            .find(|member| member.controllers.iter().any(|have| have == name))
+        self.version_1().find(|member| member.controllers.has(name))
     }
 }
 
@@ -217,7 +216,7 @@ impl Member {
         }
         Ok(Some(Self {
             version,
-            controllers: Arc::clone(&recorded.controllers),
+            controllers: recorded.controllers.clone(),
             path: path.clone(),
             dir,
             identity,
@@ -227,7 +226,7 @@ impl Member {
     fn record(&self) -> HierarchyRecord {
         HierarchyRecord {
             version: self.version.number(),
-            controllers: Arc::clone(&self.controllers),
+            controllers: self.controllers.clone(),
             path: self.path.clone(),
             dev: self.identity.0,
             ino: self.identity.1,

@@ -6,7 +6,6 @@ use super::{Cgroup, Member};
 use crate::at;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 impl Cgroup {
     /// The cgroup at `path` below this one: in the hierarchies of these controllers, or in every one. The others stay.
@@ -21,8 +20,8 @@ impl Cgroup {
         let mut members = Vec::new();
         let mut found = false;
         for member in &self.members {
-            let asked = |one: &String| controllers.contains(&one.as_str());
-            let wanted = controllers.is_empty() || member.controllers.iter().any(asked);
+            let mut names = member.controllers.names();
+            let wanted = controllers.is_empty() || names.any(|one| controllers.contains(&one));
             found |= wanted;
             members.push(member.below(if wanted { path } else { "" })?);
         }
@@ -64,7 +63,7 @@ impl Member {
         let identity = at::identity(&dir).map_err(CgroupError::io("stat", &whole))?;
         Ok(Self {
             version: self.version,
-            controllers: Arc::clone(&self.controllers),
+            controllers: self.controllers.clone(),
             path: whole,
             dir,
             identity,

@@ -131,7 +131,7 @@ mod tests {
         let cgroup = Cgroup {
             members: vec![Member {
                 version: Version::V2,
-                controllers: [].into(),
+                controllers: "".into(),
                 path: temporary.path().to_string_lossy().into_owned().into(),
                 dir: at::open_root(temporary.path()).unwrap(),
                 identity: (0, 0),

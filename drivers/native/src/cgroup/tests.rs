@@ -53,10 +53,7 @@ fn on_a_plain_tree_a_container_has_a_directory_in_each_hierarchy_and_cpusets_are
     fs::create_dir_all(root.join("unified")).unwrap();
     let hierarchy = |version, controller: &str, own: &str| Hierarchy {
         version,
-        controllers: Some(controller.to_owned())
-            .filter(|c| !c.is_empty())
-            .into_iter()
-            .collect(),
+        controllers: controller.into(),
         mount: root.join(if controller.is_empty() {
             "unified"
         } else {
@@ -286,7 +283,7 @@ fn a_failure_in_one_hierarchy_takes_back_what_was_made_in_the_others() {
     // A directory on the tmpfs of /sys/fs/cgroup would look just like this one.
     host.list.push(Hierarchy {
         version: Version::V1,
-        controllers: ["imaginary".into()].into(),
+        controllers: "imaginary".into(),
         mount: temporary.path().to_owned(),
         root: "/".into(),
         own: Some("/".into()),

@@ -24,7 +24,7 @@ pub(super) fn host<'a>(
     };
     let mut v1 = Vec::with_capacity(facts.cgroups.list.len());
     v1.extend(version(Version::V1).map(|hierarchy| Hierarchy {
-        controllers: Cow::Borrowed(&*hierarchy.controllers),
+        controllers: Cow::Borrowed(hierarchy.controllers.text()),
         mount_point: Cow::Borrowed(&*hierarchy.mount),
     }));
     let v2 = version(Version::V2).next();
@@ -85,9 +85,11 @@ fn directories(cgroup: &Cgroup, hierarchies: usize) -> Vec<OwnDirectory<'_>> {
 }
 
 /// 0, the kernel's default, where /proc does not tell.
+#[inline(never)]
 fn own_oom_score_adj() -> i32 {
+    let mut page = [0; 4096];
     let file = std::fs::File::open("/proc/self/oom_score_adj").ok();
-    let text = file.and_then(|file| at::record_of(&file.into(), 64).ok());
+    let text = file.and_then(|file| at::record_in(&file.into(), &mut page, 64).ok());
     text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok())
         .unwrap_or(0)
 }

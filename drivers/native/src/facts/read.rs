@@ -108,7 +108,7 @@ fn access(cgroups: &Hierarchies) -> CgroupAccess {
     for hierarchy in &cgroups.list {
         let name = match hierarchy.controllers.is_empty() {
             true => "unified".to_owned(),
-            false => hierarchy.controllers.join(","),
+            false => hierarchy.controllers.text().to_owned(),
         };
         match may_write(hierarchy) {
             Ok(()) => {

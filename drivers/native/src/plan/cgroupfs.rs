@@ -10,6 +10,7 @@ use super::steps::Part;
 use super::text::{c_path, c_string, container_path};
 use super::volumes::bind;
 use super::{Builder, PlanError};
+use crate::controllers::names;
 use crate::wire::Op;
 use execdriver_core::Spec;
 use libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
@@ -40,7 +41,7 @@ pub(super) fn plan(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(
         return mount_own(
             builder,
             &bare(planned, planned.target),
-            ("cgroup2", &[]),
+            ("cgroup2", ""),
             mount,
             set,
         );
@@ -71,14 +72,14 @@ fn hierarchies(
         let kind = ("cgroup", controllers);
         mount_own(builder, &bare(planned, &target), kind, mount, set)?;
         target.pop();
-        if controllers.len() > 1 {
+        if controllers.contains(',') {
             links(builder, planned, controllers, name.as_ref())?;
         }
     }
     let v2 = host.cgroup.v2.as_deref();
     if let Some(name) = v2.and_then(Path::file_name) {
         target.push(name);
-        mount_own(builder, &bare(planned, &target), ("cgroup2", &[]), v2, set)?;
+        mount_own(builder, &bare(planned, &target), ("cgroup2", ""), v2, set)?;
     }
     // A writable directory here would be taken for a hierarchy, whatever the mounts below are.
     builder.remount_readonly(planned.target)
@@ -89,11 +90,11 @@ fn hierarchies(
 fn mount_own(
     builder: &mut Builder<'_>,
     planned: &Planned<'_>,
-    (fstype, controllers): (&str, &[String]),
+    (fstype, controllers): (&str, &str),
     mount: Option<&Path>,
     set: u64,
 ) -> Result<(), PlanError> {
-    let named = controllers.iter().map(|name| param(name));
+    let named = names(controllers).map(param);
     let own = match &builder.host.cgroup.own {
         OwnCgroup::Made { directories, .. } if builder.namespaces.creates(Kind::Cgroup) => {
             let below = |own: &&OwnDirectory| mount.is_some_and(|at| own.path.starts_with(at));
@@ -146,12 +147,12 @@ fn cover(builder: &mut Builder<'_>, planned: &Planned<'_>) -> Result<(), PlanErr
 fn links(
     builder: &mut Builder<'_>,
     planned: &Planned<'_>,
-    controllers: &[String],
+    controllers: &str,
     mounted: &Path,
 ) -> Result<(), PlanError> {
     let to = c_path(planned.field, mounted)?;
     let mut path = planned.target.to_path_buf();
-    for controller in controllers {
+    for controller in names(controllers) {
         path.push(controller);
         if path.file_name() != mounted.file_name() {
             builder.steps.at(Part::Tree).push(
@@ -198,7 +199,7 @@ fn owns(
     }
     let v1 = host.cgroup.v1.iter();
     let all = v1.map(|one| (&one.mount_point, &*one.controllers));
-    for (mount, controllers) in all.chain(host.cgroup.v2.iter().map(|mount| (mount, &[][..]))) {
+    for (mount, controllers) in all.chain(host.cgroup.v2.iter().map(|mount| (mount, ""))) {
         let below = own.iter().find(|own| own.path.starts_with(mount));
         let (Some(name), Some(below)) = (mount.file_name(), below) else {
             continue;
@@ -214,7 +215,7 @@ fn owns(
             ..*planned
         };
         bind(builder, &inner, source)?;
-        if controllers.len() > 1 {
+        if controllers.contains(',') {
             links(builder, planned, controllers, name.as_ref())?;
         }
     }

@@ -99,8 +99,8 @@ pub(crate) struct OwnDirectory<'a> {
 /// A hierarchy of cgroup version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hierarchy<'a> {
-    /// `cpu`, `cpuacct`; `name=systemd`.
-    pub(crate) controllers: Cow<'a, [String]>,
+    /// `cpu,cpuacct`; `name=systemd`.
+    pub(crate) controllers: Cow<'a, str>,
     /// Where it is mounted.
     pub(crate) mount_point: Cow<'a, Path>,
 }

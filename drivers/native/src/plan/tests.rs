@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// A root that has everything, on a hybrid host.
 pub(super) fn root_host() -> Host<'static> {
     let hierarchy = |name: &str, controllers: &[&str]| Hierarchy {
-        controllers: controllers.iter().map(ToString::to_string).collect(),
+        controllers: controllers.join(",").into(),
         mount_point: Path::new("/sys/fs/cgroup").join(name).into(),
     };
     Host {

@@ -3,12 +3,11 @@
 use super::record::HierarchyRecord;
 use crate::shared_text::SharedText;
 use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, RwLock};
 
 /// There are twelve controllers of version 1, and hierarchies of a name alone (cgroups(7)).
 const HIERARCHIES: usize = 16;
@@ -16,10 +15,7 @@ const HIERARCHIES: usize = 16;
 /// As many as there are kinds of namespaces.
 const NAMESPACES: usize = 8;
 
-/// So many lists of controllers are kept: a host's own, and those of another layout that a record may tell of.
-const CONTROLLERS: usize = 2 * HIERARCHIES;
-
-/// A list of one for each hierarchy, whose paths lie in one block.
+/// A list of one for each hierarchy, whose texts lie in one block.
 pub(super) fn hierarchies<'de, D>(from: D) -> Result<Vec<HierarchyRecord>, D::Error>
 where
     D: Deserializer<'de>,
@@ -27,31 +23,43 @@ where
     #[derive(Deserialize)]
     struct Read<'a> {
         version: u8,
-        #[serde(deserialize_with = "controllers")]
-        controllers: Arc<[String]>,
+        #[serde(borrow)]
+        controllers: &'a RawValue,
         #[serde(borrow)]
         path: Cow<'a, str>,
         dev: u64,
         ino: u64,
     }
+    #[derive(Deserialize)]
+    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
     let read: Vec<Read<'de>> = with_room(from, HIERARCHIES)?;
-    let length = read.iter().map(|one| one.path.len()).sum();
-    let mut whole = String::with_capacity(length);
-    whole.extend(read.iter().map(|one| &*one.path));
+    let length = |one: &Read<'_>| one.controllers.get().len() + one.path.len();
+    let mut whole = String::with_capacity(read.iter().map(length).sum());
+    let mut ends = Vec::with_capacity(read.len());
+    for one in &read {
+        let names: Vec<Name<'_>> =
+            serde_json::from_str(one.controllers.get()).map_err(Error::custom)?;
+        for (place, Name(name)) in names.into_iter().enumerate() {
+            whole.push_str(if place == 0 { "" } else { "," });
+            whole.push_str(&name);
+        }
+        let middle = whole.len();
+        whole.push_str(&one.path);
+        ends.push((middle, whole.len()));
+    }
     let whole = SharedText::from(whole);
     let mut list = Vec::with_capacity(read.len());
-    let mut end = 0;
-    list.extend(read.into_iter().map(|one| {
-        let start = end;
-        end += one.path.len();
-        HierarchyRecord {
+    let mut begin = 0;
+    for (one, (middle, end)) in read.into_iter().zip(ends) {
+        list.push(HierarchyRecord {
             version: one.version,
-            controllers: one.controllers,
-            path: whole.slice(start..end),
+            controllers: whole.slice(begin..middle).into(),
+            path: whole.slice(middle..end),
             dev: one.dev,
             ino: one.ino,
-        }
-    }));
+        });
+        begin = end;
+    }
     Ok(list)
 }
 
@@ -62,43 +70,6 @@ where
     T: Deserialize<'de>,
 {
     with_room(from, NAMESPACES)
-}
-
-/// Writes the controllers of a hierarchy.
-pub(super) fn write<S: Serializer>(list: &[String], to: S) -> Result<S::Ok, S::Error> {
-    list.serialize(to)
-}
-
-/// What all containers of a host have alike: there is one of it for all records that are read.
-pub(super) fn controllers<'de, D>(from: D) -> Result<Arc<[String]>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    struct Known {
-        text: Box<str>,
-        list: Arc<[String]>,
-    }
-    static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
-    let text = <&RawValue>::deserialize(from)?.get();
-    let is = |one: &&Known| *one.text == *text;
-    // Nobody waits here: who comes while a new one is put there goes without.
-    if let Ok(known) = KNOWN.try_read()
-        && let Some(one) = known.iter().find(is)
-    {
-        return Ok(Arc::clone(&one.list));
-    }
-    let list: Vec<String> = serde_json::from_str(text).map_err(Error::custom)?;
-    let list: Arc<[String]> = list.into();
-    if let Ok(mut known) = KNOWN.try_write()
-        && known.len() < CONTROLLERS
-        && !known.iter().any(|one| is(&one))
-    {
-        known.push(Known {
-            text: text.into(),
-            list: Arc::clone(&list),
-        });
-    }
-    Ok(list)
 }
 
 fn with_room<'de, D, T>(from: D, room: usize) -> Result<Vec<T>, D::Error>
@@ -150,7 +121,7 @@ mod tests {
                 assert_eq!(read.hierarchies.len(), count);
                 for (number, one) in read.hierarchies.iter().enumerate() {
                     assert_eq!(&*one.path, format!("{path}{number}"));
-                    assert_eq!(*one.controllers, [format!("c{number}"), "xA".to_owned()]);
+                    assert_eq!(one.controllers.text(), format!("c{number},xA"));
                     assert_eq!((one.version, one.dev, one.ino), (1, 1, number as u64));
                 }
                 let again = serde_json::to_string(&read).unwrap();

@@ -3,6 +3,7 @@
 use super::lists;
 use super::process::{Liveness, ProcessId};
 use super::unread::Unread;
+use crate::controllers::Controllers;
 use crate::resctrl::ClassRecord;
 use crate::shared_text::SharedText;
 use execdriver_core::ContainerState;
@@ -11,7 +12,6 @@ use oci_spec::runtime::{Hooks, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The format that this version writes and the only one that it reads.
@@ -136,8 +136,7 @@ pub(crate) struct HierarchyRecord {
     /// 1 or 2.
     pub(crate) version: u8,
     /// `cpu`, `cpuacct`, `name=systemd` ...; empty for version 2.
-    #[serde(serialize_with = "lists::write")]
-    pub(crate) controllers: Arc<[String]>,
+    pub(crate) controllers: Controllers,
     /// The directory as the host names it.
     pub(crate) path: SharedText,
     /// Device and inode of the directory: another cgroup of the same name is not ours.

@@ -61,8 +61,8 @@ impl Cgroup {
         }
         for member in self.version_1() {
             reader.enter(member.dir.as_fd());
-            for controller in &*member.controllers {
-                match controller.as_str() {
+            for controller in member.controllers.names() {
+                match controller {
                     "cpuacct" => {
                         let text = reader.text("cpuacct.usage_all").unwrap_or_default();
                         (counters.percpu_user, counters.percpu_kernel) = by_processor(text);

@@ -40,9 +40,9 @@ impl Cgroup {
     pub(crate) fn open_counting(record: &CgroupRecord) -> Result<Self, CgroupError> {
         let mut members = Vec::with_capacity(record.hierarchies.len());
         for recorded in &record.hierarchies {
-            let counts = |name: &String| COUNTING.contains(&name.as_str());
+            let mut names = recorded.controllers.names();
             // Version 2 counts processor time and pressure without any controller.
-            if recorded.controllers.is_empty() || recorded.controllers.iter().any(counts) {
+            if recorded.controllers.is_empty() || names.any(|name| COUNTING.contains(&name)) {
                 members.extend(Member::open(recorded)?);
             }
         }
@@ -77,7 +77,7 @@ impl Cgroup {
         }
         for member in self.version_1() {
             reader.enter(member.dir.as_fd());
-            for controller in &*member.controllers {
+            for controller in member.controllers.names() {
                 version_1(&mut reader, controller, page_sizes, &mut usage);
             }
         }

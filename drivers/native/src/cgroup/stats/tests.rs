@@ -16,7 +16,7 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
 fn member(path: &Path, version: Version, controllers: &[&str]) -> Member {
     Member {
         version,
-        controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
+        controllers: controllers.join(",").as_str().into(),
         path: path.to_string_lossy().into_owned().into(),
         dir: at::open_root(path).unwrap(),
         identity: (0, 0),

@@ -25,7 +25,7 @@ fn with<T>(odd: &[(&'static str, Odd)], then: impl FnOnce(&FakeSystemd, &Systemd
 fn plain(root: &std::path::Path) -> Hierarchies {
     let v1 = |name: &str| Hierarchy {
         version: Version::V1,
-        controllers: [name.to_owned()].into(),
+        controllers: name.into(),
         mount: root.join(name),
         root: "/".into(),
         own: Some("/".into()),

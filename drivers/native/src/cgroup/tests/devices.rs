@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 fn only(version: Version) -> Option<Cgroup> {
     let mut host = host();
     host.list.retain(|one| match version {
-        Version::V1 => one.controllers.iter().any(|name| name == "devices"),
+        Version::V1 => one.controllers.has("devices"),
         Version::V2 => one.version == version,
     });
     let place = CgroupPath::new("", &unique_id("devices")).unwrap();

@@ -35,7 +35,7 @@ fn a_fork_bomb_is_killed_with_and_without_a_freezer_and_without_version_2() {
         eventually("it grows", || cgroup.pids().unwrap().pids.len() > 50);
         let (kept, left): (Vec<Member>, Vec<Member>) = cgroup.members.drain(..).partition(|m| {
             let v2 = m.version == Version::V2 && without.contains(&"unified");
-            !v2 && !m.controllers.iter().any(|c| without.contains(&c.as_str()))
+            !v2 && !m.controllers.names().any(|c| without.contains(&c))
         });
         cgroup.members = kept;
         cgroup.kill_all(PATIENCE).unwrap();
@@ -123,7 +123,7 @@ fn nested_cgroups_are_listed_killed_and_removed_however_deep_and_wide_they_are()
                 fs::create_dir(path.join("wide")).unwrap();
             }
         }
-        let cpuset = member.controllers.iter().any(|c| c == "cpuset");
+        let cpuset = member.controllers.has("cpuset");
         if !cpuset {
             let child = spawn("exec sleep 60");
             fs::write(path.join("cgroup.procs"), child.id().to_string()).unwrap();

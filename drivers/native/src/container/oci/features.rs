@@ -112,9 +112,7 @@ fn cgroup(facts: &HostFacts) -> Value {
     use crate::cgroup::Version;
     let list = &facts.cgroups.list;
     let has = |version| list.iter().any(|one| one.version == version);
-    let rdma = list
-        .iter()
-        .any(|one| one.controllers.iter().any(|name| name == "rdma"));
+    let rdma = list.iter().any(|one| one.controllers.has("rdma"));
     json!({
         "v1": has(Version::V1),
         "v2": has(Version::V2),

@@ -67,7 +67,8 @@ fn hierarchy(options: &[String], cgroup: &CgroupRecord) -> Option<PathBuf> {
     let mut all = cgroup.hierarchies.iter();
     let found = all.find(|one| {
         let named = !one.controllers.is_empty();
-        named && one.controllers.iter().all(|name| options.contains(name))
+        let has = |name| options.iter().any(|option| option == name);
+        named && one.controllers.names().all(has)
     });
     let unified = || cgroup.hierarchies.iter().find(|one| one.version == 2);
     let found = found.or_else(|| unified().filter(|_| !options.iter().any(|o| is_controller(o))));
@@ -132,7 +133,7 @@ mod tests {
     fn a_cgroup_mount_is_the_new_containers_cgroup_of_that_hierarchy() {
         let one = |version, controllers: &[&str], path: &str| HierarchyRecord {
             version,
-            controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
+            controllers: controllers.join(",").as_str().into(),
             path: path.to_owned().into(),
             dev: 0,
             ino: 0,

@@ -30,7 +30,7 @@ fn root(mountinfo: &str, own: &str) -> HostFacts {
     facts.kernel = KernelVersion::parse("6.1.0");
     facts.cgroups = Hierarchies::detect(mountinfo, own);
     let names = facts.cgroups.list.iter().map(|one| match one.version {
-        Version::V1 => one.controllers.join(","),
+        Version::V1 => one.controllers.text().to_owned(),
         Version::V2 => "unified".to_owned(),
     });
     facts.cgroup_access = CgroupAccess {

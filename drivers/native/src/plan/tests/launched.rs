@@ -41,7 +41,7 @@ fn this_host() -> Host<'static> {
                 .iter()
                 .filter(|one| !one.controllers.is_empty())
                 .map(|one| Hierarchy {
-                    controllers: one.controllers.to_vec().into(),
+                    controllers: one.controllers.text().to_owned().into(),
                     mount_point: one.mount.clone().into(),
                 })
                 .collect(),
