@@ -92,7 +92,8 @@ impl Containers {
 /// An id that no other exec has: RandomState takes its seed from the system's random source.
 fn made_up_id() -> String {
     let random = RandomState::new().hash_one(std::process::id());
-    let mut id = String::with_capacity(24);
+    // Not of the smallest blocks: of these the words of a command take as many as the allocator keeps for a thread.
+    let mut id = String::with_capacity(32);
     // Into a text nothing fails.
     let _ = write!(id, "exec-{random:016x}");
     id
@@ -176,7 +177,7 @@ impl Exec<'_> {
             go_ahead: false,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
-        if host.is_root() && running.namespaces.contains(&Kind::User) {
+        if host.is_root() && running.namespaces.contains(Kind::User) {
             let step = "give the streams to the container's root";
             let root = root_of(self.container).map_err(error::setup(step))?;
             if let Some((uid, gid)) = root {

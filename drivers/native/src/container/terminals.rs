@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// Terminals by what they belong to. They are owned by the run or exec that waits.
 #[derive(Default)]
 pub(super) struct Terminals {
-    held: Mutex<HashMap<Target, Weak<dyn Terminal>>>,
+    held: Mutex<HashMap<Arc<Target>, Weak<dyn Terminal>>>,
 }
 
 impl Terminals {
     /// Remembers a terminal until the value is dropped.
     pub(super) fn hold(&self, target: Target, terminal: &Arc<dyn Terminal>) -> HeldTerminal<'_> {
-        self.lock().insert(target.clone(), Arc::downgrade(terminal));
+        let target = Arc::new(target);
+        let kept = Arc::clone(&target);
+        self.lock().insert(kept, Arc::downgrade(terminal));
         HeldTerminal {
             terminals: self,
             target,
@@ -26,7 +28,7 @@ impl Terminals {
         self.lock().get(target)?.upgrade()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Weak<dyn Terminal>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Target>, Weak<dyn Terminal>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -40,7 +42,7 @@ impl fmt::Debug for Terminals {
 /// A remembered terminal.
 pub(super) struct HeldTerminal<'a> {
     terminals: &'a Terminals,
-    target: Target,
+    target: Arc<Target>,
 }
 
 impl Drop for HeldTerminal<'_> {

@@ -14,13 +14,31 @@ use oci_spec::runtime::LinuxNamespaceType as Kind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Running {
     /// The namespaces that are not the host program's.
-    pub(crate) namespaces: Vec<Kind>,
+    pub(crate) namespaces: Kinds,
     /// Its user namespace denies `setgroups`.
     pub(crate) denies_setgroups: bool,
     /// Its first process, as the host program sees it.
     pub(crate) pid: i32,
     /// Its programs may have CAP_SYS_PTRACE.
     pub(crate) may_trace: bool,
+}
+
+/// Kinds of namespaces, as the `CLONE_NEW*` bits that setns(2) takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kinds(u64);
+
+impl Kinds {
+    /// Whether this kind is one of them.
+    pub(crate) fn contains(self, kind: Kind) -> bool {
+        self.0 & flag(kind) != 0
+    }
+}
+
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        let all = kinds.into_iter();
+        Self(all.fold(0, |flags, kind| flags | flag(kind)))
+    }
 }
 
 impl Plan {
@@ -35,14 +53,14 @@ impl Plan {
         input: &RunInput,
     ) -> Result<Self, PlanError> {
         support::check_process(&exec.process)?;
-        let foreign = running.namespaces.contains(&Kind::User);
+        let foreign = running.namespaces.contains(Kind::User);
         let setgroups = match foreign {
             true => !running.denies_setgroups,
             false => !host.denies_setgroups(),
         };
         let confinement = Confinement::of_process(&exec.process, host)?;
         // A capability in a user namespace of its own does not reach a process whose program the host's executed.
-        let hidden = running.may_trace && !foreign && running.namespaces.contains(&Kind::Pid);
+        let hidden = running.may_trace && !foreign && running.namespaces.contains(Kind::Pid);
         // By numbers goes whoever has a document, whose capabilities are wishes.
         let lenient = exec.user == User::Ids;
         let sets = exec.process.capabilities().as_ref();
@@ -80,7 +98,7 @@ impl Plan {
         }
         attributes::core_scheduling(&exec.controls, host, running.pid, &mut steps)?;
         enter(running, setgroups, &mut steps, &mut fds)?;
-        if running.namespaces.contains(&Kind::Pid) && !hidden {
+        if running.namespaces.contains(Kind::Pid) && !hidden {
             steps.push(&Op::Fork {}, "enter the pid namespace");
         }
         wanted.open_terminal(&mut steps)?;
@@ -115,13 +133,9 @@ fn enter(
     fds: &mut Vec<FdSlot>,
 ) -> Result<(), PlanError> {
     let slot = slot(fds, FdSlot::Container)?;
-    let flags = running
-        .namespaces
-        .iter()
-        .fold(0, |flags, kind| flags | flag(*kind));
-    let flags = u32::try_from(flags).unwrap_or_default();
+    let flags = u32::try_from(running.namespaces.0).unwrap_or_default();
     steps.push(&Op::Join { slot, flags }, "join the container's namespaces");
-    if running.namespaces.contains(&Kind::User) {
+    if running.namespaces.contains(Kind::User) {
         steps.push(
             &Op::TakeRoot { setgroups },
             "become root of the user namespace",

@@ -85,7 +85,7 @@ fn a_confined_container_and_an_exec_in_it() {
         .exec(&ExecRequest::new(ProcessConfig::new("date")))
         .unwrap();
     let running = Running {
-        namespaces: vec![Kind::Mount, Kind::Pid, Kind::Time],
+        namespaces: [Kind::Mount, Kind::Pid, Kind::Time].into_iter().collect(),
         denies_setgroups: false,
         pid: 7,
         may_trace: false,

@@ -151,8 +151,9 @@ fn an_exec() {
     let exec = spec(&command())
         .for_exec(&ExecRequest::new(process))
         .unwrap();
+    let kinds = [Kind::Mount, Kind::Pid, Kind::Network];
     let mut running = Running {
-        namespaces: vec![Kind::Mount, Kind::Pid, Kind::Network],
+        namespaces: kinds.into_iter().collect(),
         denies_setgroups: false,
         pid: 7,
         may_trace: false,
@@ -163,7 +164,7 @@ fn an_exec() {
     running.may_trace = true;
     let plan = Plan::for_exec(&exec, &running, &root_host(), &input).unwrap();
     check("traced-exec", &plan);
-    running.namespaces.push(Kind::User);
+    running.namespaces = kinds.into_iter().chain([Kind::User]).collect();
     running.denies_setgroups = true;
     check(
         "user-exec",
