@@ -230,15 +230,18 @@ fn base(site: &Site<'_>) -> Result<Place, CgroupError> {
     let base = above(&site.leaf)
         .nth(parents)
         .unwrap_or_else(|| site.leaf.slice(0..0));
-    let below = base.as_path().strip_prefix(&site.hierarchy.mount);
-    let mut path = site.hierarchy.mount.clone();
-    let mut dir = at::open_root(&path).map_err(CgroupError::io("open", &path))?;
-    for name in below.unwrap_or(Path::new("")) {
-        path.push(name);
-        dir = at::open_dir(dir.as_fd(), name).map_err(CgroupError::io("open", &path))?;
+    let mount = &site.hierarchy.mount;
+    let below = base.as_path().strip_prefix(mount).ok();
+    let below = below.and_then(Path::to_str).unwrap_or_default();
+    let mut path = base.slice(0..base.len().saturating_sub(1 + below.len()));
+    let mut dir = at::open_root(mount).map_err(CgroupError::io("open", mount))?;
+    for name in below.split('/').filter(|name| !name.is_empty()) {
+        path = path.child(name);
+        dir =
+            at::open_dir(dir.as_fd(), OsStr::new(name)).map_err(CgroupError::io("open", &path))?;
     }
     if site.verify && !is_cgroup(dir.as_fd(), site.hierarchy.version) {
-        return Err(CgroupError::NotACgroup { path });
+        return Err(CgroupError::NotACgroup { path: base.into() });
     }
     Ok(Place { dir, path: base })
 }

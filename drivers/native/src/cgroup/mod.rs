@@ -148,7 +148,7 @@ impl Cgroup {
     /// `cgroup.procs`, waits for an RCU grace period (`cgroup_threadgroup_rwsem`). The kernel
     /// checks permissions of whoever opened the file, so this works from a user namespace too.
     pub(crate) fn entry_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
-        let mut files = Vec::with_capacity(self.members.len());
+        let mut files = Vec::with_capacity(self.version_1().count());
         for member in self.version_1() {
             let opened = at::open_file(member.dir.as_fd(), OsStr::new("tasks"), OFlag::O_WRONLY);
             files.push(opened.map_err(CgroupError::io("open tasks of", &member.path))?);

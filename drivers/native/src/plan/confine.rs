@@ -37,7 +37,7 @@ impl Confinement {
                     confinement.apparmor = Some(name.clone());
                 }
                 AppArmor::Active { default: Err(why) } => {
-                    unenforced.push(format!("the default AppArmor profile: {why}"));
+                    unenforced.push(["the default AppArmor profile: ", why].concat());
                 }
             }
         }

@@ -21,9 +21,11 @@ const LOG_SIZE: usize = 64 << 10;
 /// microseconds, and most containers of a host have the same rules.
 #[derive(Debug, Default)]
 pub(crate) struct DevicePrograms {
-    /// The one that was used last is the last.
-    loaded: Mutex<Vec<(Vec<Insn>, Arc<OwnedFd>)>>,
+    /// By their rules: to compile these once more would take a large block of memory. The one that was used last is the last.
+    loaded: Mutex<Loaded>,
 }
+
+type Loaded = Vec<(Vec<DeviceRule>, Arc<OwnedFd>)>;
 
 /// So many descriptors are kept.
 const KEPT: usize = 4;
@@ -49,37 +51,40 @@ impl Cgroup {
                 path: "devices".into(),
             });
         };
-        let Some(program) = program::compile(rules) else {
+        let Some(loaded) = programs.loaded(rules)? else {
             return Ok(());
         };
-        let loaded = programs.loaded(program)?;
         bpf::attach_device_program(member.dir.as_fd(), loaded.as_fd())
             .map_err(|errno| CgroupError::device_program("attach", errno, String::new()))
     }
 }
 
 impl DevicePrograms {
-    fn loaded(&self, program: Vec<Insn>) -> Result<Arc<OwnedFd>, CgroupError> {
-        if let Some(known) = self.known(&program) {
-            return Ok(known);
+    /// The program of these rules; `None` when they need none.
+    fn loaded(&self, rules: &[DeviceRule]) -> Result<Option<Arc<OwnedFd>>, CgroupError> {
+        if let Some(known) = self.known(rules) {
+            return Ok(Some(known));
         }
+        let Some(program) = program::compile(rules) else {
+            return Ok(None);
+        };
         let loaded = Arc::new(load(&program)?);
         let mut all = self.lock();
         if all.len() >= KEPT {
             all.remove(0);
         }
-        all.push((program, Arc::clone(&loaded)));
-        Ok(loaded)
+        all.push((rules.to_vec(), Arc::clone(&loaded)));
+        Ok(Some(loaded))
     }
 
-    fn known(&self, program: &[Insn]) -> Option<Arc<OwnedFd>> {
+    fn known(&self, rules: &[DeviceRule]) -> Option<Arc<OwnedFd>> {
         let mut all = self.lock();
-        let at = all.iter().position(|(known, _)| known == program)?;
+        let at = all.iter().position(|(known, _)| known == rules)?;
         all.get_mut(at..)?.rotate_left(1);
         all.last().map(|(_, loaded)| Arc::clone(loaded))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Vec<Insn>, Arc<OwnedFd>)>> {
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
         // Nothing panics while it is held, and a list of descriptors is never half changed.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +140,7 @@ mod tests {
         let programs = DevicePrograms::default();
         let load = |minor| {
             let rule = DeviceRule::new(true, "c", Some(1), Some(minor), "r").unwrap();
-            programs.loaded(program::compile(&[rule]).unwrap()).unwrap()
+            programs.loaded(&[rule]).unwrap().unwrap()
         };
         let first = load(1);
         for minor in 2..9 {
