@@ -41,7 +41,7 @@ pub(super) fn host<'a>(
         landlock_abi: facts.security.landlock_abi,
         apparmor: match facts.security.apparmor {
             true => AppArmor::Active {
-                default: Err("it was not asked for".to_owned()),
+                default: Err(Cow::Borrowed("it was not asked for")),
             },
             false => AppArmor::Absent,
         },

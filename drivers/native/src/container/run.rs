@@ -330,6 +330,7 @@ pub(super) fn plan_host<'a>(
     }
     if facts.security.apparmor && spec.defaults.contains(&TemplateDefault::AppArmor) {
         let default = apparmor::load_default();
+        let default = default.map_err(Into::into);
         host.apparmor = AppArmor::Active { default };
     }
     host

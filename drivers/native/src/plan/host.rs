@@ -51,7 +51,7 @@ pub(crate) enum AppArmor {
     /// It is in force.
     Active {
         /// The name of the default profile, which is loaded; or why it is not.
-        default: Result<String, String>,
+        default: Result<String, Cow<'static, str>>,
     },
 }
 

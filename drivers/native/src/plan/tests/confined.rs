@@ -127,7 +127,7 @@ fn apparmor_is_the_default_profile_the_one_asked_for_or_none() {
 fn a_default_profile_that_cannot_be_loaded_is_said_and_refused_when_strict() {
     let host = Host {
         apparmor: AppArmor::Active {
-            default: Err("apparmor_parser is not installed".to_owned()),
+            default: Err("apparmor_parser is not installed".into()),
         },
         ..root_host()
     };
