@@ -222,10 +222,11 @@ pub(crate) fn entries(dir: BorrowedFd<'_>) -> nix::Result<Vec<(OsString, bool)>>
 
 /// The names of the directories in `dir`.
 pub(crate) fn subdirectories(dir: BorrowedFd<'_>) -> nix::Result<Vec<OsString>> {
-    let directories = entries(dir)?
-        .into_iter()
-        .filter(|(_, directory)| *directory);
-    Ok(directories.map(|(name, _)| name).collect())
+    let all = entries(dir)?;
+    let directories = all.into_iter().filter(|(_, directory)| *directory);
+    let mut names = Vec::with_capacity(directories.size_hint().1.unwrap_or_default());
+    names.extend(directories.map(|(name, _)| name));
+    Ok(names)
 }
 
 /// Whether a file is of this kind.

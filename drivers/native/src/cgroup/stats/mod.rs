@@ -224,7 +224,7 @@ fn hugetlb(
 ) -> BTreeMap<String, HugetlbStats> {
     let mut found = BTreeMap::new();
     for size in sizes {
-        let name = |file| format!("hugetlb.{size}.{file}");
+        let name = |file| ["hugetlb.", size, ".", file].concat();
         let (usage, max_usage, failcnt) = match version {
             Version::V1 => (
                 reader.text(&name("usage_in_bytes")).and_then(number),

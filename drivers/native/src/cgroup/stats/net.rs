@@ -10,10 +10,10 @@ pub(crate) fn interfaces(text: &str) -> Vec<NetworkStats> {
 fn interface(line: &str) -> Option<NetworkStats> {
     // A name may have a colon of its own (old aliases), the numbers never do.
     let (name, numbers) = line.rsplit_once(':')?;
-    let numbers: Vec<u64> = numbers
-        .split_whitespace()
-        .map(|word| word.parse().ok())
-        .collect::<Option<_>>()?;
+    let mut parsed: Vec<u64> = Vec::with_capacity(16);
+    for word in numbers.split_whitespace() {
+        parsed.push(word.parse().ok()?);
+    }
     let [
         rx_bytes,
         rx_packets,
@@ -28,7 +28,7 @@ fn interface(line: &str) -> Option<NetworkStats> {
         tx_errors,
         tx_dropped,
         ..,
-    ] = *numbers.as_slice()
+    ] = *parsed.as_slice()
     else {
         return None;
     };

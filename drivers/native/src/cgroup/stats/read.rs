@@ -2,6 +2,7 @@
 
 use super::text::number;
 use crate::at;
+use crate::shelf::{Lent, Shelf};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
@@ -20,15 +21,16 @@ const PARENTS: usize = 32;
 /// A cgroup's directory and a buffer.
 pub(super) struct Reader<'a> {
     dir: Option<BorrowedFd<'a>>,
-    buffer: Vec<u8>,
+    buffer: Lent<u8>,
 }
+
+static BUFFERS: Shelf<Vec<u8>> = Shelf::new();
 
 impl<'a> Reader<'a> {
     pub(super) fn new() -> Self {
-        Self {
-            dir: None,
-            buffer: vec![0; ROOM],
-        }
+        let mut buffer = Lent::with_capacity(&BUFFERS, ROOM);
+        buffer.resize(ROOM, 0);
+        Self { dir: None, buffer }
     }
 
     /// Reads of `dir` from here on.

@@ -20,9 +20,10 @@ pub(super) fn keyed(text: &str) -> impl Iterator<Item = (&str, u64)> {
 
 /// The same as a table.
 pub(super) fn table(text: &str) -> BTreeMap<String, u64> {
-    keyed(text)
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+    let mut table = BTreeMap::new();
+    // One by one: who collects them makes a list before, which grows, each time under the allocator's lock.
+    table.extend(keyed(text).map(|(key, value)| (key.to_owned(), value)));
+    table
 }
 
 /// `8:16` as major and minor number.
