@@ -26,6 +26,14 @@ impl ContainerId {
     /// # Errors
     /// `InvalidCommand` when it is empty, too long, or has another character.
     pub fn parse(id: &str) -> Result<Self> {
+        Self::check(id).map(|()| Self(id.to_owned()))
+    }
+
+    /// Checks an id for who keeps it as it is.
+    ///
+    /// # Errors
+    /// As [`ContainerId::parse`].
+    pub fn check(id: &str) -> Result<()> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let reason = if id.is_empty() {
             format!("got an empty one, expected {RULE}")
@@ -34,7 +42,7 @@ impl ContainerId {
         } else if let Some(bad) = id.chars().find(|c| !allowed(*c)) {
             format!("got {bad:?} in {id:?}, expected {RULE}")
         } else {
-            return Ok(Self(id.to_owned()));
+            return Ok(());
         };
         Err(Error::invalid("id", reason))
     }

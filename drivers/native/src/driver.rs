@@ -71,7 +71,7 @@ impl NativeDriver {
     /// The containers, for a verb on this one. The contract's rule for ids is narrower than that of an OCI runtime, which has
     /// the same containers: [`Store::check`](crate::state::Store::check).
     fn of(&self, id: &str) -> Result<&Containers> {
-        ContainerId::parse(id)?;
+        ContainerId::check(id)?;
         Ok(&self.containers)
     }
 }

@@ -1,6 +1,6 @@
 //! A specification that becomes that of the next command of the same shape.
 
-use super::{Spec, translate};
+use super::{Spec, texts, translate};
 use crate::{Command, Error, ProcessConfig, Result};
 
 /// A command's specification, to be kept and made into another command's: what a host runs over and over mostly differs in its id,
@@ -107,10 +107,11 @@ impl Draft {
         translate::fill_own(&mut self.spec, command, linux)
     }
 
-    /// Takes out what may be secret: arguments and environment.
+    /// Takes out what may be secret, arguments and environment.
     pub fn forget_words(&mut self) {
         if let Some(process) = self.spec.oci.process_mut() {
-            process.set_args(None).set_env(None);
+            process.set_args(None);
+            process.env_mut().iter_mut().for_each(texts::wipe);
         }
     }
 }

@@ -1,25 +1,26 @@
 //! The environment of a process, and the host name that it may carry.
 
+use super::texts;
 use crate::{Command, Error, LinuxCommand, NamespaceMode, Result};
 use std::collections::HashMap;
 
 /// The most bytes of a host name: `__NEW_UTS_LEN` of the kernel.
 const MAX_NAME: usize = 64;
 
-/// The variables in order: a later duplicate takes the place of the earlier one. What is no
-/// `NAME=value` was refused before.
-pub(super) fn normalise(entries: &[String]) -> Vec<String> {
+/// Makes a list that of the variables in order: a later duplicate takes the place of the earlier one. What is no `NAME=value` was
+/// refused before.
+pub(super) fn normalise(entries: &[String], variables: &mut Vec<String>) {
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
-    let mut variables: Vec<String> = Vec::with_capacity(entries.len());
+    let mut kept: Vec<&str> = Vec::with_capacity(entries.len());
     for entry in entries {
         let name = entry.split('=').next().unwrap_or_default();
-        let place = *places.entry(name).or_insert(variables.len());
-        match variables.get_mut(place) {
-            Some(known) => known.clone_from(entry),
-            None => variables.push(entry.clone()),
+        let place = *places.entry(name).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(known) => *known = entry,
+            None => kept.push(entry),
         }
     }
-    variables
+    texts::refill(variables, kept);
 }
 
 /// The host name to set; `None` where the UTS namespace is not the container's own.
@@ -60,7 +61,9 @@ mod tests {
 
     fn normalised(entries: &[&str]) -> Vec<String> {
         let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
-        normalise(&entries)
+        let mut variables = vec!["OLD=1".to_owned(); 4];
+        normalise(&entries, &mut variables);
+        variables
     }
 
     fn hostname_of(command: &Command) -> Result<Option<String>> {

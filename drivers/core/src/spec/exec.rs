@@ -111,7 +111,9 @@ impl ExecDefaults {
         let mut process = self.process;
         words(&mut process, config)?;
         if !config.env.is_empty() {
-            process.set_env(Some(environment::normalise(&config.env)));
+            let mut env = process.env_mut().take().unwrap_or_default();
+            environment::normalise(&config.env, &mut env);
+            process.set_env(Some(env));
         }
         if let Some(cwd) = &request.cwd {
             check_cwd(cwd)?;

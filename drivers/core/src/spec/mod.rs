@@ -22,6 +22,7 @@ mod requested;
 mod resources;
 mod seccomp;
 mod template;
+mod texts;
 mod tmpfs;
 mod translate;
 mod user;

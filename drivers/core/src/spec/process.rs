@@ -65,8 +65,10 @@ pub(super) fn translate(
 /// What a process has from its command alone: program, arguments, environment and directory.
 pub(super) fn own(process: &mut Process, command: &Command) -> Result<()> {
     words(process, &command.process)?;
+    let mut env = process.env_mut().take().unwrap_or_default();
+    environment::normalise(&command.process.env, &mut env);
     process
-        .set_env(Some(environment::normalise(&command.process.env)))
+        .set_env(Some(env))
         .set_cwd(directory(&command.working_dir));
     Ok(())
 }

@@ -20,12 +20,10 @@ pub(super) fn joined(field: &str, id: &str) -> Result<()> {
     if id.is_empty() {
         return Ok(());
     }
-    ContainerId::parse(id)
-        .map(drop)
-        .map_err(|error| match error {
-            Error::InvalidCommand { reason, .. } => Error::invalid(field, reason),
-            other => other,
-        })
+    ContainerId::check(id).map_err(|error| match error {
+        Error::InvalidCommand { reason, .. } => Error::invalid(field, reason),
+        other => other,
+    })
 }
 
 pub(super) fn linux_mounts(mounts: &[Mount]) -> Result<()> {

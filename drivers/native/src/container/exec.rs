@@ -38,7 +38,7 @@ impl Containers {
         let begun = Instant::now();
         pipes.check()?;
         let exec_id = request.exec_id.clone().unwrap_or_else(made_up_id);
-        ContainerId::parse(&exec_id)?;
+        ContainerId::check(&exec_id)?;
         let (entry, record) = self.live(id)?;
         let not_running = || Error::NotRunning { id: id.to_owned() };
         if record.status != Status::Running {

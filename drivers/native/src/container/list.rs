@@ -62,7 +62,7 @@ fn info(record: &Record) -> ContainerInfo {
     if state != ContainerState::Stopped {
         info.pid = record.init.as_ref().map(|init| init.pid);
     }
-    info.command.clone_from(&record.command);
+    info.command = record.command.iter().map(str::to_owned).collect();
     info.started_unix_ms = record.started_unix_ms;
     info
 }

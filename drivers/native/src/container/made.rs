@@ -325,9 +325,8 @@ pub(super) fn signal_bit(signal: i32) -> u64 {
 
 fn describe(record: &mut Record, spec: &Spec) -> serde_json::Result<()> {
     let process = spec.oci.process().as_ref();
-    record.command = process
-        .and_then(|process| process.args().clone())
-        .unwrap_or_default();
+    let args = process.and_then(|process| process.args().as_ref());
+    record.command = args.into_iter().flatten().collect();
     record.traced = process.is_none_or(traces);
     if let Some(root) = spec.oci.root() {
         record.rootfs = root.path().to_string_lossy().into_owned();

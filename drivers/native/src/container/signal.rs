@@ -37,7 +37,7 @@ impl Containers {
                 (has.unwrap_or(false), record.terminal)
             }
             Target::Exec { exec, .. } => {
-                ContainerId::parse(exec)?;
+                ContainerId::check(exec)?;
                 let exec = entry.read_exec(exec)?;
                 (exec.tty, exec.terminal)
             }
@@ -114,7 +114,7 @@ fn kill_running(entry: &Entry, record: &Record, signal: Signal) -> Result<()> {
 }
 
 fn kill_exec(entry: &Entry, container: &Record, exec: &str, signal: Signal) -> Result<()> {
-    ContainerId::parse(exec)?;
+    ContainerId::check(exec)?;
     let gone = || Error::NotRunning {
         id: exec.to_owned(),
     };

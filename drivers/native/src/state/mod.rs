@@ -20,6 +20,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod words;
 
 pub(crate) use entry::{Entry, Locked, NOTIFY, NOTIFY_SOCKET};
 pub(crate) use error::StateError;

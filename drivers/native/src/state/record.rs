@@ -3,6 +3,7 @@
 use super::lists;
 use super::process::{Liveness, ProcessId};
 use super::unread::Unread;
+use super::words::Words;
 use crate::controllers::Controllers;
 use crate::resctrl::ClassRecord;
 use crate::shared_text::SharedText;
@@ -34,7 +35,7 @@ pub(crate) struct Record {
     /// When the start began, in milliseconds since 1970-01-01T00:00:00Z.
     pub(crate) started_unix_ms: u64,
     /// The program and its arguments, for listings.
-    pub(crate) command: Vec<String>,
+    pub(crate) command: Words,
     /// The root file system, as the host names it.
     pub(crate) rootfs: String,
     /// `None`: the host let us make none, so processes are found by their pid namespace.
@@ -184,7 +185,7 @@ impl Record {
             parent,
             init: None,
             started_unix_ms: now_unix_ms(),
-            command: Vec::new(),
+            command: Words::default(),
             rootfs: String::new(),
             cgroup: None,
             planned_cgroups: Vec::new(),

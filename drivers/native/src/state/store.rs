@@ -207,8 +207,8 @@ pub(super) fn checked(id: &str) -> Result<&str, StateError> {
         true => Cow::Owned(id.replace(['+', '.'], "_")),
         false => Cow::Borrowed(id),
     };
-    match ContainerId::parse(&plain) {
-        Ok(_) if id != "." && id != ".." => Ok(id),
+    match ContainerId::check(&plain) {
+        Ok(()) if id != "." && id != ".." => Ok(id),
         _ => Err(StateError::InvalidId { id: id.to_owned() }),
     }
 }

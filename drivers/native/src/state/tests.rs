@@ -77,7 +77,7 @@ fn every_created_path_is_for_its_owner_only() {
 fn what_is_written_is_read_back_by_another_store_on_the_same_root() {
     let tree = tree();
     let mut record = starting("c1");
-    record.command = vec!["sh".into(), "-c".into(), "\u{e9}".into()];
+    record.command = ["sh", "-c", "\u{e9}"].into_iter().collect();
     record.cgroup = Some(CgroupRecord::default());
     record.namespaces.push(NamespaceRecord {
         kind: oci_spec::runtime::LinuxNamespaceType::Pid,

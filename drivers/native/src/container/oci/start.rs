@@ -97,7 +97,7 @@ fn connection(entry: &Entry) -> nix::Result<OwnedFd> {
 
 fn failed(error: LaunchError, bundle: &BundleRecord, record: &Record) -> Error {
     let last = bundle.first_step + u32::try_from(bundle.steps.len()).unwrap_or(0);
-    let program = record.command.first().map_or("", String::as_str);
+    let program = record.command.iter().next().unwrap_or_default();
     match error {
         LaunchError::Step {
             index,
