@@ -58,7 +58,7 @@ fn info(record: &Record) -> ContainerInfo {
     if state == ContainerState::Running && record.cgroup.as_ref().is_some_and(frozen) {
         state = ContainerState::Paused;
     }
-    let mut info = ContainerInfo::new(record.id.clone(), state);
+    let mut info = ContainerInfo::new(record.id.to_string(), state);
     if state != ContainerState::Stopped {
         info.pid = record.init.as_ref().map(|init| init.pid);
     }

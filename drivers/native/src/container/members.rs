@@ -207,7 +207,7 @@ fn list(record: &Record, cgroup: Option<&Cgroup>) -> Result<Pids> {
         return Ok(cgroup.pids()?);
     }
     let gone = || Error::NotRunning {
-        id: record.id.clone(),
+        id: record.id.to_string(),
     };
     let init = record.init.as_ref().ok_or_else(gone)?;
     match pidns::pids(init.pid) {

@@ -109,7 +109,7 @@ fn unless_ended(record: &Record, error: Error) -> Error {
     match error {
         hook @ Error::Hook { .. } => hook,
         _ if record.init.as_ref().is_none_or(ProcessId::is_ending) => {
-            let id = record.id.clone();
+            let id = record.id.to_string();
             Error::NotRunning { id }
         }
         other => other,

@@ -133,7 +133,7 @@ impl Freezable {
         let _locked = match self.entry.lock(LOCK_PATIENCE) {
             Ok(locked) => locked,
             Err(StateError::NotFound { .. }) => {
-                let id = self.record.id.clone();
+                let id = self.record.id.to_string();
                 return Err(Error::NotRunning { id });
             }
             Err(error) => return Err(error.into()),

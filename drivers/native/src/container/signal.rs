@@ -56,7 +56,7 @@ impl Containers {
 /// Sets the size of a terminal that another process holds.
 fn resize_recorded(record: &Record, terminal: &TerminalRecord, size: WindowSize) -> Result<()> {
     let gone = || Error::NotRunning {
-        id: record.id.clone(),
+        id: record.id.to_string(),
     };
     let init = record.init.as_ref().ok_or_else(gone)?;
     let failed = || format!("set the window size of {:?} to {size}", record.id);
@@ -104,7 +104,7 @@ fn abort(entry: &Entry, signal: Signal) -> Result<()> {
 /// Sends a signal to the first process of a container whose program runs.
 fn kill_running(entry: &Entry, record: &Record, signal: Signal) -> Result<()> {
     let gone = || Error::NotRunning {
-        id: record.id.clone(),
+        id: record.id.to_string(),
     };
     // Opened before anything is written down: what is gone gets no note.
     let process = first_process(record).ok_or_else(gone)?;

@@ -12,6 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
+use std::borrow::Cow;
+use std::iter::once;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,35 +65,64 @@ pub(crate) struct SourceMount {
 /// What was found by path, in the order of the paths: a list of a few entries is a small block, where a map's first node is a large
 /// one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Found(Vec<(PathBuf, Result<Source, Errno>)>);
+pub(crate) struct Found(Vec<Place>);
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    /// `None`: it has no other path than the one that was found.
+    named: Option<PathBuf>,
+    found: Result<Source, Errno>,
+}
+
+impl Place {
+    fn new(path: Cow<'_, Path>, found: Result<Source, Errno>) -> Self {
+        let same = matches!(&found, Ok(source) if source.path == *path);
+        let named = (!same).then(|| path.into_owned());
+        Self { named, found }
+    }
+
+    fn path(&self) -> &Path {
+        match (&self.named, &self.found) {
+            (Some(named), _) => named,
+            (None, Ok(source)) => &source.path,
+            // Never: what was not found has its name.
+            (None, Err(_)) => Path::new(""),
+        }
+    }
+}
 
 impl Found {
     /// Adds what is at a path, in the place of what was known of it.
-    pub(super) fn insert(&mut self, path: PathBuf, found: Result<Source, Errno>) {
+    pub(super) fn insert<'a>(
+        &mut self,
+        path: impl Into<Cow<'a, Path>>,
+        found: Result<Source, Errno>,
+    ) {
+        let path = path.into();
         match self.place(&path) {
             Ok(at) => {
                 if let Some(known) = self.0.get_mut(at) {
-                    known.1 = found;
+                    *known = Place::new(path, found);
                 }
             }
-            Err(at) => self.0.insert(at, (path, found)),
+            Err(at) => self.0.insert(at, Place::new(path, found)),
         }
     }
 
     fn get(&self, path: &Path) -> Result<&Source, Errno> {
         let at = self.place(path).map_err(|_| Errno::ENOENT)?;
-        let (_, found) = self.0.get(at).ok_or(Errno::ENOENT)?;
-        found.as_ref().map_err(|errno| *errno)
+        let place = self.0.get(at).ok_or(Errno::ENOENT)?;
+        place.found.as_ref().map_err(|errno| *errno)
     }
 
     pub(super) fn get_mut(&mut self, path: &Path) -> Option<&mut Source> {
         let at = self.place(path).ok()?;
-        self.0.get_mut(at)?.1.as_mut().ok()
+        self.0.get_mut(at)?.found.as_mut().ok()
     }
 
     fn place(&self, path: &Path) -> Result<usize, usize> {
-        self.0
-            .binary_search_by(|(known, _)| known.as_path().cmp(path))
+        self.0.binary_search_by(|known| known.path().cmp(path))
     }
 }
 
@@ -123,7 +154,7 @@ impl Sources {
         let mounts = spec.oci.mounts().as_deref().unwrap_or_default();
         let mut table = None;
         for path in wanted(spec, host, mounts) {
-            let found = look_up(&path);
+            let found = look_up(path);
             sources.files.insert(path, found);
         }
         for demand in &spec.demands {
@@ -165,22 +196,26 @@ impl SourceKind {
 
 /// The rootfs, the sources of binds, and what stands in for file systems that a user namespace
 /// may not mount.
-fn wanted(spec: &Spec, host: &Host, mounts: &[Mount]) -> Vec<PathBuf> {
-    let root = spec.oci.root().iter().map(|root| root.path().clone());
+fn wanted<'a>(
+    spec: &'a Spec,
+    host: &'a Host<'_>,
+    mounts: &'a [Mount],
+) -> impl Iterator<Item = &'a Path> {
+    let root = spec.oci.root().iter().map(|root| root.path());
     let binds = mounts.iter().filter(|mount| is_bind(mount));
-    let mut paths: Vec<PathBuf> = root
-        .chain(binds.filter_map(|mount| mount.source().clone()))
-        .collect();
-    if !super::namespaces::lists(spec, Kind::Cgroup) {
-        paths.push("/sys/fs/cgroup".into());
+    let binds = binds.filter_map(|mount| mount.source().as_ref());
+    let foreign = !super::namespaces::lists(spec, Kind::Cgroup);
+    let hierarchies = foreign.then(|| {
         let own = super::cgroupfs::own(spec, host).iter();
-        paths.extend(own.map(|own| own.path.to_path_buf()));
-    }
+        once(Path::new("/sys/fs/cgroup")).chain(own.map(|own| &*own.path))
+    });
     let confined = !host.is_root() || host.outer.is_some();
-    if confined || super::namespaces::lists(spec, Kind::User) {
-        paths.extend(["/proc", "/sys", "/dev/mqueue"].map(PathBuf::from));
-    }
-    paths
+    let confined = confined || super::namespaces::lists(spec, Kind::User);
+    let stand_ins = confined.then(|| ["/proc", "/sys", "/dev/mqueue"].map(Path::new));
+    let named = root.chain(binds).map(PathBuf::as_path);
+    named
+        .chain(hierarchies.into_iter().flatten())
+        .chain(stand_ins.into_iter().flatten())
 }
 
 /// So often a file that is renamed again and again is looked up.

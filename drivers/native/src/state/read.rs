@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 16 << 20;
 pub(super) fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
     let path = Named::entry(root, id).file(STATE);
     let record: Record = read(dir, STATE, path, root, id, |record: &Record| record.version)?;
-    if record.id != id {
+    if *record.id != *id {
         return Err(StateError::Corrupt {
             path: path.into(),
             reason: format!("it is the record of {:?}", record.id),

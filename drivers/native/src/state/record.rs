@@ -23,7 +23,7 @@ pub(super) const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(super) version: u32,
-    pub(crate) id: String,
+    pub(crate) id: SharedText,
     pub(crate) status: Status,
     /// A kill asked for the start to be given up before there was an init to kill. Whoever starts
     /// the container looks at it, under the lock, when it records `init`.
@@ -179,7 +179,7 @@ impl Record {
     pub(crate) fn starting(id: &str, parent: ProcessId) -> Self {
         Self {
             version: VERSION,
-            id: id.to_owned(),
+            id: id.into(),
             status: Status::Starting,
             aborted: false,
             parent,

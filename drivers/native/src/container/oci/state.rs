@@ -115,7 +115,7 @@ pub(super) fn state(record: &Record) -> State {
     let pid = record.init.as_ref().map_or(0, |init| init.pid);
     State {
         oci_version: SPEC_VERSION.to_owned(),
-        id: record.id.clone(),
+        id: record.id.to_string(),
         pid: if status == Status::Stopped { 0 } else { pid },
         status,
         bundle: bundle.path,

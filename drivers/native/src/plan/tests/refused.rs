@@ -38,7 +38,7 @@ fn rootfs_bad() {
         let mut spec = spec(&command());
         let mut sources = sources();
         spec.oci.root_mut().as_mut().unwrap().set_path(path.into());
-        sources.files.insert(path.into(), found);
+        sources.files.insert(Path::new(path), found);
         let error = Plan::build(&spec, &host, &sources, &RunInput::default()).unwrap_err();
         Error::from(error).to_string()
     };
