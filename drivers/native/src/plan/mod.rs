@@ -15,6 +15,7 @@ pub(crate) mod encode;
 mod error;
 pub(crate) mod exec;
 mod filter;
+mod found;
 mod hidden;
 mod hooks;
 mod host;

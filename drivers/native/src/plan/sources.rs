@@ -6,13 +6,13 @@
 
 use super::Host;
 use super::dev::Node;
+use super::found::Found;
 use execdriver_core::Spec;
 use execdriver_core::spec::is_bind;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
-use std::borrow::Cow;
 use std::iter::once;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -60,70 +60,6 @@ pub(crate) struct SourceMount {
     pub(crate) shared: bool,
     /// Mounts below it travel in.
     pub(crate) slave: bool,
-}
-
-/// What was found by path, in the order of the paths: a list of a few entries is a small block, where a map's first node is a large
-/// one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Found(Vec<Place>);
-
-/// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    /// `None`: it has no other path than the one that was found.
-    named: Option<PathBuf>,
-    found: Result<Source, Errno>,
-}
-
-impl Place {
-    fn new(path: Cow<'_, Path>, found: Result<Source, Errno>) -> Self {
-        let same = matches!(&found, Ok(source) if source.path == *path);
-        let named = (!same).then(|| path.into_owned());
-        Self { named, found }
-    }
-
-    fn path(&self) -> &Path {
-        match (&self.named, &self.found) {
-            (Some(named), _) => named,
-            (None, Ok(source)) => &source.path,
-            // Never: what was not found has its name.
-            (None, Err(_)) => Path::new(""),
-        }
-    }
-}
-
-impl Found {
-    /// Adds what is at a path, in the place of what was known of it.
-    pub(super) fn insert<'a>(
-        &mut self,
-        path: impl Into<Cow<'a, Path>>,
-        found: Result<Source, Errno>,
-    ) {
-        let path = path.into();
-        match self.place(&path) {
-            Ok(at) => {
-                if let Some(known) = self.0.get_mut(at) {
-                    *known = Place::new(path, found);
-                }
-            }
-            Err(at) => self.0.insert(at, Place::new(path, found)),
-        }
-    }
-
-    fn get(&self, path: &Path) -> Result<&Source, Errno> {
-        let at = self.place(path).map_err(|_| Errno::ENOENT)?;
-        let place = self.0.get(at).ok_or(Errno::ENOENT)?;
-        place.found.as_ref().map_err(|errno| *errno)
-    }
-
-    pub(super) fn get_mut(&mut self, path: &Path) -> Option<&mut Source> {
-        let at = self.place(path).ok()?;
-        self.0.get_mut(at)?.found.as_mut().ok()
-    }
-
-    fn place(&self, path: &Path) -> Result<usize, usize> {
-        self.0.binary_search_by(|known| known.path().cmp(path))
-    }
 }
 
 /// What was found at the paths of the host, by the path in the document.
