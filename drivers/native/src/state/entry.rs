@@ -7,6 +7,7 @@ use super::record::{ExecRecord, Record};
 use super::store::checked;
 use super::unread::{Unread, json};
 use crate::at;
+use crate::shared_text::SharedText;
 use crate::sys::flock::Lock;
 use nix::errno::Errno;
 use nix::sys::socket::UnixAddr;
@@ -32,7 +33,7 @@ const SUFFIX: &str = ".json";
 #[derive(Debug)]
 pub(crate) struct Entry {
     root: Arc<Path>,
-    id: Arc<str>,
+    id: SharedText,
     dir: OwnedFd,
 }
 
@@ -41,11 +42,11 @@ pub(crate) struct Entry {
 pub(crate) struct Locked {
     lock: Lock,
     root: Arc<Path>,
-    id: Arc<str>,
+    id: SharedText,
 }
 
 impl Entry {
-    pub(super) fn new(root: Arc<Path>, id: Arc<str>, dir: OwnedFd) -> Self {
+    pub(super) fn new(root: Arc<Path>, id: SharedText, dir: OwnedFd) -> Self {
         Self { root, id, dir }
     }
 
@@ -160,7 +161,7 @@ impl Entry {
         Ok(Locked {
             lock,
             root: Arc::clone(&self.root),
-            id: Arc::clone(&self.id),
+            id: self.id.clone(),
         })
     }
 

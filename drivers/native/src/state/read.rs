@@ -4,6 +4,7 @@ use super::dir::{self, Named};
 use super::entry::{STATE, exec_name, not_found};
 use super::error::StateError;
 use super::record::{ExecRecord, Record, VERSION};
+use crate::shared_text::SharedText;
 use serde::de::DeserializeOwned;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -12,15 +13,21 @@ use std::path::Path;
 const MAX_BYTES: usize = 16 << 20;
 
 /// Reads the record of a container.
-pub(super) fn read_record(dir: impl AsFd, root: &Path, id: &str) -> Result<Record, StateError> {
+pub(super) fn read_record(
+    dir: impl AsFd,
+    root: &Path,
+    id: &SharedText,
+) -> Result<Record, StateError> {
     let path = Named::entry(root, id).file(STATE);
-    let record: Record = read(dir, STATE, path, root, id, |record: &Record| record.version)?;
-    if *record.id != *id {
+    let mut record: Record = read(dir, STATE, path, root, id, |record: &Record| record.version)?;
+    if record.id != *id {
         return Err(StateError::Corrupt {
             path: path.into(),
             reason: format!("it is the record of {:?}", record.id),
         });
     }
+    // The same text, once.
+    record.id = id.clone();
     Ok(record)
 }
 

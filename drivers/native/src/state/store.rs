@@ -5,6 +5,7 @@ use super::entry::{Entry, Locked};
 use super::error::StateError;
 use super::record::Record;
 use crate::at;
+use crate::shared_text::SharedText;
 use execdriver_core::ContainerId;
 use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
@@ -50,7 +51,7 @@ impl Store {
             if !dir::make(root.as_fd(), id, path)? {
                 return Err(StateError::AlreadyExists { path: path.into() });
             }
-            let made = self.entry(id).and_then(|entry| {
+            let made = self.entry_of(&record.id).and_then(|entry| {
                 let locked = entry.lock(LOCK_PATIENCE)?;
                 // After a `clean` of ours this may be the directory of another start, which was faster.
                 locked.write_first(record)?;
@@ -88,7 +89,11 @@ impl Store {
     /// # Errors
     /// `NotFound` when there is none.
     pub(crate) fn entry(&self, id: &str) -> Result<Entry, StateError> {
-        let id = checked(id)?;
+        self.entry_of(&SharedText::from(checked(id)?))
+    }
+
+    /// The same of an id that is one.
+    fn entry_of(&self, id: &SharedText) -> Result<Entry, StateError> {
         let path = Named::entry(&self.root, id);
         let root = self.open_root()?;
         let found = match &root {
@@ -96,7 +101,7 @@ impl Store {
             None => None,
         };
         match found {
-            Some(dir) => Ok(Entry::new(Arc::clone(&self.root), id.into(), dir)),
+            Some(dir) => Ok(Entry::new(Arc::clone(&self.root), id.clone(), dir)),
             None => Err(self.not_found(id)),
         }
     }
