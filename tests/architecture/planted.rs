@@ -143,6 +143,14 @@ fn a_mutable_global_is_named() {
         ),
         "NEXT",
     );
+    complains(
+        &rules::globals("src/a.rs", "static SEEN: Table = Table::new();"),
+        "SEEN",
+    );
+    is_silent(&rules::globals(
+        "src/a.rs",
+        "static PAGES: Shelf<Vec<u8>> = Shelf::new();",
+    ));
     is_silent(&rules::globals(
         "src/a.rs",
         "static ONCE: OnceLock<u8> = OnceLock::new();\nstatic NAMES: [&str; 1] = [\"\"];",
