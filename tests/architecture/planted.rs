@@ -147,6 +147,12 @@ fn a_mutable_global_is_named() {
         &rules::globals("src/a.rs", "static SEEN: Table = Table::new();"),
         "SEEN",
     );
+    for kind in ["LazyLock<Mutex<u8>>", "[AtomicU8; 2]", "&RwLock<u8>"] {
+        complains(
+            &rules::globals("src/a.rs", &format!("static ALL: {kind} = x();")),
+            "ALL",
+        );
+    }
     is_silent(&rules::globals(
         "src/a.rs",
         "static PAGES: Shelf<Vec<u8>> = Shelf::new();",

@@ -182,7 +182,9 @@ pub(crate) fn globals(path: &str, text: &str) -> Vec<Complaint> {
         };
         let kind = after.split_once(':').map_or("", |(_, kind)| kind);
         let known = |one: &&str| kind.trim_start().starts_with(*one);
-        after.starts_with("mut ") || !GLOBALS.iter().any(known)
+        let cells = ["Mutex<", "RwLock<", "Cell<", "Atomic"];
+        let changes = cells.iter().any(|cell| kind.contains(cell));
+        after.starts_with("mut ") || changes || !GLOBALS.iter().any(known)
     };
     let found = code
         .lines()

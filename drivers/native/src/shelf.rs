@@ -77,7 +77,7 @@ impl<T: Copy + Default> Drop for Lent<T> {
 
 impl<T: Copy + Default> Clone for Lent<T> {
     fn clone(&self) -> Self {
-        let mut copy = Self::with_capacity(self.shelf, self.len());
+        let mut copy = Self::with_capacity(self.shelf, self.capacity());
         copy.extend_from_slice(self);
         copy
     }
@@ -129,7 +129,7 @@ mod tests {
         let mut list = Lent::with_capacity(&SHELF, 100);
         list.extend_from_slice(b"secret");
         let copy = list.clone();
-        assert_eq!((&copy[..], copy.capacity() >= 100), (&b"secret"[..], false));
+        assert_eq!((&copy[..], copy.capacity() >= 100), (&b"secret"[..], true));
         drop(list);
         let back = SHELF.take(|list| list.capacity() >= 100).unwrap();
         assert!(back.is_empty());

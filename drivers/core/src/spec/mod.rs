@@ -88,7 +88,8 @@ pub struct Spec {
     /// What the sources of mounts must be before anything is mounted.
     pub demands: Vec<PropagationDemand>,
     /// The cgroup above the container's as it was asked for; empty: the driver's choice.
-    /// `oci.linux.cgroupsPath` has it cleaned, with the id below it.
+    /// `oci.linux.cgroupsPath` has it cleaned, with the id below it; the native driver puts a `_` before an id that is, or begins
+    /// as, the name of a file of the kernel's, or that begins with a `_`.
     pub cgroup_parent: String,
     /// Which seccomp filter. `oci.linux.seccomp` wins over it.
     pub seccomp: SeccompChoice,

@@ -228,12 +228,11 @@ proptest! {
     }
 
     #[test]
-    fn a_draft_becomes_what_a_translation_is(shape in prop_oneof![command(), accepted()], next in command(), other in command()) {
+    fn a_draft_becomes_what_a_translation_is(shape in prop_oneof![command(), accepted()], next in command()) {
         let Ok(mut draft) = Draft::of(&shape, "native") else {
             return Ok(());
         };
         prop_assert!(draft.suits(&shape));
-        prop_assert_eq!(draft.suits(&other), Draft::of(&other, "native").is_ok_and(|draft| draft.suits(&shape)));
         // All that is not of the shape is another command's.
         let mut next = Command {
             process: crate::ProcessConfig {

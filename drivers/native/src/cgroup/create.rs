@@ -231,8 +231,13 @@ fn base(site: &Site<'_>) -> Result<Place, CgroupError> {
         .nth(parents)
         .unwrap_or_else(|| site.leaf.slice(0..0));
     let mount = &site.hierarchy.mount;
-    let below = base.as_path().strip_prefix(mount).ok();
-    let below = below.and_then(Path::to_str).unwrap_or_default();
+    let below = match base.as_path().strip_prefix(mount) {
+        Ok(below) => below.to_str().unwrap_or_default(),
+        // The hierarchy is mounted at the root.
+        Err(_) if base.is_empty() => "",
+        // A mount point that is no text: elsewhere is not where the record says.
+        Err(_) => return Err(CgroupError::io("open", mount)(Errno::ENOENT)),
+    };
     let mut path = base.slice(0..base.len().saturating_sub(1 + below.len()));
     let mut dir = at::open_root(mount).map_err(CgroupError::io("open", mount))?;
     for name in below.split('/').filter(|name| !name.is_empty()) {

@@ -17,6 +17,8 @@ impl Containers {
     /// Leaves it to the next start, without what may be secret.
     pub(super) fn keep_draft(&self, mut draft: Draft) {
         draft.forget_words();
-        self.drafts.put(draft);
+        if draft.is_small() {
+            self.drafts.put(draft);
+        }
     }
 }

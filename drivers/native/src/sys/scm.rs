@@ -37,8 +37,8 @@ pub(crate) fn send(
     message.msg_iov = bytes.as_ptr().cast_mut().cast::<libc::iovec>();
     message.msg_iovlen = bytes.len() as _;
     if !fds.is_empty() {
-        message.msg_control = control.as_mut_ptr().cast::<c_void>();
         message.msg_controllen = pack(&mut control, fds)? as _;
+        message.msg_control = control.as_mut_ptr().cast::<c_void>();
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     loop {
