@@ -1,7 +1,9 @@
 //! A host program that runs containers on command: this process, or a child that is small, or big and busy.
 
 use crate::Result;
-use execdriver::{Capture, Command, Driver, Hooks, Options, Pipes, Registry, RunOptions};
+use execdriver::{
+    Capture, Command, Driver, Hooks, LinuxCommand, Options, Pipes, Registry, RunOptions,
+};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -64,9 +66,19 @@ impl Host {
         self.run_with(Pipes::null().stdout(&out).stderr(&err))
     }
 
+    /// A command of a shape that no other had: nothing of an earlier document can be taken over.
+    fn unlike(&self, number: usize) -> Command {
+        let named = |linux: &mut LinuxCommand| linux.hostname = format!("other-{number}");
+        self.command.clone().with_linux(named)
+    }
+
     fn run_with(&self, pipes: Pipes) -> Result<()> {
+        self.run_command(&self.command, pipes)
+    }
+
+    fn run_command(&self, command: &Command, pipes: Pipes) -> Result<()> {
         let (options, hooks) = (RunOptions::default(), Hooks::none());
-        let status = self.driver.run(&self.command, &options, pipes, &hooks)?;
+        let status = self.driver.run(command, &options, pipes, &hooks)?;
         if status.success() {
             Ok(())
         } else {
@@ -75,8 +87,8 @@ impl Host {
     }
 }
 
-/// `bench host small|big STATE ROOTFS [OPTION]...`: answers each line of its input. `run` by the nanoseconds that it took, `go` and
-/// `stop` (what a big host's threads are to do) by `ok`.
+/// `bench host small|big STATE ROOTFS [OPTION]...`: answers each line of its input. `run`, and `other` (a run of a command that differs
+/// from all before in more than its words), by the nanoseconds that it took, `go` and `stop` (what a big host's threads are to do) by `ok`.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let [size, state, rootfs, options @ ..] = args else {
         return Err("host small|big STATE ROOTFS [OPTION]...".into());
@@ -89,8 +101,14 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     };
     let host = Host::with_options(state.as_ref(), rootfs.as_ref(), options)?;
     let mut output = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
         match line?.as_str() {
+            "other" => {
+                let command = host.unlike(number);
+                let start = Instant::now();
+                host.run_command(&command, Pipes::default())?;
+                writeln!(output, "{}", start.elapsed().as_nanos())?;
+            }
             "run" => {
                 let start = Instant::now();
                 host.run()?;
@@ -180,6 +198,11 @@ impl Remote {
     /// One container in the host: the time that `run` took there.
     pub(crate) fn run(&mut self) -> Result<Duration> {
         Ok(Duration::from_nanos(self.ask("run")?.parse()?))
+    }
+
+    /// The same of a container that is unlike all before.
+    pub(crate) fn run_other(&mut self) -> Result<Duration> {
+        Ok(Duration::from_nanos(self.ask("other")?.parse()?))
     }
 
     /// Whether its threads allocate.

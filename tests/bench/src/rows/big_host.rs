@@ -13,6 +13,7 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
     let resting = Pairs::take(runs, || big.run(), || small.run())?;
     big.busy(true)?;
     let beside = Pairs::take(runs, || big.run(), || small.run())?;
+    let unlike = Pairs::take(runs.min(200), || big.run_other(), || small.run_other())?;
     let alone = Pairs::take(
         runs.min(200),
         || {
@@ -33,6 +34,15 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
             did: "A: a host process with 4 GiB resident and 64 threads that allocate and free without a pause. B: the same \
                   program without them, while A's threads go on: both share the processors with these, so what differs \
                   is the size and the threads of the host. A failed or a hanging run (60 s) would end the benchmark."
+                .into(),
+        },
+        Row {
+            name: "the same, each of its runs unlike all before in more than id, root and words".into(),
+            unit: Unit::Millis,
+            target: None,
+            pairs: unlike,
+            did: "As the first of these rows, each command with a host name of its own: no document of an earlier start becomes it, and it \
+                  is translated anew, under the C library's locks."
                 .into(),
         },
         Row {
