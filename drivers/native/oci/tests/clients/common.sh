@@ -54,14 +54,15 @@ daemon() {
 }
 
 # What a client could leave when it has ended: processes beside ourselves, mounts, and cgroups of containers. Its own
-# directories below PARENT go with us, and so do the namespace and the directory that dockerd keeps mounted. To be called in
-# a subshell, by nothing that runs beside it.
+# directories below PARENT go with us, and so do the namespace and the directory that dockerd keeps mounted, and the home of Podman's
+# storage, which it mounts on itself and unmounts when its last command goes, if no other began meanwhile. To be called in a subshell,
+# by nothing that runs beside it.
 left_behind() {
     local pid
     until_so alone
     for pid in "${FOUND[@]}"; do printf 'process %s ' "$(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
     find /sys/fs/cgroup -mindepth 3 -type d -path "*/$PARENT/*" ! -name '*conmon*' ! -name buildkit ! -path "${NO_CGROUPS:-/}/*" 2>/dev/null
-    awk -v at="$PLACE/" 'index($5, at) == 1 { print "mount", $5 }' /proc/self/mountinfo | sed -E '\#/(exec/netns/default|data)$#d'
+    awk -v at="$PLACE/" 'index($5, at) == 1 { print "mount", $5 }' /proc/self/mountinfo | sed -E '\#/(exec/netns/default|data|root/overlay)$#d'
 }
 alone() {
     local entry
