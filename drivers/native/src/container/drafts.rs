@@ -6,7 +6,7 @@ use execdriver_core::spec::Draft;
 use execdriver_core::{Command, Result};
 
 impl Containers {
-    /// Translates a command, or has what was translated become it: a document is some two hundred small blocks of memory.
+    /// Translates a command, or has what was translated become it: a document is more than a hundred small blocks of memory.
     pub(super) fn draft(&self, command: &Command) -> Result<Draft> {
         match self.drafts.take(|draft| draft.suits(command)) {
             Some(mut draft) => draft.become_of(command).map(|()| draft),
