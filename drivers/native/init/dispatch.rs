@@ -5,7 +5,7 @@ use crate::sys::abi::{MountAttr, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS};
 use crate::sys::{process, schedule as scheduling, socket};
 use crate::wire::{Detail, Kind, Op};
 use crate::{
-    capabilities, devices, exec, hold, hook, identity, landlock, masks, mounts, paths, pid1,
+    ahead, capabilities, devices, exec, hold, hook, identity, landlock, masks, mounts, paths, pid1,
     process as this, procfs, root, schedule, stdio, sysctl, terminal,
 };
 
@@ -272,6 +272,13 @@ fn step_in_files(init: &mut Init, op: Op<'static>) -> Done {
             },
         ),
         Op::Pivot {} => root::pivot(init),
+        Op::Skeleton {} => ahead::skeleton(init),
+        Op::Offer { path } => ahead::offer(init, path),
+        Op::Attach {
+            slot,
+            target,
+            flags,
+        } => ahead::attach(init, slot, target, flags),
         _ => step_of_process(init, op),
     }
 }

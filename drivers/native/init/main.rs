@@ -8,6 +8,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod accounts;
+mod ahead;
 mod attributes;
 mod capabilities;
 mod copy_up;

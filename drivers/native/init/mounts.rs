@@ -39,7 +39,7 @@ pub(crate) fn mount_fs(init: &mut Init, new: &NewMount) -> Done {
     let inherits = new.flags & MOUNT_INHERIT_MODE != 0;
     init.attached = None;
     let copies = new.flags & MOUNT_COPY_UP != 0;
-    let target = Target::of(init, new)?;
+    let target = Target::of(init, new.target, new.flags)?;
     let context = mount::fsopen(new.fstype)?;
     if let Target::Open(target) = &target
         && inherits
@@ -91,7 +91,7 @@ pub(crate) fn cgroup_fs(init: &mut Init, own: &HostPath<'_>, new: &NewMount) -> 
         return mount_fs(init, new);
     };
     init.attached = None;
-    let target = Target::of(init, new)?;
+    let target = Target::of(init, new.target, new.flags)?;
     target.cover(&tree)?;
     paths::covered(init, new.target);
     init.attached = Some(tree);
@@ -154,23 +154,29 @@ pub(crate) fn remount(init: &mut Init, target: &CStr, flags: u64, data: &CStr) -
 }
 
 /// What a file system is mounted on.
-enum Target {
+pub(crate) enum Target {
     Open(Fd),
     /// A directory that was made a moment ago, by the one that it is in and its name there.
     New(i32, &'static CStr),
 }
 
 impl Target {
-    fn of(init: &mut Init, new: &NewMount) -> Result<Self, Failure> {
-        let reads = new.flags & (MOUNT_INHERIT_MODE | MOUNT_COPY_UP) != 0;
-        Ok(match paths::new_directory_to_cover(init, new.target) {
+    /// By its path and `MOUNT_*` bits.
+    pub(crate) fn of(
+        init: &mut Init,
+        path: &'static CStr,
+        flags: u32,
+    ) -> Result<Self, Failure> {
+        let reads = flags & (MOUNT_INHERIT_MODE | MOUNT_COPY_UP) != 0;
+        Ok(match paths::new_directory_to_cover(init, path) {
             Some((parent, name)) if !reads => Self::New(parent, name),
-            _ if new.flags & MOUNT_REAL_DIR != 0 => Self::Open(real_directory(init, new.target)?),
-            _ => Self::Open(paths::directory_to_cover(init, new.target)?),
+            _ if flags & MOUNT_REAL_DIR != 0 => Self::Open(real_directory(init, path)?),
+            _ => Self::Open(paths::directory_to_cover(init, path)?),
         })
     }
 
-    fn cover(&self, tree: &Fd) -> crate::sys::Result<()> {
+    /// Mounts a tree on it.
+    pub(crate) fn cover(&self, tree: &Fd) -> crate::sys::Result<()> {
         match self {
             Self::New(parent, name) => mount::attach_at(tree.raw(), *parent, name),
             Self::Open(target) => mount::attach(tree.raw(), target.raw()),

@@ -153,17 +153,17 @@ ops! { 'a;
     /// Opens and checks the host's /dev/null for the masks that follow.
     MaskInit = 21 {}
     /// Hides a path: a file behind /dev/null, a directory behind an empty read-only tmpfs. A missing path is skipped.
-    Mask = 22 {
-        path: &'a CStr,
-    }
+    Mask = 22 { path: &'a CStr, }
     /// Binds a path read-only over itself. A missing path is skipped.
-    ReadonlyPath = 23 {
-        path: &'a CStr,
-    }
+    ReadonlyPath = 23 { path: &'a CStr, }
     /// Makes the mount at `path` read-only, not those below it.
-    RemountReadonly = 24 {
-        path: &'a CStr,
-    }
+    RemountReadonly = 24 { path: &'a CStr, }
+    /// An empty tmpfs is the root, for what is made before it is known for whom. Instead of `Root`.
+    Skeleton = 93 {}
+    /// Sends what is mounted at `path`, and all below it, as OFFERED.
+    Offer = 94 { path: &'a CStr, }
+    /// Mounts what was OFFERED, for nobody else, in place of the `MountFs` that it begins with: `MOUNT_REAL_DIR` or 0.
+    Attach = 95 { slot: u16, target: &'a CStr, flags: u32, }
     /// Opens a terminal of the container's own devpts and sends its master as TERMINAL.
     Terminal = 25 {
         /// Rows and columns; both 0 leaves the size unset.

@@ -37,6 +37,8 @@ codes! {
         Listener = 6,
         /// The container is made; init waits for whoever starts it.
         Held = 7,
+        /// Mounts that were made ahead come along, attached nowhere.
+        Offered = 9,
         /// The container's files are mounted and its root is not entered yet; init waits for `GO`.
         Mounted = 8,
         /// All is set up and the program is about to be executed.

@@ -112,7 +112,7 @@ pub(crate) fn root(init: &mut Init, host: &HostPath<'_>, flags: u32) -> Done {
 
 /// Puts a tree over `/`, where `pivot_root` wants it: the kernel refuses a new root whose parent mount is shared, and
 /// a mount made anywhere else could show up on the host.
-fn cover_host(init: &Init, tree: &Fd) -> Done {
+pub(crate) fn cover_host(init: &Init, tree: &Fd) -> Done {
     let top = fs::open(AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0)?;
     cover(init, tree, &top)
 }

@@ -15,6 +15,7 @@
 //!                                    <-----   TERMINAL  + pty master, when `Terminal` is reached
 //!                                    <-----   LISTENER  + the filter's listener, when `Exec` has loaded one that asks it
 //!   go (one byte)                    ----->
+//!                                    <-----   OFFERED   + a tree of mounts, when `Offer` is reached
 //!                                    <-----   MOUNTED   when `ReportMounted` is reached
 //!   go (one byte)                    ----->
 //!                                    <-----   EXECUTING, then end of file: the payload runs
@@ -57,7 +58,7 @@ pub(crate) const ROOT_READONLY: u32 = 1;
 pub(crate) const ROOT_READONLY_BELOW: u32 = 2;
 /// `Root`: attached over the directory itself, where hooks look for it, and not over `/`.
 pub(crate) const ROOT_IN_PLACE: u32 = 4;
-/// `MountFs`: no part of the target may be a symbolic link, and it must be a directory (CVE-2019-19921).
+/// `MountFs`, `Attach`: no part of the target may be a symbolic link, and it must be a directory (CVE-2019-19921).
 pub(crate) const MOUNT_REAL_DIR: u32 = 1;
 /// `MountFs`: the new file system's root takes the mode of the directory that it covers (tmpfs only).
 pub(crate) const MOUNT_INHERIT_MODE: u32 = 2;

@@ -4,7 +4,7 @@ use crate::cgroup::Manager;
 use crate::container::Containers;
 use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
-use crate::netpool::{self, NetPool};
+use crate::ready::{self, Stock};
 use execdriver_core::{
     Capabilities, Command, ContainerId, ContainerInfo, Control, Driver, Error, ExecRequest,
     ExitStatus, Hooks, Options, Pipes, ResourceStats, Resources, Result, RunOptions, Signal,
@@ -51,6 +51,7 @@ impl NativeDriver {
     ///
     /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups. `native.netns_pool`, 0
     /// (the default) to 64: how many network namespaces are kept ready, by a thread of the driver, for containers to come.
+    /// `native.sandbox_pool`, 0 (the default) to 64: the same of whole sandboxes; not both.
     ///
     /// # Errors
     /// [`Error::InvalidOption`], also when systemd does not answer; [`Error::Driver`] when `root` cannot be used.
@@ -59,12 +60,12 @@ impl NativeDriver {
             Some(value) => manager(&value)?,
             None => Manager::default(),
         };
-        let ready = match options.take(NETWORKS) {
-            Some(value) => networks(&value)?,
-            None => 0,
-        };
+        let stock = stock(
+            options.take(NETWORKS).as_deref(),
+            options.take(SANDBOXES).as_deref(),
+        )?;
         Ok(Self {
-            containers: Containers::open(root, manager, NetPool::new(ready))?,
+            containers: Containers::open(root, manager, stock)?,
         })
     }
 
@@ -82,14 +83,35 @@ const MANAGER: &str = "native.cgroupdriver";
 /// The option that says how many network namespaces are made ahead.
 const NETWORKS: &str = "native.netns_pool";
 
-/// The size of the pool of network namespaces.
-fn networks(value: &str) -> Result<usize> {
-    let size = value.parse().ok().filter(|size| *size <= netpool::MOST);
+/// The option that says how many sandboxes are made ahead.
+const SANDBOXES: &str = "native.sandbox_pool";
+
+/// What is kept ready by the two options.
+fn stock(networks: Option<&str>, sandboxes: Option<&str>) -> Result<Stock> {
+    let networks = networks.map_or(Ok(0), |value| size(NETWORKS, value))?;
+    let boxes = sandboxes.map_or(Ok(0), |value| size(SANDBOXES, value))?;
+    match (networks, boxes) {
+        (networks, 0) => Ok(Stock::networks(networks)),
+        (0, sandboxes) => Ok(Stock::sandboxes(sandboxes)),
+        _ => Err(Error::InvalidOption {
+            driver: NativeDriver::NAME.to_owned(),
+            key: NETWORKS.to_owned(),
+            value: networks.to_string(),
+            reason: format!(
+                "{SANDBOXES} is given, too, and its sandboxes have networks: give one of the two"
+            ),
+        }),
+    }
+}
+
+/// The size of a pool.
+fn size(key: &str, value: &str) -> Result<usize> {
+    let size = value.parse().ok().filter(|size| *size <= ready::MOST);
     size.ok_or_else(|| Error::InvalidOption {
         driver: NativeDriver::NAME.to_owned(),
-        key: NETWORKS.to_owned(),
+        key: key.to_owned(),
         value: value.to_owned(),
-        reason: format!("expected a number from 0 to {}", netpool::MOST),
+        reason: format!("expected a number from 0 to {}", ready::MOST),
     })
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Hierarchy {
     devices: bool,
     /// The directory that the containers' directories are made in, with a `/` at the end.
     base: String,
+    /// The directory that we are in ourselves.
+    outer: String,
     /// That directory where it is our own: a cpuset that fills those in it.
     own_base: Option<CString>,
 }
@@ -91,6 +93,7 @@ pub(crate) fn hierarchies() -> io::Result<Vec<Hierarchy>> {
             name: text(mount.rsplit('/').next().unwrap_or_default().as_bytes())?,
             v2,
             devices: controllers == "devices",
+            outer: base.clone(),
             base,
             own_base: None,
         };
@@ -174,6 +177,19 @@ impl<'a> Cgroups<'a> {
         let mut all = self.hierarchies.iter().zip(&self.paths);
         let (hierarchy, path) = all.find(|(hierarchy, _)| hierarchy.v2)?;
         Some((hierarchy.name.clone(), path.clone()))
+    }
+
+    /// The calling thread enters those of version 1, and what it starts is born there.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        self.v1()
+            .try_for_each(|(tasks, ..)| sys::write(tasks, b"0"))
+    }
+
+    /// It goes back to where it came from.
+    pub(crate) fn leave(&self) -> io::Result<()> {
+        let v1 = self.hierarchies.iter().filter(|hierarchy| !hierarchy.v2);
+        v1.map(|hierarchy| format!("{}tasks", hierarchy.outer))
+            .try_for_each(|tasks| write(&tasks, &["0"]))
     }
 
     /// Removes all directories, also when one of them cannot be; an error is returned.

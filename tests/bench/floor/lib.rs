@@ -64,6 +64,20 @@ impl Floor {
         ran.and(removed)
     }
 
+    /// Does something in a cgroup in every hierarchy, as [`run`](Self::run) makes them, and removes these. A thread alone cannot
+    /// enter one of version 2, which is made all the same.
+    ///
+    /// # Errors
+    /// As of `run`, and of `act`.
+    pub fn in_cgroups<T>(&self, id: &str, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let cgroups = Cgroups::make(&self.hierarchies, id)?;
+        let entered = cgroups.enter();
+        let acted = entered.and_then(|()| act());
+        let left = cgroups.leave();
+        let removed = cgroups.remove();
+        left.and(removed).and(acted)
+    }
+
     fn start_and_wait(&self, id: &str, cgroups: &Cgroups<'_>) -> io::Result<()> {
         let (ours, theirs) = sys::pipe()?;
         let (out, their_out) = sys::pipe()?;

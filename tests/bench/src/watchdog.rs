@@ -3,7 +3,7 @@
 use crate::Result;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,13 +18,27 @@ static WATCH: Once = Once::new();
 /// Runs a program to its end. One that seems to hang is told that a child of its has ended, and one that hangs for longer is
 /// killed, which its status says.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
-    WATCH.call_once(|| drop(thread::spawn(watch)));
     let mut child = command.spawn()?;
-    let pid = Pid::from_raw(child.id().cast_signed());
-    *runs() = Some((pid, Instant::now()));
-    let status = child.wait();
-    *runs() = None;
+    let status = watched(child.id(), || child.wait());
     Ok(status?)
+}
+
+/// The same with what it says on both streams read by pipes.
+pub(crate) fn captured(command: &mut Command) -> Result<ExitStatus> {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let output = watched(child.id(), || child.wait_with_output());
+    Ok(output?.status)
+}
+
+fn watched<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
+    WATCH.call_once(|| drop(thread::spawn(watch)));
+    *runs() = Some((Pid::from_raw(pid.cast_signed()), Instant::now()));
+    let waited = wait();
+    *runs() = None;
+    waited
 }
 
 fn watch() {

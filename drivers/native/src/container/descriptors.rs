@@ -2,6 +2,7 @@
 
 use super::Containers;
 use super::mapped::IdNamespaces;
+use super::taken::Taken;
 use crate::launch::Process;
 use crate::plan::{FdSlot, JoinFrom};
 use crate::state::{Liveness, Record, Status};
@@ -50,8 +51,8 @@ pub(super) struct Slots<'a> {
     /// What the program gets beside its streams.
     pub(super) preserved: &'a [OwnedFd],
     pub(super) id_namespaces: IdNamespaces,
-    /// The network namespace that was made ahead.
-    pub(super) network: Option<&'a OwnedFd>,
+    /// What was made ahead.
+    pub(super) taken: &'a Taken,
 }
 
 impl<'a> Slots<'a> {
@@ -95,9 +96,10 @@ impl<'a> Slots<'a> {
                 Ok(Held::Lent(given.ok_or_else(|| missing(slot))?.as_fd()))
             }
             FdSlot::Start => Ok(Held::Lent(self.start.ok_or_else(|| missing(slot))?)),
-            FdSlot::ReadyNetwork => Ok(Held::Lent(
-                self.network.ok_or_else(|| missing(slot))?.as_fd(),
-            )),
+            FdSlot::ReadyNetwork | FdSlot::ReadyIpc | FdSlot::ReadyTree(_) => {
+                let taken = self.taken.descriptor(slot);
+                Ok(Held::Lent(taken.ok_or_else(|| missing(slot))?.as_fd()))
+            }
             FdSlot::Status => Ok(Held::Lent(
                 self.status.ok_or_else(|| missing(slot))?.as_fd(),
             )),

@@ -4,6 +4,7 @@ use super::descriptors::{Held, Slots, first_process};
 use super::entered::Entered;
 use super::life::Life;
 use super::mapped::IdNamespaces;
+use super::taken::Taken;
 use super::{Containers, error, host, starved, traced, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
@@ -173,7 +174,7 @@ impl Exec<'_> {
             hold: false,
             preserved: 0,
             keep_keyring: false,
-            ready_network: false,
+            ready: crate::plan::Ready::Nothing,
             go_ahead: false,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
@@ -193,7 +194,7 @@ impl Exec<'_> {
             start: None,
             preserved: &[],
             id_namespaces: IdNamespaces::default(),
-            network: None,
+            taken: &Taken::Nothing,
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.

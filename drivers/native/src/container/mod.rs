@@ -31,6 +31,7 @@ mod signal;
 mod starved;
 mod stats;
 mod stop;
+mod taken;
 mod terminals;
 mod traced;
 mod update;
@@ -39,7 +40,7 @@ mod watch;
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
 use crate::facts::{HostFacts, Known};
-use crate::netpool::NetPool;
+use crate::ready::Stock;
 use crate::seccomp::Filters;
 use crate::shelf::Shelf;
 use crate::state::{Entry, Liveness, ProcessId, Record, StateError, Store};
@@ -62,12 +63,12 @@ pub(crate) struct Containers {
     facts: OnceLock<Known>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
-    networks: NetPool,
+    stock: Stock,
 }
 
 impl Containers {
     /// Opens the root, making what is missing of it.
-    pub(crate) fn open(root: &Path, manager: Manager, networks: NetPool) -> Result<Self> {
+    pub(crate) fn open(root: &Path, manager: Manager, stock: Stock) -> Result<Self> {
         Ok(Self {
             store: Store::open(root)?,
             manager,
@@ -77,7 +78,7 @@ impl Containers {
             drafts: Shelf::new(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
-            networks,
+            stock,
         })
     }
 

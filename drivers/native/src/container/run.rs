@@ -14,7 +14,7 @@ use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Launch, LaunchError, Process, Started, launch};
-use crate::plan::{AppArmor, Host, Plan, RunInput, Sources, asks_sub_ids, makes_network};
+use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{Draft, TemplateDefault, requested_controls};
@@ -137,7 +137,9 @@ impl Run<'_> {
         let made = Made::begin((store, manager), start.draft.spec(), &start.facts)?;
         let lived = self.live(start, &made, pipes, pass);
         drop(self.life.oom.take());
-        self.life.close(lived, made.clean())
+        let closed = self.life.close(lived, made.clean());
+        self.containers.stock.restock();
+        closed
     }
 
     /// A slot among the starts under way. A hook in the midst of a start may wait for another start, and for anything else.
@@ -170,7 +172,10 @@ impl Run<'_> {
         drop((start.facts, start.filter, pass));
         let unfreeze = || made.kill_frozen();
         let record = |_pid, terminal| made.record_running(terminal);
-        let rest = || made.rest();
+        let rest = || {
+            made.rest();
+            self.containers.stock.restock();
+        };
         let meanwhile = (&unfreeze as &dyn Fn(), &rest as &dyn Fn());
         let attended = self.life.attend(started, streams, meanwhile, record);
         let (ended, console) = attended?;
@@ -196,10 +201,8 @@ impl Run<'_> {
         let entries = cgroup
             .as_ref()
             .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files())?;
-        let network = makes_network(spec, &host).then(|| self.containers.networks.take());
-        let network = network.flatten();
         let input = RunInput {
-            ready_network: network.is_some(),
+            ready: Ready::Nothing,
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
             die_with_host: self.life.options.die_with_host,
@@ -211,7 +214,7 @@ impl Run<'_> {
             keep_keyring: false,
             go_ahead: self.life.hooks.pre_start.is_empty() && facts.calls.clone_into_cgroup,
         };
-        let plan = Plan::build(spec, &host, &sources, &input)?;
+        let (plan, taken) = self.containers.plan(spec, &host, &sources, input)?;
         drop(cgroup);
         made.restrict(&plan.cgroup, &self.containers.device_programs)?;
         traced::note_joined(self.containers, spec.oci.process().as_ref(), &plan.fds)?;
@@ -236,7 +239,7 @@ impl Run<'_> {
             start: None,
             preserved: &[],
             id_namespaces: IdNamespaces::default(),
-            network: network.as_ref(),
+            taken: &taken,
         };
         let held = slots.open(&plan.fds)?;
         let hooks = self.life.hooks;

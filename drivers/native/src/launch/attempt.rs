@@ -98,7 +98,9 @@ impl<'a> Attempt<'a> {
                     Kind::Failed => return Err(step_failed(self.launch.describe, &report)),
                     Kind::Held if self.launch.hold => return self.check_prepared(),
                     Kind::Executing if !self.launch.hold => return self.executed(),
-                    Kind::Held | Kind::Executing => return Err(ChannelError::Malformed.into()),
+                    Kind::Held | Kind::Executing | Kind::Offered => {
+                        return Err(ChannelError::Malformed.into());
+                    }
                     Kind::Mounted => self.mounted()?,
                 },
                 Event::Closed | Event::Ended => return Err(LaunchError::EndedEarly { exit: None }),

@@ -1,7 +1,7 @@
 //! What the launch and the record take from a plan.
 
 use super::steps::Step;
-use super::{Plan, PlanError, encode, too_large};
+use super::{Plan, PlanError, Shape, encode, too_large};
 use crate::launch::outside;
 use crate::shelf::Lent;
 use crate::state::NamespaceRecord;
@@ -16,6 +16,16 @@ impl Plan {
         let fds = u16::try_from(self.fds.len()).ok();
         let message = fds.and_then(|fds| encode::message(self.steps.encoded(), fds, self.slots));
         message.ok_or_else(|| too_large("process"))
+    }
+
+    /// The shape of the sandbox that it takes; `None` where it takes none.
+    pub(crate) fn shape(&self) -> Option<Shape> {
+        Shape::of(&self.steps)
+    }
+
+    /// Whether a sandbox of this shape is what it takes.
+    pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
+        shape.is(&self.steps)
     }
 
     /// The namespaces that are not the host program's, for the record.

@@ -1,5 +1,6 @@
 //! What a run or an exec says to its plan beside the specification.
 
+use super::ready::Ready;
 use crate::seccomp::Filter;
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ pub(crate) struct RunInput {
     pub(crate) keep_keyring: bool,
     /// How many descriptors from 3 on the program gets beside its streams.
     pub(crate) preserved: u16,
-    /// Whether there is a network namespace made ahead, for a container that `makes_network` says would make one.
-    pub(crate) ready_network: bool,
+    /// What was made ahead.
+    pub(crate) ready: Ready,
     /// Whether the parent has nothing to do that must come before the mounts, as far as it knows without the plan.
     pub(crate) go_ahead: bool,
 }

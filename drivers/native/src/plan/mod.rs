@@ -29,6 +29,7 @@ mod namespaces;
 mod netdev;
 mod options;
 mod process;
+mod ready;
 mod remount;
 mod rlimits;
 mod root;
@@ -48,8 +49,9 @@ pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirec
 pub(crate) use idmaps::{asks_sub_ids, is_mapped};
 pub(crate) use input::RunInput;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
-pub(crate) use namespaces::{JoinFrom, makes_network};
+pub(crate) use namespaces::JoinFrom;
 pub(crate) use options::mount_words;
+pub(crate) use ready::{Ready, Shape, makes_network};
 pub(crate) use sources::{Source, Sources, file_system};
 
 use crate::launch::IdMaps;
@@ -131,6 +133,10 @@ pub(crate) enum FdSlot {
     Preserved(u16),
     /// A network namespace that was made ahead, and is this container's alone.
     ReadyNetwork,
+    /// An IPC namespace of the same kind.
+    ReadyIpc,
+    /// The n-th tree of mounts of the same kind.
+    ReadyTree(u16),
 }
 
 impl Plan {
@@ -152,7 +158,7 @@ impl Plan {
             spec.oci.process().as_ref().ok_or_else(|| {
                 PlanError::invalid("process", "got none, expected what to execute")
             })?;
-        let namespaces = Namespaces::decide(spec, host)?.with_network(input.ready_network);
+        let namespaces = Namespaces::decide(spec, host)?.with(input.ready, spec);
         let confinement = Confinement::of_run(spec, process, host, &mut unenforced)?;
         if input.strict && !unenforced.is_empty() {
             return Err(PlanError::Unenforced(unenforced));
@@ -165,7 +171,7 @@ impl Plan {
         let mut fds = Vec::with_capacity(24);
         let mut steps = Steps::with_room();
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
-        namespaces.take_network(&mut steps, &mut fds)?;
+        let trees = namespaces.take_ready(&mut steps, &mut fds)?;
         let oom_score_adj = host.oom_score_adj_to_write(process.oom_score_adj());
         let net_devices = netdev::plan(spec, &namespaces)?;
         let go_ahead = input.go_ahead
@@ -214,7 +220,10 @@ impl Plan {
         builder.file_systems(&wanted, hooks::output(&fds))?;
         system::plan(spec, &namespaces, builder.steps.at(Part::Within))?;
         let slots = builder.next_slot;
-        let steps = builder.steps.in_order();
+        let mut steps = builder.steps.in_order();
+        if let Some(first) = trees {
+            ready::attach(&mut steps, first);
+        }
         Ok(Self {
             clone_flags: namespaces.clone_flags(),
             steps,

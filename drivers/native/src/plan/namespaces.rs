@@ -1,5 +1,6 @@
 //! Which namespaces a container creates, which it joins, and who its root is on the host.
 
+use super::ready::Ready;
 use super::steps::Steps;
 use super::{FdSlot, Host, PlanError, idmaps, time};
 use crate::launch::IdMaps;
@@ -31,8 +32,8 @@ pub(super) struct Namespaces {
     outer: Option<IdMaps>,
     /// What is written for the clocks of a new time namespace.
     time_offsets: String,
-    /// The network namespace is there already.
-    pub(super) ready_network: bool,
+    /// What of it is there already.
+    pub(super) ready: Ready,
     /// The new user namespace is entered after the others were joined, which are the host's to give.
     user_after_joins: bool,
 }
@@ -80,7 +81,7 @@ impl Namespaces {
             maps: None,
             outer: host.outer.clone(),
             time_offsets: String::new(),
-            ready_network: false,
+            ready: Ready::Nothing,
             user_after_joins: false,
         };
         namespaces.time_offsets = time::check(spec, &namespaces, host)?;
@@ -178,37 +179,7 @@ impl Namespaces {
         if self.joins(Kind::User) || self.user_after_joins {
             return 0;
         }
-        let given = match self.ready_network {
-            true => flag(Kind::Network),
-            false => 0,
-        };
-        self.created & !BY_UNSHARE & !given
-    }
-
-    /// Whether one made ahead will do for its network: a private one, of the user namespace that the host program is in.
-    pub(super) fn may_take_network(&self) -> bool {
-        self.creates(Kind::Network) && !self.in_user_namespace()
-    }
-
-    /// With one that is ready, if it is of use here.
-    pub(super) fn with_network(mut self, ready: bool) -> Self {
-        self.ready_network = ready && self.may_take_network();
-        self
-    }
-
-    /// Enters the network namespace that was made ahead: before the parent is told that all exist, and so before the hooks.
-    pub(super) fn take_network(
-        &self,
-        steps: &mut Steps,
-        fds: &mut Vec<FdSlot>,
-    ) -> Result<(), PlanError> {
-        if self.ready_network {
-            let slot = super::slot(fds, FdSlot::ReadyNetwork)?;
-            let flags = u32::try_from(flag(Kind::Network)).unwrap_or_default();
-            let join = Op::Join { slot, flags };
-            steps.push(&join, "enter the network namespace");
-        }
-        Ok(())
+        self.created & !BY_UNSHARE & !self.ready.namespaces()
     }
 
     /// Whether the report that they exist comes after some were joined.
@@ -359,11 +330,6 @@ impl Namespaces {
             JoinFrom::Path(_) => None,
         })
     }
-}
-
-/// Whether a network namespace made ahead is of use to this container.
-pub(crate) fn makes_network(spec: &Spec, host: &Host) -> bool {
-    Namespaces::decide(spec, host).is_ok_and(|namespaces| namespaces.may_take_network())
 }
 
 fn unshare(flags: u64, words: &str, steps: &mut Steps) {

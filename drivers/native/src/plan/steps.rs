@@ -46,6 +46,19 @@ pub(super) enum Part {
     Process,
 }
 
+/// Who does a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The container's init.
+    Stays,
+    /// Whoever makes its mounts ahead.
+    Ahead,
+    /// Both, each for what it does.
+    Both,
+    /// It begins the tree of this number: done ahead, and attached by the container's init.
+    Tree(u16),
+}
+
 /// A list of steps. All lie in two blocks of memory, which the next start takes over: it takes no lock of the allocator for them,
 /// which every thread of the host takes too.
 #[derive(Clone)]
@@ -53,6 +66,8 @@ pub(crate) struct Steps {
     /// Each step's operation and, right behind it, its words.
     bytes: Lent<u8>,
     entries: Lent<Entry>,
+    /// Of steps that are done ahead, in their order.
+    ahead: Option<Lent<Entry>>,
     /// What is pushed belongs there.
     part: Part,
 }
@@ -73,6 +88,7 @@ impl Steps {
         Steps {
             bytes: Lent::with_capacity(&BYTES, 12 << 10),
             entries: Lent::with_capacity(&ENTRIES, 128),
+            ahead: None,
             part: Part::default(),
         }
     }
@@ -85,15 +101,20 @@ impl Steps {
 
     /// Appends a step to its part. The words are written where they stay.
     pub(super) fn push(&mut self, op: &Op<'_>, words: impl fmt::Display) {
+        let entry = self.written(op, words);
+        self.entries.push(entry);
+    }
+
+    fn written(&mut self, op: &Op<'_>, words: impl fmt::Display) -> Entry {
         let from = self.bytes.len();
         op.encode(&mut *self.bytes);
         let begin = self.bytes.len();
         // A vector takes all that it is given.
         let _ = write!(self.bytes, "{words}");
-        self.entries.push(Entry {
+        Entry {
             part: self.part,
             bounds: [from, begin, self.bytes.len()],
-        });
+        }
     }
 
     /// The parts one behind the other.
@@ -101,6 +122,44 @@ impl Steps {
         self.entries
             .sort_unstable_by_key(|entry| (entry.part, entry.bounds));
         self
+    }
+
+    /// Takes out what is done ahead, by a fate for each step in order; `instead` is what stands for the first step of a tree.
+    pub(super) fn part_ways<'o>(
+        &mut self,
+        fates: &[Fate],
+        instead: impl Fn(u16) -> (Op<'o>, &'static str),
+    ) {
+        let mut ahead = Lent::with_capacity(&ENTRIES, 128);
+        let mut kept = 0;
+        for (index, fate) in fates.iter().enumerate() {
+            let Some(entry) = self.entries.get(index).copied() else {
+                break;
+            };
+            if *fate != Fate::Stays {
+                ahead.push(entry);
+            }
+            let stays = match *fate {
+                Fate::Stays | Fate::Both => entry,
+                Fate::Ahead => continue,
+                Fate::Tree(number) => {
+                    let (op, words) = instead(number);
+                    self.written(&op, words)
+                }
+            };
+            if let Some(place) = self.entries.get_mut(kept) {
+                *place = stays;
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        self.ahead = Some(ahead);
+    }
+
+    /// The operations that are done ahead, in the form of the message; `None` where none are.
+    pub(super) fn ahead(&self) -> Option<impl ExactSizeIterator<Item = &[u8]> + Clone> {
+        let ahead = self.ahead.as_ref()?;
+        Some(ahead.iter().map(|entry| self.encoded_of(entry)))
     }
 
     /// The steps in order.

@@ -2,6 +2,7 @@
 
 use super::PlanError;
 use super::namespaces::{Namespaces, name};
+use super::ready::Ready;
 use super::steps::Steps;
 use super::text::c_string;
 use crate::wire::Op;
@@ -46,7 +47,7 @@ pub(super) fn plan(
             words,
         );
     }
-    if namespaces.creates(Kind::Network) && !namespaces.ready_network {
+    if namespaces.creates(Kind::Network) && namespaces.ready == Ready::Nothing {
         steps.push(&Op::LoopbackUp {}, "set the loopback interface up");
     }
     let linux = spec.oci.linux().as_ref();

@@ -5,6 +5,7 @@ mod devices;
 mod golden;
 mod launched;
 mod limited;
+mod ready;
 mod refused;
 mod steps;
 

@@ -5,15 +5,21 @@ use crate::Result;
 use crate::pairs::time;
 use crate::place::Place;
 use crate::watchdog;
+use floor::Floor;
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// What [`nearest`] does, for the table.
 pub(crate) const NEAREST: &str = "`bwrap` with what it has of the same container: the namespaces, its `/proc` and `/dev`, mqueue, shm, \
      the host's `/sys` read-only with its cgroups (it makes no sysfs), the masked and the read-only paths, the \
-     fourteen capabilities, the same filter, its payload as PID 1. No cgroup and no state, which it has not: B does less than A.";
+     fourteen capabilities, the same filter, its payload as PID 1, both streams read by pipes. It makes no cgroup: what starts it \
+     makes one in every hierarchy, with device rules, by the floor's calls, enters those of version 1 with the thread that starts it, \
+     and removes them. No state.";
+/// What [`alone`] does, for the table.
+pub(crate) const ALONE: &str =
+    "The same `bwrap` without cgroups, its output thrown away: B does less than A.";
 /// What [`least`] does, for the table.
 pub(crate) const LEAST: &str = "`bwrap --unshare-all --proc /proc --dev /dev --bind R / /bin/true`: no cgroup, no sysfs, no masks, no state, no \
      filter, all capabilities.";
@@ -23,8 +29,21 @@ const FILTER: &str = "fixtures/seccomp/docker-x86_64.bpf";
 #[cfg(target_arch = "aarch64")]
 const FILTER: &str = "fixtures/seccomp/docker-aarch64.bpf";
 
-/// The nearest that its options come to the docker profile's container.
-pub(crate) fn nearest(place: &Place) -> Result<Duration> {
+/// The docker profile's container as near as it comes with its options, and what its user has to add to that.
+pub(crate) fn nearest(place: &Place, floor: &Floor) -> Result<Duration> {
+    let mut command = with_all_options(place)?;
+    time(|| {
+        let run = || watchdog::captured(&mut command).map_err(std::io::Error::other);
+        succeeded(floor.in_cgroups("execdriver-bench-bwrap", run)?, &command)
+    })
+}
+
+/// What its options give, and nothing beside it.
+pub(crate) fn alone(place: &Place) -> Result<Duration> {
+    run(with_all_options(place)?)
+}
+
+fn with_all_options(place: &Place) -> Result<Command> {
     let mut command = Command::new("bwrap");
     let namespaces = ["ipc", "pid", "net", "uts", "cgroup"];
     command.args(namespaces.map(|kind| format!("--unshare-{kind}")));
@@ -57,7 +76,7 @@ pub(crate) fn nearest(place: &Place) -> Result<Duration> {
     // It reads the filter and closes that descriptor: the payload has no input.
     let filter = File::open(place.workspace.join(FILTER))?;
     command.args(["--seccomp", "0", "/bin/true"]).stdin(filter);
-    run(command)
+    Ok(command)
 }
 
 /// What its own manual starts with.
@@ -74,8 +93,12 @@ pub(crate) fn least(place: &Place) -> Result<Duration> {
 /// From the start of the process to its end.
 fn run(mut command: Command) -> Result<Duration> {
     command.stdout(Stdio::null());
-    time(|| match watchdog::status(&mut command)? {
-        status if status.success() => Ok(()),
-        status => Err(format!("{status}: {command:?}").into()),
-    })
+    time(|| succeeded(watchdog::status(&mut command)?, &command))
+}
+
+fn succeeded(status: ExitStatus, command: &Command) -> Result<()> {
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{status}: {command:?}").into()),
+    }
 }

@@ -100,7 +100,7 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             pairs: Pairs::take(
                 pairs,
                 || execdriver(&["--no-init"]),
-                || bubblewrap::nearest(place),
+                || bubblewrap::alone(place),
             )?,
             did: format!("B: {}", bubblewrap::NEAREST),
         });

@@ -10,9 +10,23 @@ use crate::report::{Row, Unit};
 use crate::rows::{bubblewrap, cold};
 use crate::version_one;
 use floor::Floor;
+use std::time::Duration;
 
 /// The container of the other runtimes.
 const ID: &str = "execdriver-bench-in-process";
+
+/// What can be made ahead, and what A does with it.
+const POOLS: [(&str, &str); 2] = [
+    (
+        "native.netns_pool",
+        "As above, but A takes its network namespace from those that a thread of the driver has made meanwhile, and makes \
+         none itself; B makes its own. Between all runs are 5 ms in which nothing is timed.",
+    ),
+    (
+        "native.sandbox_pool",
+        "As above, but A takes what is on `/dev` and `/sys`, and its IPC namespace, from what was made meanwhile, too.",
+    ),
+];
 
 pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     let host = Host::open(&place.state("in-process"), &place.rootfs())?;
@@ -37,30 +51,40 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
             .into(),
     }];
     drop(host);
-    rows.push(with_pool(place, &floor, pairs)?);
+    for (option, did) in POOLS {
+        rows.push(with_pool(place, &floor, option, did, pairs)?);
+    }
     rows.extend(version_one::within(&[ID], || against_peers(place, pairs))?);
     rows.extend(against_bubblewrap(place, &floor, pairs)?);
     Ok(rows)
 }
 
-/// The first row with network namespaces that are made while nobody waits.
-fn with_pool(place: &Place, floor: &Floor, pairs: usize) -> Result<Row> {
-    let options = ["native.netns_pool=4"];
-    let host = Host::with_options(&place.state("in-process-pool"), &place.rootfs(), &options)?;
+/// What is made ahead is made between the starts: as long as these are apart.
+const APART: Duration = Duration::from_millis(5);
+
+/// The first row with things that are made while nobody waits.
+fn with_pool(place: &Place, floor: &Floor, option: &str, did: &str, pairs: usize) -> Result<Row> {
+    let state = place.state(&format!("in-process-{option}"));
+    let host = Host::with_options(&state, &place.rootfs(), &[format!("{option}=4")])?;
     let pairs = Pairs::take(
         pairs,
-        || time(|| host.run_captured()),
-        || time(|| Ok(floor.run("execdriver-bench-floor")?)),
+        || apart(|| time(|| host.run_captured())),
+        || apart(|| time(|| Ok(floor.run("execdriver-bench-floor")?))),
     )?;
     Ok(Row {
-        name: "the same with `native.netns_pool=4`".into(),
+        name: format!("the same with `{option}=4`, 5 ms apart"),
         unit: Unit::Millis,
         target: Some(1.4),
         pairs,
-        did: "As above, but A takes its network namespace from those that a thread of the driver has made meanwhile, and makes \
-              none itself; B makes its own."
-            .into(),
+        did: did.into(),
     })
+}
+
+/// What is timed, and a rest that is not.
+fn apart(timed: impl FnOnce() -> Result<Duration>) -> Result<Duration> {
+    let time = timed();
+    std::thread::sleep(APART);
+    time
 }
 
 fn against_peers(place: &Place, pairs: usize) -> Result<Vec<Row>> {
@@ -102,30 +126,58 @@ fn against_bubblewrap(place: &Place, floor: &Floor, pairs: usize) -> Result<Vec<
     };
     let state = place.state("in-process-bubblewrap");
     let host = Host::open(&state, &place.rootfs())?;
-    let own = || time(|| host.run_captured());
-    let nearest = || bubblewrap::nearest(place);
-    let least = || bubblewrap::least(place);
+    let own = || apart(|| time(|| host.run_captured()));
+    let state = place.state("in-process-bubblewrap-pool");
+    let pooled = Host::with_options(&state, &place.rootfs(), &["native.sandbox_pool=4"])?;
+    let pooled = || apart(|| time(|| pooled.run_captured()));
+    let bare = || apart(|| time(|| Ok(floor.run("execdriver-bench-floor")?)));
+    let nearest = || apart(|| bubblewrap::nearest(place, floor));
+    let alone = || apart(|| bubblewrap::alone(place));
+    let least = || apart(|| bubblewrap::least(place));
+    let row = |name: &str, target, pairs, did: String| Row {
+        name: name.replace("bwrap", &format!("`{version}`")),
+        unit: Unit::Millis,
+        target,
+        pairs,
+        did,
+    };
+    let as_above = "A: as against the floor. B: ";
     Ok(vec![
-        Row {
-            name: format!("`run` in process against `{version}` as a process"),
-            unit: Unit::Millis,
-            target: Some(0.34),
-            pairs: Pairs::take(pairs, own, nearest)?,
-            did: format!("A: as against the floor. B: {}", bubblewrap::NEAREST),
-        },
-        Row {
-            name: format!("the floor against `{version}` as a process"),
-            unit: Unit::Millis,
-            target: None,
-            pairs: Pairs::take(pairs, || time(|| Ok(floor.run("execdriver-bench-floor")?)), nearest)?,
-            did: "A: as in the first of these rows its B, in this process. B: as in the row before. It shows what can be reached.".into(),
-        },
-        Row {
-            name: format!("`run` in process against the least that `{version}` does"),
-            unit: Unit::Millis,
-            target: None,
-            pairs: Pairs::take(pairs, own, least)?,
-            did: format!("A: as against the floor. B: {}", bubblewrap::LEAST),
-        },
+        row(
+            "`run` in process against bwrap as a process, 5 ms apart",
+            Some(0.34),
+            Pairs::take(pairs, own, nearest)?,
+            format!("{as_above}{}", bubblewrap::NEAREST),
+        ),
+        row(
+            "the same with `native.sandbox_pool=4`",
+            Some(0.34),
+            Pairs::take(pairs, pooled, nearest)?,
+            "A: with sandboxes made ahead. B: as in the row before.".into(),
+        ),
+        row(
+            "the floor against bwrap, likewise",
+            None,
+            Pairs::take(pairs, bare, nearest)?,
+            "A: as in the first of these rows its B, in this process. It shows what can be reached by who makes all when asked.".into(),
+        ),
+        row(
+            "`run` in process against bwrap without cgroups",
+            None,
+            Pairs::take(pairs, own, alone)?,
+            format!("{as_above}{}", bubblewrap::ALONE),
+        ),
+        row(
+            "the same with `native.sandbox_pool=4`, against bwrap without cgroups",
+            None,
+            Pairs::take(pairs, pooled, alone)?,
+            "A: with sandboxes made ahead. B: as in the row before.".into(),
+        ),
+        row(
+            "`run` in process against the least that bwrap does",
+            None,
+            Pairs::take(pairs, own, least)?,
+            format!("{as_above}{}", bubblewrap::LEAST),
+        ),
     ])
 }

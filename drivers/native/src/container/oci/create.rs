@@ -9,6 +9,7 @@ use crate::container::descriptors::{Held, Slots};
 use crate::container::made::Made;
 use crate::container::mapped::IdNamespaces;
 use crate::container::run::plan_host;
+use crate::container::taken::Taken;
 use crate::container::{error, starved, traced};
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process, Started, launch};
@@ -198,7 +199,7 @@ impl Creation<'_> {
             status: None,
             start: start.as_ref().map(AsFd::as_fd),
             preserved: self.preserved,
-            network: None,
+            taken: &Taken::Nothing,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

@@ -7,6 +7,7 @@ use super::{
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::container::descriptors::{Slots, first_process};
 use crate::container::mapped::IdNamespaces;
+use crate::container::taken::Taken;
 use crate::container::{error, host, traced, unless_ended};
 use crate::facts::HostFacts;
 use crate::launch::{Launch, LaunchError, Limits, Process as LiveProcess, Started, launch};
@@ -165,7 +166,7 @@ impl Execution<'_> {
             status: None,
             start: None,
             preserved: self.preserved,
-            network: None,
+            taken: &Taken::Nothing,
             id_namespaces: IdNamespaces::default(),
         };
         let held = slots.open(&plan.fds)?;

@@ -88,7 +88,7 @@ impl Plan {
                 }
                 Kind::Listener | Kind::Mounted => (&ours).write_all(&[GO]).unwrap(),
                 Kind::Terminal => ended.master = fd.map(File::from),
-                Kind::Held => unreachable!("no plan of these tests holds"),
+                Kind::Held | Kind::Offered => unreachable!("no plan of these tests does"),
                 Kind::Failed | Kind::Executing => ended.executed = report.kind == Kind::Executing,
             }
             ended.reports.push(report);

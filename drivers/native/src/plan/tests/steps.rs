@@ -257,7 +257,7 @@ fn slots_of_received_descriptors_come_before_those_that_init_fills() {
 fn a_network_made_ahead_is_entered_before_the_parent_is_told_that_the_namespaces_exist() {
     const NEW_NET: u64 = libc::CLONE_NEWNET as u64;
     let ready = RunInput {
-        ready_network: true,
+        ready: Ready::Network,
         ..RunInput::default()
     };
     let spec_of_one = spec(&command());
@@ -279,7 +279,7 @@ fn a_network_made_ahead_is_entered_before_the_parent_is_told_that_the_namespaces
 #[test]
 fn a_network_made_ahead_is_for_private_ones_of_the_hosts_user_namespace_alone() {
     let ready = RunInput {
-        ready_network: true,
+        ready: Ready::Network,
         ..RunInput::default()
     };
     let takes = |command: &Command, host: &Host| {

@@ -1,0 +1,251 @@
+//! A pool: a bounded number of things of some kinds, and the thread that makes them.
+
+use crate::stdio::SignalsBlocked;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of the thread's stack: it has a few frames.
+const STACK: usize = 128 << 10;
+
+/// Makes one of a kind; `None` where it cannot be had now.
+pub(crate) type Make<K, T> = Box<dyn FnMut(&K) -> Option<T>>;
+
+/// Things of the kinds `K`. Dropped, it ends its thread and lets go of all.
+pub(crate) struct Pool<K, T> {
+    name: &'static str,
+    size: usize,
+    /// Called once, by the thread; `None` where nothing can be made ever.
+    begin: fn() -> Option<Make<K, T>>,
+    shared: Arc<Shared<K, T>>,
+    maker: Mutex<Option<Maker>>,
+}
+
+struct Maker {
+    thread: JoinHandle<()>,
+    /// Whose thread it is: a process that was forked off this one has the value, but neither the thread nor, alone, the
+    /// things.
+    process: u32,
+}
+
+struct Shared<K, T> {
+    state: Mutex<State<K, T>>,
+    changed: Condvar,
+}
+
+struct State<K, T> {
+    /// The oldest first.
+    ready: Vec<(K, T)>,
+    /// What is to be made.
+    orders: Vec<K>,
+    /// What was not there when it was asked for last.
+    missed: Option<K>,
+    /// What nobody asked for lately: the thread lets go of it, which may take a while.
+    surplus: Vec<T>,
+    /// The thread may work.
+    working: bool,
+    /// No more are to be made, or can be.
+    closed: bool,
+}
+
+/// What the thread does next.
+enum Task<K, T> {
+    Make(K),
+    LetGo(Vec<T>),
+    End,
+}
+
+impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
+    /// Keeps up to `size`, made by a thread of this name.
+    pub(crate) fn new(name: &'static str, size: usize, begin: fn() -> Option<Make<K, T>>) -> Self {
+        let state = State {
+            ready: Vec::with_capacity(size + 1),
+            orders: Vec::with_capacity(size),
+            missed: None,
+            surplus: Vec::new(),
+            working: false,
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        Self {
+            name,
+            size,
+            begin,
+            shared,
+            maker: Mutex::default(),
+        }
+    }
+
+    /// One that suits, which nobody else has or had; `None`, and the container makes its own. What was given is ordered again. What was
+    /// not there is ordered when it is missed twice running, as what is asked for once never comes back, and the very first as often
+    /// as the pool is large.
+    pub(crate) fn take(
+        &self,
+        suits: impl Fn(&K) -> bool,
+        kind: impl FnOnce() -> Option<K>,
+    ) -> Option<T> {
+        if !self.has_maker() {
+            return None;
+        }
+        let mut state = self.shared.lock();
+        let found = state.ready.iter().position(|(kind, _)| suits(kind));
+        if let Some(at) = found {
+            let (kind, taken) = state.ready.remove(at);
+            state.order(kind, self.size);
+            return Some(taken);
+        }
+        let first = state.missed.is_none();
+        if first || state.missed.as_ref().is_some_and(&suits) {
+            let kind = kind()?;
+            for _ in 0..if first { self.size } else { 1 } {
+                state.order(kind.clone(), self.size);
+            }
+            state.missed = Some(kind);
+        } else {
+            state.missed = kind();
+        }
+        None
+    }
+
+    /// Lets the thread make what was ordered: when a start is over, so that it takes none of its time.
+    pub(crate) fn restock(&self) {
+        let process = std::process::id();
+        if self
+            .maker()
+            .as_ref()
+            .is_none_or(|maker| maker.process != process)
+        {
+            // Of a fork: the lock may be that of a thread which is not there.
+            return;
+        }
+        let mut state = self.shared.lock();
+        if state.has_work() {
+            state.working = true;
+            drop(state);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    fn maker(&self) -> MutexGuard<'_, Option<Maker>> {
+        self.maker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a thread, and it is this process's.
+    fn has_maker(&self) -> bool {
+        let process = std::process::id();
+        let mut maker = self.maker();
+        if let Some(maker) = &*maker {
+            return maker.process == process;
+        }
+        // Without a thread there is no pool: every container makes its own.
+        let Ok(_signals) = SignalsBlocked::new() else {
+            return false;
+        };
+        let (shared, size, begin) = (Arc::clone(&self.shared), self.size, self.begin);
+        let thread = std::thread::Builder::new()
+            .name(self.name.to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                if let Some(make) = begin() {
+                    shared.work(make, size);
+                }
+                shared.close();
+            });
+        *maker = thread.ok().map(|thread| Maker { thread, process });
+        maker.is_some()
+    }
+}
+
+impl<K, T> Drop for Pool<K, T> {
+    fn drop(&mut self) {
+        let maker = self.maker.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(maker) = maker.take()
+            && maker.process == std::process::id()
+        {
+            self.shared.close();
+            // It ends when what it is making is made: milliseconds.
+            let _ = maker.thread.join();
+        }
+    }
+}
+
+impl<K, T> fmt::Debug for Pool<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.name).field("size", &self.size).finish()
+    }
+}
+
+impl<K, T> State<K, T> {
+    /// What was asked for is wanted again. Where all places are taken, what lies there longest makes room.
+    fn order(&mut self, kind: K, size: usize) {
+        if self.orders.len() < size {
+            self.orders.push(kind);
+        }
+        self.make_room(size);
+    }
+
+    fn make_room(&mut self, size: usize) {
+        while self.ready.len() + self.orders.len() > size && !self.ready.is_empty() {
+            let (_, surplus) = self.ready.remove(0);
+            self.surplus.push(surplus);
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        !(self.orders.is_empty() && self.surplus.is_empty())
+    }
+
+    fn next(&mut self) -> Task<K, T> {
+        if self.closed {
+            Task::End
+        } else if !self.surplus.is_empty() {
+            Task::LetGo(std::mem::take(&mut self.surplus))
+        } else {
+            Task::Make(self.orders.remove(0))
+        }
+    }
+}
+
+impl<K, T> Shared<K, T> {
+    fn lock(&self) -> MutexGuard<'_, State<K, T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Until the pool goes.
+    fn work(&self, mut make: Make<K, T>, size: usize) {
+        loop {
+            match self.next() {
+                Task::End => return,
+                Task::LetGo(surplus) => drop(surplus),
+                Task::Make(kind) => {
+                    // What cannot be made now is ordered again by the next who asks for it.
+                    if let Some(made) = make(&kind) {
+                        let mut state = self.lock();
+                        state.ready.push((kind, made));
+                        state.make_room(size);
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Task<K, T> {
+        let rests = |state: &mut State<K, T>| {
+            state.working &= state.has_work();
+            !state.closed && !state.working
+        };
+        let state = self.changed.wait_while(self.lock(), rests);
+        state.unwrap_or_else(PoisonError::into_inner).next()
+    }
+}
