@@ -4,15 +4,18 @@
 
 mod contract;
 mod support;
+#[path = "contract/view.rs"]
+mod view;
 
 use contract::{Bench, Started, refused, remapped};
-use execdriver::{Command, Device, Hooks, Mount, Network, Options, Pipes, Registry};
-use std::collections::{BTreeMap, BTreeSet};
+use execdriver::{
+    CgroupNamespace, Command, Device, Hooks, Mount, Network, Options, Pipes, Registry,
+};
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::{Barrier, Mutex};
-use std::time::{Duration, SystemTime};
 use support::{Baseline, Need, alone, among, eventually, skip_unless};
+use view::{View, is_ahead, view, without_numbers};
 
 const RUNS: usize = 12;
 
@@ -24,99 +27,27 @@ fn pooled(mut bench: Bench, command: &Command) -> Bench {
     let mut one = command.clone();
     eventually("a sandbox is there before it is asked for", || {
         one.id = support::unique_id("warm");
-        let (_, age) = bench.while_running(&one, age);
-        age > Duration::from_millis(1)
+        bench.while_running(&one, is_ahead).1
     });
     bench
-}
-
-/// How long the container's /dev was there before its first process.
-fn age(started: &Started) -> Duration {
-    let made = |path: String| std::fs::metadata(path).unwrap().modified().unwrap();
-    let null = made(format!("/proc/{}/root/dev/null", started.pid));
-    // Init writes nothing there before it is in its cgroups.
-    let proc = SystemTime::now() - lifetime(started.pid);
-    proc.duration_since(null).unwrap_or_default()
-}
-
-/// How long a process has lived.
-fn lifetime(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks: u64 = fields.split(' ').nth(19).unwrap().parse().unwrap();
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
-    let (seconds, _) = uptime.split_once(' ').unwrap();
-    // A tick is 10 ms; rounded up, so that what is made by the container itself is younger for sure.
-    let now: f64 = seconds.parse().unwrap();
-    Duration::from_secs_f64((now - ticks as f64 / 100.0).max(0.0) + 0.02)
 }
 
 fn pause(bench: &Bench) -> Command {
     bench.command(&["pause"])
 }
 
-/// A line of mountinfo without the numbers of its mounts and file system, and without the root's, which is the host's.
-fn without_numbers(line: &str) -> String {
-    match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
-        [_, _, device, rest] if device.contains(':') => match rest.split(' ').nth(1) == Some("/") {
-            true => String::new(),
-            false => rest.to_owned(),
-        },
-        _ => line.to_owned(),
-    }
-}
-
-/// What is below a directory of a container, with all that can be seen of it from outside but its times and numbers.
-fn entries(started: &Started, directory: &str) -> BTreeMap<PathBuf, String> {
-    let root = PathBuf::from(format!("/proc/{}/root", started.pid));
-    let mut left = vec![root.join(directory)];
-    let mut found = BTreeMap::new();
-    while let Some(path) = left.pop() {
-        let meta = std::fs::symlink_metadata(&path).unwrap();
-        let link = std::fs::read_link(&path).unwrap_or_default();
-        let said = format!(
-            "{:o} {}:{} {:x} {}",
-            meta.mode(),
-            meta.uid(),
-            meta.gid(),
-            meta.rdev(),
-            link.display()
-        );
-        found.insert(path.strip_prefix(&root).unwrap().to_owned(), said);
-        if meta.is_dir() && !path.ends_with("pts") {
-            left.extend(
-                std::fs::read_dir(&path)
-                    .unwrap()
-                    .map(|one| one.unwrap().path()),
-            );
-        }
-    }
-    found
-}
-
-/// The mounts of a container, in the order of their paths.
-fn mounts(started: &Started) -> Vec<String> {
-    let table = std::fs::read_to_string(format!("/proc/{}/mounts", started.pid)).unwrap();
-    // The root's own line has the host's file system. It is not the first where mounts were made before it.
-    let inner = table.lines().filter(|line| !line.contains(" / "));
-    let mut lines: Vec<String> = inner.map(str::to_owned).collect();
-    lines.sort();
-    lines
-}
-
-fn seen(bench: &Bench, command: &Command) -> (BTreeMap<PathBuf, String>, Vec<String>, usize) {
-    let mut command = command.clone();
-    command.id = support::unique_id("seen");
-    let look = |started: &Started| {
-        // The cgroup's path is the container's own, its hierarchies are the host's.
-        let mounts = mounts(started).join("\n").replace(&command.id, "ID");
-        let said = bench.exec(&command.id, &["mounts"]);
-        let inside: BTreeSet<String> = said.out.lines().map(str::to_owned).collect();
-        let inside: Vec<String> = inside.into_iter().skip(1).collect();
-        let mounts = mounts.lines().map(str::to_owned).collect();
-        (entries(started, "dev"), mounts, inside.len())
-    };
-    bench.while_running(&command, look).1
+/// The view of a container of this command that was made ahead, or that was not.
+fn seen(bench: &Bench, command: &Command, ahead: bool) -> View {
+    let mut found = None;
+    eventually("it is made ahead", || {
+        let mut command = command.clone();
+        command.id = support::unique_id("seen");
+        let look = |started: &Started| (is_ahead(started), view(bench, &command.id, started));
+        let (_, (was_ahead, view)) = bench.while_running(&command, look);
+        found = Some(view);
+        was_ahead == ahead
+    });
+    found.unwrap()
 }
 
 #[test]
@@ -127,15 +58,55 @@ fn a_container_made_ahead_looks_as_one_that_was_not() {
     let _among = among();
     let plain = Bench::new();
     let ahead = pooled(Bench::new(), &pause(&plain));
-    for tty in [false, true] {
-        let (mut one, mut other) = (pause(&plain), pause(&ahead));
-        (one.process.tty, other.process.tty) = (tty, tty);
-        let (expected, got) = (seen(&plain, &one), seen(&ahead, &other));
-        assert_eq!(got.0, expected.0);
-        assert_eq!(got.1, expected.1);
-        assert_eq!(got.2, expected.2);
-        assert!(expected.0.len() > 15, "{expected:?}");
+    let terminal = |mut command: Command| {
+        command.process.tty = true;
+        command
+    };
+    for change in [|command| command, terminal] {
+        let expected = seen(&plain, &change(pause(&plain)), false);
+        let got = seen(&ahead, &change(pause(&ahead)), true);
+        assert_eq!(got.dev, expected.dev);
+        let differ: Vec<_> = got.mounts.symmetric_difference(&expected.mounts).collect();
+        assert!(differ.is_empty(), "{differ:#?}");
+        assert_eq!(
+            (got.cgroups, got.own_cgroup),
+            (expected.cgroups, expected.own_cgroup)
+        );
+        assert!(expected.dev.len() > 15, "{:?}", expected.dev);
+        assert!(expected.mounts.len() > 10, "{:?}", expected.mounts);
     }
+}
+
+/// A hierarchy of the host's would show all of its cgroups.
+#[test]
+fn a_container_in_anothers_cgroup_namespace_sees_no_more_than_that() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let _among = among();
+    let plain = Bench::new();
+    let ahead = pooled(Bench::new(), &pause(&plain));
+    let roots = |bench: &Bench| {
+        let other = pause(bench);
+        let (_, roots) = bench.while_running(&other, |_| {
+            let command = bench.command(&["mounts"]).with_linux(|linux| {
+                linux.cgroup_namespace = Some(CgroupNamespace::of_container(&other.id));
+            });
+            let mut all = BTreeSet::new();
+            for _ in 0..4 {
+                let mut command = command.clone();
+                command.id = support::unique_id("joined");
+                let table = bench.output(&command).replace(&command.id, "ID");
+                let table = table.replace(&other.id, "OTHER");
+                all.insert(table.lines().map(without_numbers).collect::<BTreeSet<_>>());
+            }
+            all
+        });
+        roots
+    };
+    let (expected, got) = (roots(&plain), roots(&ahead));
+    assert_eq!(expected.len(), 1, "{expected:#?}");
+    assert_eq!(got, expected);
 }
 
 /// What no two containers that live have in common.
@@ -275,7 +246,6 @@ fn containers_of_other_shapes_get_what_they_ask_for() {
         command.mounts = vec![
             Mount::tmpfs("/dev/inner", "size=64k"),
             Mount::bind(bench.rootfs.outside(), "/dev/shm/of-the-host"),
-            Mount::bind(bench.rootfs.outside(), "/sys/fs/cgroup/of-the-host"),
         ];
         command
     };
@@ -290,9 +260,7 @@ fn containers_of_other_shapes_get_what_they_ask_for() {
                     ..command.clone()
                 };
                 command.id = support::unique_id("other");
-                let outcome = bench.try_run(&command);
-                let words =
-                    outcome.map_or_else(|error| format!("{error:?}"), |outcome| outcome.out);
+                let words = bench.output(&command);
                 let mut lines: Vec<String> = words.lines().map(without_numbers).collect();
                 lines.sort_unstable();
                 said.insert(lines.join("\n").replace(&command.id, "ID"));
@@ -321,7 +289,7 @@ fn containers_of_other_shapes_get_what_they_ask_for() {
     }
 }
 
-/// CVE-2019-19921: a sysfs at the end of a link.
+/// CVE-2019-19921: a sysfs at the end of a link. The place that this is refused at is the same where it is attached ready-made.
 #[test]
 fn what_was_made_ahead_is_mounted_on_real_directories_alone() {
     if skip_unless(&[Need::Root]) {
@@ -330,18 +298,21 @@ fn what_was_made_ahead_is_mounted_on_real_directories_alone() {
     let _among = among();
     let plain = Bench::new();
     let ahead = pooled(Bench::new(), &pause(&plain));
-    let mut words = Vec::new();
+    let mut steps = BTreeSet::new();
     for bench in [&plain, &ahead] {
         let sys = bench.rootfs.path().join("sys");
         let _ = std::fs::remove_dir(&sys);
         std::os::unix::fs::symlink("etc", &sys).unwrap();
-        let (_, said) = refused(bench.try_run(&bench.command(&["true"])).map(drop));
-        assert!(said.contains("not a real directory"), "{said}");
-        words.push(said.contains("/sys"));
+        // The pool has two at most, and each refused start takes one.
+        for _ in 0..4 {
+            let (_, said) = refused(bench.try_run(&bench.command(&["true"])).map(drop));
+            assert!(said.contains("not a real directory"), "{said}");
+            steps.insert(said.contains("made ahead"));
+        }
         std::fs::remove_file(&sys).unwrap();
         bench.says(&["true"]);
     }
-    assert_eq!(words, [true, true]);
+    assert_eq!(steps.len(), 2, "with what was made ahead, too");
 }
 
 #[test]

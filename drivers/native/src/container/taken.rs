@@ -46,12 +46,17 @@ impl Containers {
         };
         if let Some(sandboxes) = self.stock.kept_sandboxes() {
             let plan = build(Ready::Sandbox)?;
-            let shape = || plan.shape();
-            if let Some(sandbox) = sandboxes.take(|shape| plan.has_shape(shape), shape) {
-                return Ok((plan, Taken::Sandbox(sandbox)));
+            if !plan.fds.contains(&FdSlot::ReadyIpc) {
+                return Ok((plan, Taken::Nothing));
             }
-            // Most often the first of its shape.
-            return Ok((build(Ready::Nothing)?, Taken::Nothing));
+            let taken = match plan.takes_sandbox() {
+                true => sandboxes.take(|shape| plan.has_shape(shape), || plan.shape()),
+                false => None,
+            };
+            return match taken {
+                Some(sandbox) => Ok((plan, Taken::Sandbox(sandbox))),
+                None => Ok((build(Ready::Nothing)?, Taken::Nothing)),
+            };
         }
         let wanted = makes_network(spec, host).then(|| self.stock.network());
         match wanted.flatten() {

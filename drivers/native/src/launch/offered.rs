@@ -10,7 +10,7 @@ use super::error::LaunchError;
 use super::executed::step_failed;
 use super::memfd;
 use super::process::Process;
-use super::slots::sharing_is_safe;
+use super::slots::{sharing_is_safe, with_low};
 use crate::sys::spawn::{Spawn, spawn};
 use crate::wire::Kind;
 
@@ -27,14 +27,15 @@ pub(crate) fn offered(
     let (channel, theirs) = Channel::pair()?;
     let mut outgoing = Outgoing::new(message, fds);
     channel.send_ahead(&mut outgoing)?;
-    let spawned = spawn(&Spawn {
-        program: program.file().as_fd(),
-        socket: theirs.as_fd(),
-        namespaces: libc::CLONE_NEWNS as u64,
-        share_descriptors: sharing_is_safe(),
-        cgroup: None,
+    let spawned = with_low(&program, theirs, |socket| {
+        spawn(&Spawn {
+            program: program.file().as_fd(),
+            socket,
+            namespaces: libc::CLONE_NEWNS as u64,
+            share_descriptors: sharing_is_safe(),
+            cgroup: None,
+        })
     })?;
-    drop(theirs);
     let process = Process::child(spawned.pidfd, spawned.pid);
     let taken = take(&channel, &process, outgoing, count);
     let ended = end(&process);

@@ -1,7 +1,7 @@
 //! What of a container can be there before anybody asks for it, and what of its plan is left then.
 //!
-//! A plan is made as always, and parted afterwards: the file systems on /dev and /sys, and the steps in them that take nothing from
-//! the container's root or the host's files, are done ahead, the container's init attaches the two trees. Two plans with the
+//! A plan is made as always, and parted afterwards: the file systems on /dev and /sys, and the nodes, links and file systems in them
+//! that take nothing from the container's root, its cgroups or the host's files, are made ahead, the container's init attaches the two trees. Two plans with the
 //! same operations done ahead have the same [`Shape`], byte for byte, and what was made for one is good for the other.
 
 use super::namespaces::{Namespaces, flag};
@@ -49,10 +49,14 @@ impl Namespaces {
         self.creates(Kind::Network) && !self.in_user_namespace()
     }
 
-    /// The same of all that a sandbox is.
+    /// The same of all that a sandbox is. A document may say of each mount what would not be the same ahead.
     fn may_take_sandbox(&self, spec: &Spec) -> bool {
         let private = self.creates(Kind::Ipc) && self.creates(Kind::Mount);
-        private && self.may_take_network() && !self.is_confined() && has_trees(spec)
+        private
+            && !spec.is_document()
+            && self.may_take_network()
+            && !self.is_confined()
+            && has_trees(spec)
     }
 
     /// With what is ready, if it is of use here.
@@ -165,7 +169,7 @@ impl Shape {
     }
 }
 
-/// Parts the steps of a plan that takes a sandbox whose trees are in slots from `first` on. Without both trees nothing is done
+/// Parts the steps of a plan that takes a sandbox whose trees are in slots from `first` on. Where that cannot be, nothing is done
 /// ahead, and the plan is none that can be carried out.
 pub(super) fn attach(steps: &mut Steps, first: u16) {
     let Some(fates) = Fates::of(steps) else {
@@ -183,6 +187,10 @@ pub(super) fn attach(steps: &mut Steps, first: u16) {
     });
 }
 
+/// File systems that show nothing but the namespaces that a sandbox has. All others, cgroups among them, would show those of
+/// whoever makes it.
+const OF_A_SANDBOX: [&CStr; 4] = [c"tmpfs", c"sysfs", c"devpts", c"mqueue"];
+
 /// How far a tree has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tree {
@@ -194,10 +202,13 @@ enum Tree {
     Closed,
 }
 
-/// Who does each step, decided one after the other.
+/// Who does each step, decided one after the other. Ahead go only those that are the same whenever they are done: what is masked
+/// is not, as a module of the kernel's that is loaded later may bring a file that was not there.
 struct Fates {
     trees: [Tree; 2],
     all: Vec<Fate>,
+    /// A step belongs to one that is done ahead, and cannot be.
+    torn: bool,
 }
 
 impl Fates {
@@ -206,37 +217,40 @@ impl Fates {
         let mut fates = Self {
             trees: [Tree::Missing; 2],
             all: Vec::with_capacity(128),
+            torn: false,
         };
         for step in steps.iter() {
             let fate = fates.next(&step.op()?);
             fates.all.push(fate);
         }
-        let complete = !fates.trees.contains(&Tree::Missing);
+        let complete = !fates.torn && !fates.trees.contains(&Tree::Missing);
         complete.then_some(fates.all)
     }
 
     fn next(&mut self, op: &Op<'_>) -> Fate {
         match *op {
-            Op::MaskInit {} => Fate::Both,
-            // Of the step before.
-            Op::MountAttrs { .. } => match self.all.last() {
-                Some(Fate::Ahead | Fate::Tree(_)) => Fate::Ahead,
-                _ => Fate::Stays,
+            Op::MountFs {
+                fstype,
+                target,
+                flags,
+                ..
+            } => match OF_A_SANDBOX.contains(&fstype) && !reads_place(flags) {
+                true => self.begins(target).unwrap_or_else(|| self.within(target)),
+                false => self.stays_in(target),
             },
-            // Our own, on directories that nothing else is in.
-            Op::CgroupFs { target, .. } if target.to_bytes().starts_with(b"/sys/fs/cgroup/") => {
+            Op::Device { path, .. } | Op::Symlink { path, .. } | Op::Mkdir { path, .. } => {
+                self.within(path)
+            }
+            Op::Bind { target: path, .. }
+            | Op::CgroupFs { target: path, .. }
+            | Op::Mask { path }
+            | Op::ReadonlyPath { path } => self.stays_in(path),
+            Op::MaskInit {} => Fate::Stays,
+            // Of the step before.
+            Op::MountAttrs { .. } => {
+                self.torn |= self.all.last().is_some_and(|fate| *fate != Fate::Stays);
                 Fate::Stays
             }
-            Op::MountFs { target, flags, .. } => match reads_place(flags) {
-                true => self.stays_in(target),
-                false => self.begins(target).unwrap_or_else(|| self.within(target)),
-            },
-            Op::Device { path, .. }
-            | Op::Symlink { path, .. }
-            | Op::Mkdir { path, .. }
-            | Op::Mask { path }
-            | Op::ReadonlyPath { path } => self.within(path),
-            Op::Bind { target, .. } => self.stays_in(target),
             _ => {
                 self.close_all();
                 Fate::Stays
@@ -265,7 +279,7 @@ impl Fates {
 
     /// A step that cannot.
     fn stays_in(&mut self, path: &CStr) -> Fate {
-        if climbs(path) {
+        if !is_clean(path) {
             // It may be anywhere.
             self.close_all();
         }
@@ -288,7 +302,7 @@ impl Fates {
 
     /// The tree that a path lies in, by its letters.
     fn tree_of(&mut self, path: &CStr) -> Option<&mut Tree> {
-        if climbs(path) {
+        if !is_clean(path) {
             return None;
         }
         let inside = |(place, ..): &(&CStr, u32, &str)| {
@@ -300,9 +314,10 @@ impl Fates {
     }
 }
 
-/// Whether a path may lead out of the tree that its letters begin with.
-fn climbs(path: &CStr) -> bool {
-    path.to_bytes().windows(3).any(|part| part == b"/..")
+/// Whether a path has no `.`, `..` or empty name, so that it lies where its letters say, links aside.
+fn is_clean(path: &CStr) -> bool {
+    let mut pairs = path.to_bytes().windows(2);
+    !pairs.any(|pair| pair == b"/." || pair == b"//")
 }
 
 /// Whether a new file system takes something from the directory that it covers, which is the image's.

@@ -53,8 +53,6 @@ pub(super) enum Fate {
     Stays,
     /// Whoever makes its mounts ahead.
     Ahead,
-    /// Both, each for what it does.
-    Both,
     /// It begins the tree of this number: done ahead, and attached by the container's init.
     Tree(u16),
 }
@@ -140,7 +138,7 @@ impl Steps {
                 ahead.push(entry);
             }
             let stays = match *fate {
-                Fate::Stays | Fate::Both => entry,
+                Fate::Stays => entry,
                 Fate::Ahead => continue,
                 Fate::Tree(number) => {
                     let (op, words) = instead(number);

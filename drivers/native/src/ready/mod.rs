@@ -13,13 +13,24 @@ mod sandbox;
 
 use crate::plan::Shape;
 use namespaces::Workshop;
+use nix::sys::resource::{Resource, getrlimit};
 use pool::Pool;
 use std::os::fd::OwnedFd;
 
 pub(crate) use sandbox::Sandbox;
 
-/// The most that a driver keeps: each is 100 to 200 KiB of the kernel's memory.
+/// The most that a driver keeps: each is 100 to 200 KiB of the kernel's memory, and one or four descriptors.
 pub(crate) const MOST: usize = 64;
+
+/// Of the descriptors that the host program may have open, sandboxes hold an eighth at most.
+const SHARE: u64 = 8 * 4;
+
+/// As many as are asked for, as long as descriptors are left for containers.
+fn affordable(size: usize) -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let most = usize::try_from(soft / SHARE).unwrap_or(MOST);
+    size.min(MOST).min(most.max(1))
+}
 
 /// What a driver keeps ready: one kind of things, or nothing.
 #[derive(Debug, Default)]
@@ -49,7 +60,7 @@ impl Stock {
     pub(crate) fn sandboxes(size: usize) -> Self {
         match size {
             0 => Self::Nothing,
-            size => Self::Sandboxes(Pool::new("execdriver-box", size.min(MOST), || {
+            size => Self::Sandboxes(Pool::new("execdriver-box", affordable(size), || {
                 let workshop = Workshop::open().ok()?;
                 Some(Box::new(move |shape| Sandbox::make(&workshop, shape).ok()))
             })),

@@ -39,6 +39,11 @@ impl Workshop {
         })
     }
 
+    /// Whether it makes none any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.network.lost.get() || self.ipc.lost.get()
+    }
+
     /// A network namespace with its loopback interface up.
     pub(super) fn network(&self) -> nix::Result<OwnedFd> {
         self.network.make(loopback::set_up)

@@ -2,6 +2,7 @@
 
 use crate::stdio::SignalsBlocked;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,6 +11,9 @@ mod tests;
 
 /// Bytes of the thread's stack: it has a few frames.
 const STACK: usize = 128 << 10;
+
+/// After so many that could not be made, one behind the other, none will be.
+const FAILURES: u32 = 16;
 
 /// Makes one of a kind; `None` where it cannot be had now.
 pub(crate) type Make<K, T> = Box<dyn FnMut(&K) -> Option<T>>;
@@ -21,14 +25,10 @@ pub(crate) struct Pool<K, T> {
     /// Called once, by the thread; `None` where nothing can be made ever.
     begin: fn() -> Option<Make<K, T>>,
     shared: Arc<Shared<K, T>>,
-    maker: Mutex<Option<Maker>>,
-}
-
-struct Maker {
-    thread: JoinHandle<()>,
-    /// Whose thread it is: a process that was forked off this one has the value, but neither the thread nor, alone, the
-    /// things.
-    process: u32,
+    maker: Mutex<Option<JoinHandle<()>>>,
+    /// Whose the thread is, 0 before there is one: a process that was forked off this one has the value, but neither the thread
+    /// nor, alone, the things; and a lock may be that of a thread which it has not.
+    process: AtomicU32,
 }
 
 struct Shared<K, T> {
@@ -41,7 +41,7 @@ struct State<K, T> {
     ready: Vec<(K, T)>,
     /// What is to be made.
     orders: Vec<K>,
-    /// What was not there when it was asked for last.
+    /// What was not there when it was asked for last; none before the first.
     missed: Option<K>,
     /// What nobody asked for lately: the thread lets go of it, which may take a while.
     surplus: Vec<T>,
@@ -79,6 +79,7 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
             begin,
             shared,
             maker: Mutex::default(),
+            process: AtomicU32::new(0),
         }
     }
 
@@ -107,21 +108,16 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
                 state.order(kind.clone(), self.size);
             }
             state.missed = Some(kind);
-        } else {
-            state.missed = kind();
+        } else if let Some(kind) = kind() {
+            state.missed = Some(kind);
         }
         None
     }
 
     /// Lets the thread make what was ordered: when a start is over, so that it takes none of its time.
+    /// What others have ordered is made, too, though they be under way.
     pub(crate) fn restock(&self) {
-        let process = std::process::id();
-        if self
-            .maker()
-            .as_ref()
-            .is_none_or(|maker| maker.process != process)
-        {
-            // Of a fork: the lock may be that of a thread which is not there.
+        if self.process.load(Ordering::Acquire) != std::process::id() {
             return;
         }
         let mut state = self.shared.lock();
@@ -132,16 +128,19 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
         }
     }
 
-    fn maker(&self) -> MutexGuard<'_, Option<Maker>> {
-        self.maker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether there is a thread, and it is this process's.
     fn has_maker(&self) -> bool {
         let process = std::process::id();
-        let mut maker = self.maker();
-        if let Some(maker) = &*maker {
-            return maker.process == process;
+        match self.process.load(Ordering::Acquire) {
+            0 => self.begin(process),
+            other => other == process,
+        }
+    }
+
+    fn begin(&self, process: u32) -> bool {
+        let mut maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        if maker.is_some() {
+            return true;
         }
         // Without a thread there is no pool: every container makes its own.
         let Ok(_signals) = SignalsBlocked::new() else {
@@ -152,25 +151,37 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
             .name(self.name.to_owned())
             .stack_size(STACK)
             .spawn(move || {
+                let working = Working(&shared);
                 if let Some(make) = begin() {
-                    shared.work(make, size);
+                    working.0.work(make, size);
                 }
-                shared.close();
             });
-        *maker = thread.ok().map(|thread| Maker { thread, process });
+        *maker = thread.ok();
+        if maker.is_some() {
+            self.process.store(process, Ordering::Release);
+        }
         maker.is_some()
+    }
+}
+
+/// However the thread ends, nobody orders anything of it any more.
+struct Working<'a, K, T>(&'a Shared<K, T>);
+
+impl<K, T> Drop for Working<'_, K, T> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
 impl<K, T> Drop for Pool<K, T> {
     fn drop(&mut self) {
         let maker = self.maker.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(maker) = maker.take()
-            && maker.process == std::process::id()
+        if let Some(thread) = maker.take()
+            && *self.process.get_mut() == std::process::id()
         {
             self.shared.close();
-            // It ends when what it is making is made: milliseconds.
-            let _ = maker.thread.join();
+            // It ends when what it is making is made: milliseconds, or what making has for patience.
+            let _ = thread.join();
         }
     }
 }
@@ -222,20 +233,23 @@ impl<K, T> Shared<K, T> {
         self.changed.notify_all();
     }
 
-    /// Until the pool goes.
+    /// Until the pool goes, or nothing can be made however often it is asked for.
     fn work(&self, mut make: Make<K, T>, size: usize) {
-        loop {
+        let mut failures = 0;
+        while failures < FAILURES {
             match self.next() {
                 Task::End => return,
                 Task::LetGo(surplus) => drop(surplus),
-                Task::Make(kind) => {
-                    // What cannot be made now is ordered again by the next who asks for it.
-                    if let Some(made) = make(&kind) {
+                Task::Make(kind) => match make(&kind) {
+                    Some(made) => {
+                        failures = 0;
                         let mut state = self.lock();
                         state.ready.push((kind, made));
                         state.make_room(size);
                     }
-                }
+                    // It is ordered again by the next who asks for it.
+                    None => failures += 1,
+                },
             }
         }
     }

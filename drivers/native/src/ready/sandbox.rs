@@ -31,6 +31,9 @@ pub(super) enum SandboxError {
 impl Sandbox {
     /// Makes one of this shape.
     pub(super) fn make(workshop: &Workshop, shape: &Shape) -> Result<Self, SandboxError> {
+        if workshop.is_lost() {
+            return Err(Errno::ESTALE.into());
+        }
         let message = shape.message()?;
         let (network, ipc) = (workshop.network()?, workshop.ipc()?);
         let trees = offered(

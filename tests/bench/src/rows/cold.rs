@@ -102,7 +102,8 @@ fn rows(place: &Place, pairs: usize) -> Result<Vec<Row>> {
                 || execdriver(&["--no-init"]),
                 || bubblewrap::alone(place),
             )?,
-            did: format!("B: {}", bubblewrap::NEAREST),
+            did: "B: `bwrap` as where it is measured against `run` in process, without cgroups."
+                .into(),
         });
     }
     Ok(rows)

@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::Shape;
 use crate::plan::steps::Steps;
 use crate::wire::{Params, Reader};
-use execdriver_core::{Device, Ipc, Mount, Network};
+use execdriver_core::{CgroupNamespace, Device, Ipc, Mount, Network};
 
 fn with_ready() -> RunInput {
     RunInput {
@@ -24,11 +24,15 @@ fn words(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// The operations of a message, by their names.
-fn names(message: &[u8]) -> Vec<&'static str> {
+/// The operations of a message, by their names; a file system by its own.
+fn names(message: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(&message[crate::wire::HEADER_LEN..]);
-    std::iter::from_fn(|| (!reader.is_empty()).then(|| Op::decode(&mut reader).unwrap().name()))
-        .collect()
+    let mut next = move || (!reader.is_empty()).then(|| Op::decode(&mut reader).unwrap());
+    let name = |op: Op<'_>| match op {
+        Op::MountFs { fstype, .. } => fstype.to_string_lossy().into_owned(),
+        other => other.name().to_owned(),
+    };
+    std::iter::from_fn(|| next().map(name)).collect()
 }
 
 #[test]
@@ -52,15 +56,20 @@ fn the_default_container_takes_its_dev_and_sys_and_two_namespaces() {
     assert_eq!(other, [&&"set the loopback interface up".to_owned()]);
     for kept in [
         "mount cgroup on /sys/fs/cgroup/memory",
+        "mount cgroup on /sys/fs/cgroup/systemd",
         "mount proc on /proc",
         "mask /proc/kcore",
+        // What is not there yet when it is made may be there when it is used.
+        "mask /sys/firmware",
     ] {
         assert!(left.iter().any(|step| step == kept), "{left:#?}");
     }
     for gone in [
         "make device /dev/null",
+        "link /dev/ptmx to pts/ptmx",
+        "mount devpts on /dev/pts",
         "mount sysfs on /sys",
-        "mask /sys/firmware",
+        "mount tmpfs on /sys/fs/cgroup",
     ] {
         assert!(ahead.iter().any(|step| *step == gone), "{ahead:#?}");
     }
@@ -93,12 +102,79 @@ fn who_makes_it_does_the_same_steps_in_a_root_of_its_own() {
         ["Join", "Join", "Propagation", "Skeleton", "Mkdir", "Mkdir"]
     );
     assert_eq!(names[names.len() - 3..], ["Offer", "Offer", "AwaitGo"]);
-    assert!(names.contains(&"MaskInit"));
-    for other in [
-        "Root", "Bind", "CgroupFs", "Pivot", "Exec", "Attach", "Source",
-    ] {
-        assert!(!names.contains(&other), "{names:?}");
+    let allowed = ["tmpfs", "sysfs", "devpts", "mqueue", "Device", "Symlink"];
+    let others = names[6..names.len() - 3].iter();
+    let others: Vec<_> = others
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+/// The cgroups that whoever makes a sandbox would see are the host program's.
+#[test]
+fn no_cgroup_is_ever_mounted_ahead() {
+    let joined = command().with_linux(|linux| {
+        linux.cgroup_namespace = Some(CgroupNamespace::of_container("other"));
+    });
+    let unified = Host {
+        cgroup: user_host().cgroup,
+        ..root_host()
+    };
+    for (command, host) in [(&joined, &root_host()), (&command(), &unified)] {
+        let mut sources = sources();
+        let own = PathBuf::from("/sys/fs/cgroup");
+        sources.files.insert(own, Ok(directory("/sys/fs/cgroup")));
+        let plan = Plan::build(&spec(command), host, &sources, &with_ready()).unwrap();
+        let message = plan.shape().unwrap().message().unwrap();
+        let names = names(&message);
+        assert!(
+            !names.iter().any(|name| name.contains("cgroup")),
+            "{names:?}"
+        );
+        assert!(names.iter().any(|name| name == "Device"), "{names:?}");
+        assert!(
+            words(&plan)
+                .iter()
+                .any(|step| step.starts_with("mount cgroup"))
+        );
     }
+}
+
+#[test]
+fn what_covers_a_cgroup_comes_after_it() {
+    let mut covering = command();
+    covering.mounts = vec![Mount::tmpfs("/sys/fs/cgroup/memory", "mode=755")];
+    let left = words(&with_sandbox(&covering));
+    let place = |words: &str| left.iter().position(|step| step == words).unwrap();
+    let (below, above) = (
+        place("mount cgroup on /sys/fs/cgroup/memory"),
+        place("mount tmpfs on /sys/fs/cgroup/memory"),
+    );
+    assert!(below < above, "{left:#?}");
+}
+
+#[test]
+fn a_mount_that_is_changed_after_it_was_made_tears_the_plan() {
+    let mut steps = Steps::with_room();
+    for target in [c"/dev", c"/sys", c"/dev/shm"] {
+        let mount = Op::MountFs {
+            fstype: c"tmpfs",
+            target,
+            params: Params::default(),
+            attrs: 0,
+            flags: 0,
+        };
+        steps.push(&mount, "mount");
+    }
+    let change = Op::MountAttrs {
+        set: 0,
+        clear: 0,
+        propagation: libc::MS_UNBINDABLE,
+    };
+    steps.push(&change, "change");
+    crate::plan::ready::attach(&mut steps, 0);
+    assert!(steps.ahead().is_none());
+    assert_eq!(steps.iter().count(), 4);
 }
 
 #[test]

@@ -134,11 +134,46 @@ fn what_cannot_be_made_is_not_given_and_hinders_nothing_else() {
 }
 
 #[test]
+fn who_asks_for_nothing_that_could_be_made_changes_nothing() {
+    let (pool, _) = pool!(2);
+    take(&pool, 1);
+    assert_eq!(stocked(&pool), [1, 1]);
+    assert!(pool.take(|_| false, || None).is_none());
+    assert!(take(&pool, 2).is_none());
+    assert_eq!(stocked(&pool), [1, 1]);
+}
+
+#[test]
+fn a_pool_that_can_make_nothing_gives_up() {
+    let (pool, _) = pool!(2);
+    await_that(|| {
+        assert!(take(&pool, BAD).is_none());
+        pool.restock();
+        pool.shared.lock().closed
+    });
+    assert!(take(&pool, 1).is_none());
+}
+
+#[test]
+fn a_fork_of_the_host_finds_no_pool_and_waits_for_no_lock_of_it() {
+    let (pool, _) = pool!(2);
+    take(&pool, 1);
+    assert_eq!(stocked(&pool), [1, 1]);
+    pool.process.store(1, Ordering::Release);
+    let (maker, state) = (pool.maker.lock().unwrap(), pool.shared.lock());
+    assert!(take(&pool, 1).is_none());
+    pool.restock();
+    drop((maker, state));
+    pool.process.store(std::process::id(), Ordering::Release);
+}
+
+#[test]
 fn a_pool_that_cannot_begin_gives_nothing_and_ends() {
     let pool: Pool<u8, Thing> = Pool::new("execdriver-test", 2, || None);
     assert!(take(&pool, 1).is_none());
     pool.restock();
     let thread = pool.maker.lock().unwrap().take().unwrap();
-    thread.thread.join().unwrap();
+    thread.join().unwrap();
+    assert!(pool.shared.lock().closed);
     assert!(take(&pool, 1).is_none());
 }
