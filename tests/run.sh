@@ -258,10 +258,10 @@ test_programs() {
 stage_floor() {
     export EXECDRIVER_PAYLOAD=$TARGET/payload/payload
     local package program without name=
-    local all='conformance|contract_(confinement|exec|exec_limits|life|namespaces|pause|process|status|users)'
+    local all='conformance|sandbox_pool|contract_(confinement|exec|exec_limits|life|namespaces|pause|process|status|users)'
     # The fake has no kernel below it.
     test_programs -p execdriver -p execdriver-native | grep -E "/($all)-[0-9a-f]*$" >"$SCRATCH/floor"
-    [ "$(wc -l <"$SCRATCH/floor")" = 10 ] || { echo "tests of the contract are missing"; return 1; }
+    [ "$(wc -l <"$SCRATCH/floor")" = 11 ] || { echo "tests of the contract are missing"; return 1; }
     for without in 5.10 clone3 close-range-flags mount-setattr memfd-exec seal-exec pidfd-info; do
         case $without in 5.10 | clone3) name=. ;; *) name=/contract_status- ;; esac
         while IFS=$'\t' read -r package program; do
@@ -350,7 +350,7 @@ promises() {
 # when emulated is left to stage vm.
 stage_v2() {
     machine_tools || return 0
-    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|attributes|landlock|cli_tty|lifecycle|handed_over)-[^/]*$' |
+    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|netns_pool|sandbox_pool|attributes|landlock|cli_tty|lifecycle|handed_over)-[^/]*$' |
         grep -vE '/(security_(races|exec|paths|inside)|contract_(exec_starved|pause_races|pause_refused))-' >"$SCRATCH/v2"
     machines "$SCRATCH/v2" 18
 }
