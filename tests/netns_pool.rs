@@ -14,10 +14,8 @@ use support::{Baseline, Need, alone, among, skip_unless};
 const RUNS: usize = 12;
 
 /// A bench whose driver has a pool that has begun.
-fn pooled(mut bench: Bench) -> Bench {
-    let options = Options::parse(["native.netns_pool=2"]).unwrap();
-    let opened = Registry::with_builtin().open("native", &bench.rootfs.state(), options);
-    bench.driver = opened.unwrap();
+fn pooled(bench: Bench) -> Bench {
+    let bench = bench.with_option("native.netns_pool=2");
     bench.says(&["true"]);
     bench
 }

@@ -18,12 +18,11 @@ use support::{Baseline, Need, alone, among, eventually, skip_unless};
 use view::{View, is_ahead, view, without_numbers};
 
 const RUNS: usize = 12;
+const POOL: &str = "native.sandbox_pool=2";
 
 /// A bench whose driver keeps sandboxes, some of which are of this command's shape.
-fn pooled(mut bench: Bench, command: &Command) -> Bench {
-    let options = Options::parse(["native.sandbox_pool=2"]).unwrap();
-    let opened = Registry::with_builtin().open("native", &bench.rootfs.state(), options);
-    bench.driver = opened.unwrap();
+fn pooled(bench: Bench, command: &Command) -> Bench {
+    let bench = bench.with_option(POOL);
     let mut one = command.clone();
     eventually("a sandbox is there before it is asked for", || {
         one.id = support::unique_id("warm");
@@ -39,7 +38,7 @@ fn pause(bench: &Bench) -> Command {
 /// The view of a container of this command that was made ahead, or that was not.
 fn seen(bench: &Bench, command: &Command, ahead: bool) -> View {
     let mut found = None;
-    eventually("it is made ahead", || {
+    eventually("it is made ahead, or not, as wanted", || {
         let mut command = command.clone();
         command.id = support::unique_id("seen");
         let look = |started: &Started| (is_ahead(started), view(bench, &command.id, started));
@@ -276,13 +275,7 @@ fn containers_of_other_shapes_get_what_they_ask_for() {
         assert!(differ.is_empty(), "{differ:#?}");
     }
     let (bench, change) = remapped();
-    let bench = {
-        let mut bench = bench;
-        let options = Options::parse(["native.sandbox_pool=2"]).unwrap();
-        let opened = Registry::with_builtin().open("native", &bench.rootfs.state(), options);
-        bench.driver = opened.unwrap();
-        bench
-    };
+    let bench = bench.with_option(POOL);
     for _ in 0..3 {
         let said = bench.run(&change(bench.command(&["ifup"])));
         assert_eq!(said.status.code, 0, "its own user namespace's: {said:?}");

@@ -72,6 +72,14 @@ impl Bench {
         Self { rootfs, driver }
     }
 
+    /// The same root with another driver, which has this option.
+    pub(crate) fn with_option(mut self, option: &str) -> Self {
+        let options = Options::parse([option]).unwrap();
+        let opened = Registry::with_builtin().open("native", &self.rootfs.state(), options);
+        self.driver = opened.expect("the native driver opens");
+        self
+    }
+
     /// A second handle on the same root, as another process would open it.
     pub(crate) fn other_driver(&self) -> Arc<dyn Driver> {
         open(&self.rootfs)

@@ -1,16 +1,14 @@
 //! What of a container is there already when it is asked for, and the plan that goes with it.
 
 use super::Containers;
-use crate::plan::{FdSlot, Plan, PlanError, Ready, makes_network};
-use crate::plan::{Host, RunInput, Sources};
+use crate::plan::{FdSlot, Host, Plan, PlanError, Ready, RunInput, Sources, makes_network};
 use crate::ready::Sandbox;
 use execdriver_core::Spec;
 use std::os::fd::OwnedFd;
 
 /// What was made ahead, and is this container's from here on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) enum Taken {
-    #[default]
     Nothing,
     Network(OwnedFd),
     Sandbox(Sandbox),
@@ -49,11 +47,7 @@ impl Containers {
             if !plan.fds.contains(&FdSlot::ReadyIpc) {
                 return Ok((plan, Taken::Nothing));
             }
-            let taken = match plan.takes_sandbox() {
-                true => sandboxes.take(|shape| plan.has_shape(shape), || plan.shape()),
-                false => None,
-            };
-            return match taken {
+            return match sandboxes.take(|shape| plan.has_shape(shape), || plan.shape()) {
                 Some(sandbox) => Ok((plan, Taken::Sandbox(sandbox))),
                 None => Ok((build(Ready::Nothing)?, Taken::Nothing)),
             };

@@ -18,11 +18,6 @@ impl Plan {
         message.ok_or_else(|| too_large("process"))
     }
 
-    /// Whether there is a sandbox that it could be carried out with.
-    pub(crate) fn takes_sandbox(&self) -> bool {
-        self.steps.ahead().is_some()
-    }
-
     /// The shape of the sandbox that it takes; `None` where it takes none.
     pub(crate) fn shape(&self) -> Option<Shape> {
         Shape::of(&self.steps)

@@ -1,8 +1,9 @@
 //! What of a container can be there before anybody asks for it, and what of its plan is left then.
 //!
-//! A plan is made as always, and parted afterwards: the file systems on /dev and /sys, and the nodes, links and file systems in them
-//! that take nothing from the container's root, its cgroups or the host's files, are made ahead, the container's init attaches the two trees. Two plans with the
-//! same operations done ahead have the same [`Shape`], byte for byte, and what was made for one is good for the other.
+//! A plan is made as always, and parted afterwards: the file systems on /dev and /sys, and the nodes, links and file systems
+//! in them that take nothing from the container's root, its cgroups or the host's files, are made ahead, and the container's
+//! init attaches the two trees. Two plans with the same operations done ahead have the same [`Shape`], byte for byte, and
+//! what was made for one is good for the other.
 
 use super::namespaces::{Namespaces, flag};
 use super::steps::{Fate, Steps};
@@ -212,7 +213,7 @@ struct Fates {
 }
 
 impl Fates {
-    /// `None` where not both trees are there.
+    /// `None` where not both trees are there, or one would be torn.
     fn of(steps: &Steps) -> Option<Vec<Fate>> {
         let mut fates = Self {
             trees: [Tree::Missing; 2],

@@ -33,10 +33,9 @@ fn affordable(size: usize) -> usize {
 }
 
 /// What a driver keeps ready: one kind of things, or nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) enum Stock {
     /// Every container makes all by itself.
-    #[default]
     Nothing,
     /// Network namespaces, their loopback interfaces up.
     Networks(Pool<(), OwnedFd>),
@@ -62,7 +61,7 @@ impl Stock {
             0 => Self::Nothing,
             size => Self::Sandboxes(Pool::new("execdriver-box", affordable(size), || {
                 let workshop = Workshop::open().ok()?;
-                Some(Box::new(move |shape| Sandbox::make(&workshop, shape).ok()))
+                Some(Box::new(move |shape| Sandbox::make(&workshop, shape)))
             })),
         }
     }

@@ -101,16 +101,15 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
             state.order(kind, self.size);
             return Some(taken);
         }
-        let first = state.missed.is_none();
-        if first || state.missed.as_ref().is_some_and(&suits) {
-            let kind = kind()?;
-            for _ in 0..if first { self.size } else { 1 } {
-                state.order(kind.clone(), self.size);
-            }
-            state.missed = Some(kind);
-        } else if let Some(kind) = kind() {
-            state.missed = Some(kind);
+        let kind = kind()?;
+        let times = match &state.missed {
+            None => self.size,
+            Some(missed) => usize::from(suits(missed)),
+        };
+        for _ in 0..times {
+            state.order(kind.clone(), self.size);
         }
+        state.missed = Some(kind);
         None
     }
 

@@ -1,9 +1,8 @@
 //! A sandbox made ahead: the namespaces and mounts of a container that is the same whatever runs in it.
 
 use super::namespaces::Workshop;
-use crate::launch::{LaunchError, offered};
-use crate::plan::{PlanError, Shape};
-use nix::errno::Errno;
+use crate::launch::offered;
+use crate::plan::Shape;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// One, which becomes one container's.
@@ -17,31 +16,17 @@ pub(crate) struct Sandbox {
     pub(crate) trees: Vec<OwnedFd>,
 }
 
-/// Why there is none.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SandboxError {
-    #[error("cannot make a namespace")]
-    Namespace(#[from] Errno),
-    #[error("cannot describe the mounts")]
-    Plan(#[from] PlanError),
-    #[error("cannot make the mounts")]
-    Mounts(#[from] LaunchError),
-}
-
 impl Sandbox {
-    /// Makes one of this shape.
-    pub(super) fn make(workshop: &Workshop, shape: &Shape) -> Result<Self, SandboxError> {
+    /// Makes one of this shape; `None` where that cannot be done now, and containers make all by themselves.
+    pub(super) fn make(workshop: &Workshop, shape: &Shape) -> Option<Self> {
         if workshop.is_lost() {
-            return Err(Errno::ESTALE.into());
+            return None;
         }
-        let message = shape.message()?;
-        let (network, ipc) = (workshop.network()?, workshop.ipc()?);
-        let trees = offered(
-            &message,
-            &[network.as_fd(), ipc.as_fd()],
-            Shape::TREES.len(),
-        )?;
-        Ok(Self {
+        let message = shape.message().ok()?;
+        let (network, ipc) = (workshop.network().ok()?, workshop.ipc().ok()?);
+        let fds = [network.as_fd(), ipc.as_fd()];
+        let trees = offered(&message, &fds, Shape::TREES.len()).ok()?;
+        Some(Self {
             network,
             ipc,
             trees,
