@@ -32,8 +32,9 @@ fn value() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn arg(index: u32, operators: &'static [&'static str]) -> impl Strategy<Value = String> {
+fn arg(index: u32, operators: &'static [&'static str], bits: u64) -> impl Strategy<Value = String> {
     (select(operators), value(), value()).prop_map(move |(operator, value, two)| {
+        let (value, two) = (value & bits, two & bits);
         format!(r#"{{"index": {index}, "value": {value}, "valueTwo": {two}, "op": "SCMP_CMP_{operator}"}}"#)
     })
 }
@@ -43,12 +44,13 @@ fn rule(name: &str, action: &str, args: &[String]) -> String {
     format!(r#"{{"name": "{name}", "action": "SCMP_ACT_{action}", "args": [{args}]}}"#)
 }
 
-/// Rules as JSON, several for one call, with several conditions on one argument.
+/// Rules as JSON, several for one call, with several conditions on one argument, of values within these bits.
 pub(super) fn rules(
     actions: &'static [&'static str],
     operators: &'static [&'static str],
+    bits: u64,
 ) -> impl Strategy<Value = String> {
-    let args = (0..4u32).prop_flat_map(move |index| arg(index, operators));
+    let args = (0..4u32).prop_flat_map(move |index| arg(index, operators, bits));
     let rule = (
         select(&NAMES[..]),
         select(actions),
@@ -60,7 +62,7 @@ pub(super) fn rules(
 
 /// At most one rule for each call, and one condition on each argument.
 pub(super) fn one_rule_each() -> impl Strategy<Value = String> {
-    let args = [0, 1, 2, 5].map(|index| prop::option::of(arg(index, &OPERATORS)));
+    let args = [0, 1, 2, 5].map(|index| prop::option::of(arg(index, &OPERATORS, u64::MAX)));
     let one = (select(&ACTIONS[..]), args);
     prop::collection::vec(one, NAMES.len()).prop_map(|all| {
         let rules = NAMES.iter().zip(all).map(|(name, (action, args))| {
@@ -230,7 +232,7 @@ proptest! {
 
     #[test]
     fn any_rules_become_a_program_that_does_what_they_say(
-        rules in rules(&ACTIONS, &OPERATORS),
+        rules in rules(&ACTIONS, &OPERATORS, u64::MAX),
         default in select(&["ALLOW", "KILL", "TRAP"][..]),
         given in prop::collection::vec(prop::array::uniform6(value()), 20),
     ) {
