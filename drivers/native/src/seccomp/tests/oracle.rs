@@ -285,9 +285,8 @@ proptest! {
     /// libseccomp 2.5 joins the rules of one call to a tree, and forgets or mixes some of them where their values differ in the
     /// high half: of `< 1 << 32` and `< 0` the first lets 1 pass, and beside `== 0x7154_ee93_0000_0001` and `== 0` on an argument
     /// a rule for `== 1` there holds whatever it asks of the others. And where rules with different actions hold, the order in
-    /// which it looks at
-    /// them is its own. So it judges rules that ask for equality with short values, with one action; the document itself
-    /// judges all others.
+    /// which it looks at them is its own. So it judges rules that ask for equality with short values, with one action; the
+    /// document itself judges all others.
     #[test]
     fn libseccomp_makes_the_same_of_any_rules_for_equality(rules in arbitrary::rules(&["ERRNO"], &["EQ"], u32::MAX.into())) {
         if no_judge() {
