@@ -30,8 +30,7 @@ pub(super) type Release<'a> = Option<&'a dyn Fn(Killed)>;
 
 /// Kills and reaps; how it ended, unless other code of the host reaped it.
 pub(super) fn end(process: &Process) -> Result<Option<Exit>, LaunchError> {
-    // A process that has ended already keeps its status.
-    let _ = process.signal(libc::SIGKILL);
+    kill(process);
     match process.wait_until(Some(Instant::now() + KILL_PATIENCE)) {
         // When it cannot be polled, to reap it waits as well.
         Ok(true) | Err(_) => Ok(reap(process)),
@@ -45,13 +44,20 @@ pub(super) fn end_anywhere(
     release: Release,
 ) -> Result<Option<Exit>, LaunchError> {
     if let Some(release) = release {
-        let _ = process.signal(libc::SIGKILL);
+        kill(process);
         let soon = Instant::now() + FROZEN_PATIENCE;
         if let Ok(false) = process.wait_until(Some(soon)) {
             release(Killed::Process(process.pid()));
         }
     }
     end(process)
+}
+
+/// A process that has ended already keeps its status; one must not be left for one failure that a second try does not meet.
+fn kill(process: &Process) {
+    if let Err(ProcessError::System { .. }) = process.signal(libc::SIGKILL) {
+        let _ = process.signal(libc::SIGKILL);
+    }
 }
 
 /// Ends and reaps the second process that a first one, which was reaped, has cloned but never told of: killed by us, or for
