@@ -14,7 +14,8 @@ mod support;
 
 use contract::{Bench, SOON, process, refused};
 use execdriver::{
-    Capture, Command, Error, ExecRequest, HookStage, Hooks, Pipes, Result, Signal, Target,
+    Capture, Command, Error, ExecRequest, HookContext, HookStage, Hooks, Pipes, Result, Signal,
+    Target,
 };
 use listener::{Answer, answer};
 use nix::errno::Errno;
@@ -109,21 +110,7 @@ fn an_exec_hands_a_listener_of_its_own_over() {
     bench.says(&["true"]);
     let baseline = Baseline::take(&bench.rootfs, &[]);
     let command = asking(&bench, MKDIR, &["pause"]);
-    let (send, started) = mpsc::channel();
-    thread::scope(|scope| {
-        let run = scope.spawn(|| {
-            let taken = Taken::default();
-            let hooks = taken.hooks(|_| Answer::Goes);
-            let hooks = hooks.on_start(|_| Ok(send.send(())?));
-            bench
-                .try_run_with(&command, Pipes::null(), &hooks)
-                .map(drop)
-                .unwrap();
-            drop(hooks);
-            taken.answered()
-        });
-        let killed = Killed(&bench, &command.id);
-        started.recv_timeout(SOON).unwrap();
+    beside(&bench, &command, || {
         let taken = Taken::default();
         let capture = Capture::new(1 << 10);
         let status = exec(&bench, &command.id, &capture, &taken.hooks(fake)).unwrap();
@@ -132,10 +119,31 @@ fn an_exec_hands_a_listener_of_its_own_over() {
         // Without anybody to ask it is refused, and the container goes on.
         let (error, text) = refused(exec(&bench, &command.id, &capture, &Hooks::none()));
         asks_a_hook(&error, &text);
+    });
+    baseline.assert_back();
+}
+
+/// Does something while this container runs, whose listener is never asked.
+fn beside(bench: &Bench, command: &Command, act: impl FnOnce()) {
+    let (send, started) = mpsc::channel();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let taken = Taken::default();
+            let hooks = taken.hooks(|_| Answer::Goes);
+            let hooks = hooks.on_start(|_| Ok(send.send(())?));
+            bench
+                .try_run_with(command, Pipes::null(), &hooks)
+                .map(drop)
+                .unwrap();
+            drop(hooks);
+            taken.answered()
+        });
+        let killed = Killed(bench, &command.id);
+        started.recv_timeout(SOON).unwrap();
+        act();
         drop(killed);
         assert_eq!(run.join().unwrap(), [0]);
     });
-    baseline.assert_back();
 }
 
 fn exec(bench: &Bench, id: &str, capture: &Capture, hooks: &Hooks<'_>) -> Result<i32> {
@@ -143,6 +151,33 @@ fn exec(bench: &Bench, id: &str, capture: &Capture, hooks: &Hooks<'_>) -> Result
     let pipes = Pipes::null().stdout(capture);
     let status = bench.driver.exec(id, &request, pipes, hooks)?;
     Ok(status.code)
+}
+
+#[test]
+fn an_exec_that_is_killed_before_its_program_is_a_start_that_was_given_up() {
+    let _alone = alone();
+    let bench = Bench::new();
+    bench.says(&["true"]);
+    let baseline = Baseline::take(&bench.rootfs, &[]);
+    let command = asking(&bench, MKDIR, &["pause"]);
+    beside(&bench, &command, || {
+        for signal in [Signal::TERM, Signal::KILL] {
+            let target = Target::exec(&command.id, "early");
+            let kill = |_: &HookContext<'_>, _| Ok(bench.driver.kill(&target, signal)?);
+            let hooks = Hooks::none().on_seccomp_listener(kill);
+            let mut request = ExecRequest::new(process(&TWICE));
+            request.exec_id = Some("early".into());
+            let done = bench
+                .driver
+                .exec(&command.id, &request, Pipes::null(), &hooks);
+            let (error, text) = refused(done);
+            assert!(
+                matches!(error, Error::Aborted { id } if id == "early"),
+                "{text}"
+            );
+        }
+    });
+    baseline.assert_back();
 }
 
 /// Kills the container, so that a failed assertion does not hang the test program.

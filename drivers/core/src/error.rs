@@ -157,10 +157,10 @@ pub enum Error {
         /// The operation and its bound.
         operation: String,
     },
-    /// The start was given up because the container was killed meanwhile.
-    #[error("the start of container {id:?} was aborted by a kill")]
+    /// The start was given up because the container, or the exec, was killed meanwhile.
+    #[error("the start of {id:?} was aborted by a kill")]
     Aborted {
-        /// The container's id.
+        /// The container's id, or the exec's.
         id: String,
     },
     /// An operation failed, and so did the clean-up after it.

@@ -7,50 +7,76 @@ use crate::cgroup::limits::{self, Available, Purpose};
 use crate::cgroup::{Cgroup, Counters};
 use crate::facts::HostFacts;
 use crate::plan::PlanError;
-use crate::state::{self, Entry, ExecRecord, LOCK_PATIENCE, ProcessId, TerminalRecord};
-use execdriver_core::spec::{self, ExecSpec};
+use crate::state::{
+    Entry, ExecRecord, LOCK_PATIENCE, Locked, ProcessId, StateError, TerminalRecord, now_unix_ms,
+};
+use execdriver_core::spec::{ExecSpec, limits as limits_of};
 use execdriver_core::{Error, ExecRequest, Result};
 use oci_spec::runtime::LinuxResources;
+use std::cell::Cell;
 
 /// The traces of an exec on the host. Dropped, it kills what runs in the exec's own cgroup and
 /// removes them.
 pub(super) struct Entered<'a> {
     entry: &'a Entry,
     exec_id: &'a str,
+    request: &'a ExecRequest,
+    started_unix_ms: u64,
     own: Option<Cgroup>,
     container: Option<&'a Cgroup>,
+    recorded: Cell<bool>,
     cleaned: bool,
 }
 
 impl<'a> Entered<'a> {
-    /// Takes the exec's id and makes its cgroup below the container's, with its limits in force.
+    /// Where the exec has limits of its own it takes its id now and makes its cgroup below the container's, with them in force;
+    /// else nothing has to be on record before it is launched.
     pub(super) fn enter(
         entry: &'a Entry,
         exec_id: &'a str,
-        request: &ExecRequest,
+        request: &'a ExecRequest,
         spec: &ExecSpec,
         container: Option<&'a Cgroup>,
         facts: &HostFacts,
     ) -> Result<Self> {
-        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
-        let command = spec.process.args().as_deref().unwrap_or_default();
-        let mut record = ExecRecord::starting(exec_id, command, parent);
-        record.tty = request.process.tty;
-        entry.lock(LOCK_PATIENCE)?.create_exec(&record)?;
         let mut entered = Self {
             entry,
             exec_id,
+            request,
+            started_unix_ms: now_unix_ms(),
             own: None,
             container,
+            recorded: Cell::new(false),
             cleaned: false,
         };
         if let Some(resources) = &request.resources {
-            entered.limit(&spec::limits(resources)?, facts)?;
+            entered.take_id(&entry.lock(LOCK_PATIENCE)?, spec)?;
+            entered.limit(&limits_of(resources)?, spec, facts)?;
         }
         Ok(entered)
     }
 
-    fn limit(&mut self, asked: &LinuxResources, facts: &HostFacts) -> Result<()> {
+    /// Takes the exec's id, if that is not done: before its first process.
+    pub(super) fn take_id(&self, locked: &Locked, spec: &ExecSpec) -> Result<()> {
+        if !self.recorded.get() {
+            locked.create_exec(&self.record(spec)?)?;
+            self.recorded.set(true);
+        }
+        Ok(())
+    }
+
+    /// Without its process.
+    fn record<'r>(&'r self, spec: &'r ExecSpec) -> Result<ExecRecord<'r>> {
+        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
+        let command = spec.process.args().as_deref().unwrap_or_default();
+        let mut record = ExecRecord::starting(self.exec_id, command, parent);
+        record.started_unix_ms = self.started_unix_ms;
+        record.tty = self.request.process.tty;
+        record.cgroup = self.own.as_ref().map(Cgroup::record);
+        Ok(record)
+    }
+
+    fn limit(&mut self, asked: &LinuxResources, spec: &ExecSpec, facts: &HostFacts) -> Result<()> {
         let nothing = LinuxResources::default();
         let settings = |have: &Available| {
             limits::settings(asked, &nothing, have, Purpose::Create).map_err(PlanError::from)
@@ -62,10 +88,9 @@ impl<'a> Entered<'a> {
         let name = format!("exec-{}", self.exec_id);
         let own = container.create_below(&name, &limits::needed(asked))?;
         let own = self.own.insert(own);
-        let recorded = own.record();
         let settings = settings(&own.available())?;
         own.limit(&settings)?;
-        self.modify(|record| record.cgroup = Some(recorded))
+        self.write(&self.record(spec)?)
     }
 
     /// Its own cgroup.
@@ -73,24 +98,37 @@ impl<'a> Entered<'a> {
         self.own.as_ref()
     }
 
-    /// Records the process.
-    pub(super) fn record_process(&self, pid: u32, terminal: Option<TerminalRecord>) -> Result<()> {
-        self.modify(|record| {
-            record.process = ProcessId::of(pid).ok();
-            record.terminal = terminal;
-        })
+    /// Records the process. Nobody else has written the record before: who would signal it does not know it yet.
+    pub(super) fn record_process(&self, spec: &ExecSpec, pid: u32) -> Result<()> {
+        let mut record = self.record(spec)?;
+        record.process = ProcessId::child(&record.parent, pid).ok();
+        self.write(&record)
     }
 
-    fn modify(&self, change: impl FnOnce(&mut ExecRecord<'_>)) -> Result<()> {
-        let locked = match self.entry.lock(LOCK_PATIENCE) {
-            Ok(locked) => locked,
-            // The container is gone already, and the process with it.
-            Err(state::StateError::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+    /// Records its terminal.
+    pub(super) fn record_terminal(&self, terminal: TerminalRecord) -> Result<()> {
+        let Some(locked) = self.lock()? else {
+            return Ok(());
         };
         let mut record = locked.read_exec(self.exec_id)?;
-        change(&mut record);
+        record.terminal = Some(terminal);
         Ok(locked.write_exec(&record)?)
+    }
+
+    fn write(&self, record: &ExecRecord<'_>) -> Result<()> {
+        match self.lock()? {
+            Some(locked) => Ok(locked.write_exec(record)?),
+            None => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> Result<Option<Locked>> {
+        match self.entry.lock(LOCK_PATIENCE) {
+            Ok(locked) => Ok(Some(locked)),
+            // The container is gone already, and the process with it.
+            Err(StateError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether a driver sent `signal` to it, or killed its container.
@@ -143,7 +181,9 @@ impl<'a> Entered<'a> {
             killed.and(own.destroy(KILL_PATIENCE).map_err(Error::from))
         });
         // The exec's id becomes free only after the cgroup of its name is gone.
-        if let Ok(locked) = self.entry.lock(LOCK_PATIENCE) {
+        if self.recorded.get()
+            && let Ok(locked) = self.entry.lock(LOCK_PATIENCE)
+        {
             // The container's own removal takes along what cannot be removed here.
             let _ = locked.remove_exec(self.exec_id);
         }

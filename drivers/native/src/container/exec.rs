@@ -1,14 +1,16 @@
 //! `exec`: one more process in a container that runs, perhaps another process's.
 
-use super::descriptors::{Held, Slots, first_process};
+use super::descriptors::{Held, Slots};
 use super::entered::Entered;
-use super::life::Life;
+use super::life::{Life, pid_of};
 use super::mapped::IdNamespaces;
 use super::taken::Taken;
 use super::{Containers, error, host, starved, traced, unless_ended};
 use crate::cgroup::Cgroup;
 use crate::facts::HostFacts;
-use crate::launch::{Killed, Launch, LaunchError, Process, Started, launch, root_of};
+use crate::launch::{
+    Callback, End, Killed, Launch, LaunchError, Process, Started, launch, root_of,
+};
 use crate::plan::exec::Running;
 use crate::plan::{Plan, RunInput};
 use crate::seccomp::Filter;
@@ -40,21 +42,17 @@ impl Containers {
         pipes.check()?;
         let exec_id = request.exec_id.clone().unwrap_or_else(made_up_id);
         ContainerId::check(&exec_id)?;
-        let (entry, record) = self.live(id)?;
+        let (entry, record, container) = self.live_process(id)?;
         let not_running = || Error::NotRunning { id: id.to_owned() };
         if record.status != Status::Running {
             return Err(not_running());
         }
-        let container = Arc::new(first_process(&record).ok_or_else(not_running)?);
+        let container = Arc::new(container.ok_or_else(not_running)?);
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
-        // Before anything is made; the launch looks again.
-        if cgroup.as_ref().is_some_and(Cgroup::is_frozen) {
-            return Err(Error::Paused { id: id.to_owned() });
-        }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let defaults = entry.part(defaults)?;
-        let facts = self.facts();
+        let facts = self.facts_but_cgroups();
         let filter = self.filter((&defaults).into(), &facts)?;
         let spec = defaults.exec(request)?;
         traced::note_exec(&entry, &record, &spec.process)?;
@@ -100,6 +98,14 @@ fn made_up_id() -> String {
     id
 }
 
+/// Whether the process ended before its program by a signal that a driver sent it: it is on record from before.
+fn was_killed(error: &LaunchError, entered: &Entered<'_>) -> bool {
+    let LaunchError::EndedEarly { exit: Some(exit) } = error else {
+        return false;
+    };
+    matches!(exit.end, End::Signalled { signal, .. } if entered.was_sent(signal))
+}
+
 /// So often an exec looks again for where its container's first process is.
 const ATTEMPTS: usize = 8;
 
@@ -133,7 +139,10 @@ impl Exec<'_> {
         let (started, streams) = started.map_err(|error| unless_ended(self.record, error))?;
         let pid = started.process.pid();
         let unfreeze = || self.release_killed(Killed::Process(pid));
-        let record = |pid, terminal| entered.record_process(pid, terminal);
+        let record = |_, terminal| match terminal {
+            Some(terminal) => entered.record_terminal(terminal),
+            None => Ok(()),
+        };
         let attended = self
             .life
             .attend(started, streams, (&unfreeze, &|| ()), record);
@@ -175,7 +184,7 @@ impl Exec<'_> {
             preserved: 0,
             keep_keyring: false,
             ready: crate::plan::Ready::Nothing,
-            go_ahead: false,
+            go_ahead: !self.is_hooked() && self.facts.calls.clone_into_cgroup,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
         if host.is_root() && running.namespaces.contains(Kind::User) {
@@ -198,12 +207,18 @@ impl Exec<'_> {
         };
         let held = slots.open(&plan.fds)?;
         // The held ends and the child's go with this call, so that their ends are seen.
-        Ok((self.launch(&plan, &held, entered)?, streams))
+        Ok((self.launch(&plan, &held, spec, entered)?, streams))
     }
 
     /// In version 2 the process is born into its own cgroup, or into that of the first process,
     /// which may move while we look: then the kernel refuses, and the next look finds it.
-    fn launch(&self, plan: &Plan, held: &[Held<'_>], entered: &Entered<'_>) -> Result<Started> {
+    fn launch(
+        &self,
+        plan: &Plan,
+        held: &[Held<'_>],
+        spec: &ExecSpec,
+        entered: &Entered<'_>,
+    ) -> Result<Started> {
         let mut attempt = 1;
         loop {
             let joined = match entered.cgroup() {
@@ -214,13 +229,18 @@ impl Exec<'_> {
             };
             let own = entered.cgroup().and_then(Cgroup::unified_dir);
             let unified = own.or(joined.as_ref().map(AsFd::as_fd));
-            match self.launch_into(unified, plan, held) {
+            match self.launch_into(unified, plan, held, spec, entered) {
                 Err(error) if error.is_crowded() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => {
                     let own = entered.cgroup();
                     let before = own.map_or(self.oom_kills, |_| 0);
                     if starved::is(&error, own.or(self.cgroup), before) {
                         return Err(starved::error(error, self.request.resources.as_ref()));
+                    }
+                    if was_killed(&error, entered) {
+                        // Killed by us at the caller's word: the kill is the story, not what it interrupted.
+                        let id = self.life.exec_id.unwrap_or_default().to_owned();
+                        return Err(Error::Aborted { id });
                     }
                     return Err(error::launch(error, plan, &self.request.process.entrypoint));
                 }
@@ -234,6 +254,8 @@ impl Exec<'_> {
         unified: Option<BorrowedFd<'_>>,
         plan: &Plan,
         held: &[Held<'_>],
+        spec: &ExecSpec,
+        entered: &Entered<'_>,
     ) -> Result<Started, LaunchError> {
         let message = plan
             .message()
@@ -243,14 +265,20 @@ impl Exec<'_> {
         // process that is born into a frozen cgroup never runs, and its parent waits for it.
         let ours = |error: Error| LaunchError::Place(error.into());
         let locked = self.entry.lock(LOCK_PATIENCE);
-        let mut locked = Some(locked.map_err(|error| ours(error.into()))?);
+        let locked = locked.map_err(|error| ours(error.into()))?;
+        let taken = entered.take_id(&locked, spec);
+        taken.map_err(ours)?;
+        let mut locked = Some(locked);
         if self.cgroup.is_some_and(Cgroup::is_frozen) {
             let id = self.life.id.to_owned();
             return Err(ours(Error::Paused { id }));
         }
-        let mut entered = || drop(locked.take());
+        let mut unlock = || drop(locked.take());
         let release = |killed: Killed| self.release_killed(killed);
         let mut pre_start = |process: &Arc<Process>| self.life.pre_start(process);
+        let pre_start: &mut Callback<'_> = &mut pre_start;
+        let mut record =
+            |process: &Arc<Process>| Ok(entered.record_process(spec, pid_of(process))?);
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         launch(Launch {
             listener: Some(&mut listener),
@@ -263,14 +291,21 @@ impl Exec<'_> {
             id_maps: None,
             place: None,
             oom_score_adj: plan.oom_score_adj,
-            pre_start: Some(&mut pre_start),
+            pre_start: self.is_hooked().then_some(pre_start),
             hold: false,
             mounted: None,
             init_stays: false,
-            entered: Some(&mut entered),
+            entered: Some(&mut unlock),
+            known: Some(&mut record),
             release_killed: Some(&release),
             limits: self.life.limits(),
         })
+    }
+
+    /// Whether a hook is called before the program, or after the end of one whose start reached the former.
+    fn is_hooked(&self) -> bool {
+        let hooks = self.life.hooks;
+        !hooks.pre_start.is_empty() || !hooks.post_stop.is_empty()
     }
 
     /// Among the container's processes it is not counted for itself. Where a KILL that no driver has sent comes together with

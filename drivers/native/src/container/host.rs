@@ -6,7 +6,6 @@ use crate::cgroup::{Cgroup, Version};
 use crate::facts::HostFacts;
 use crate::plan::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirectory};
 use std::borrow::Cow;
-use std::path::Path;
 
 /// `cgroup` is the container's own; an error says why it has none. `limited`: whether any limit was
 /// asked for.
@@ -36,7 +35,7 @@ pub(super) fn host<'a>(
         outer: facts.user_namespaces.outer.clone(),
         sub_ids: None,
         oom_score_adj: own_oom_score_adj(),
-        kcore: Path::new("/proc/kcore").exists(),
+        kcore: facts.kcore,
         root_is_initramfs: facts.root_is_initramfs,
         landlock_abi: facts.security.landlock_abi,
         apparmor: match facts.security.apparmor {

@@ -167,7 +167,7 @@ impl<'a> Life<'a> {
     }
 }
 
-fn pid_of(process: &Process) -> u32 {
+pub(super) fn pid_of(process: &Process) -> u32 {
     u32::try_from(process.pid()).unwrap_or(0)
 }
 

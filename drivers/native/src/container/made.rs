@@ -157,11 +157,9 @@ impl Made {
         let profile = plan.apparmor.as_deref();
         let defaults = profile.map(|profile| self.defaults_with(profile));
         let defaults = defaults.transpose()?.flatten();
-        let init = u32::try_from(pid)
-            .ok()
-            .and_then(|pid| ProcessId::of(pid).ok());
         self.modify(|record| {
-            record.init = init;
+            let pid = u32::try_from(pid).ok();
+            record.init = pid.and_then(|pid| ProcessId::child(&record.parent, pid).ok());
             record.namespaces = plan.foreign_namespaces();
             record.denies_setgroups = plan.denies_setgroups();
             if defaults.is_some() {

@@ -40,6 +40,7 @@ mod watch;
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
 use crate::facts::{HostFacts, Known};
+use crate::launch::Process;
 use crate::ready::Stock;
 use crate::seccomp::Filters;
 use crate::shelf::Shelf;
@@ -92,11 +93,31 @@ impl Containers {
         self.facts.get_or_init(Known::read).now()
     }
 
+    /// The same for who makes no cgroup.
+    fn facts_but_cgroups(&self) -> Arc<HostFacts> {
+        self.facts.get_or_init(Known::read).but_cgroups()
+    }
+
     /// The record of a container that lives.
     fn live(&self, id: &str) -> Result<(Entry, Record)> {
         let (entry, record) = self.store.load(id)?;
+        Self::check_alive(&entry, &record)?;
+        Ok((entry, record))
+    }
+
+    /// The same with its first process, by a descriptor that is surely its own: opened first, and its identity asked after.
+    fn live_process(&self, id: &str) -> Result<(Entry, Record, Option<Process>)> {
+        let (entry, record) = self.store.load(id)?;
+        let pid = record.init.as_ref().map(|init| i32::try_from(init.pid));
+        let process = pid.and_then(|pid| Process::open(pid.ok()?).ok());
+        Self::check_alive(&entry, &record)?;
+        Ok((entry, record, process))
+    }
+
+    fn check_alive(entry: &Entry, record: &Record) -> Result<()> {
+        let id = entry.id();
         match record.liveness() {
-            Liveness::Alive => Ok((entry, record)),
+            Liveness::Alive => Ok(()),
             Liveness::Zombie | Liveness::Gone => Err(Error::NotRunning { id: id.to_owned() }),
             Liveness::Foreign => Err(StateError::ForeignPidNamespace { path: entry.path() }.into()),
             Liveness::Unknown(errno) => Err(StateError::unidentified(entry.path(), errno).into()),

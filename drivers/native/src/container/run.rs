@@ -287,6 +287,7 @@ impl Run<'_> {
             mounted: None,
             init_stays: plan.init,
             entered: None,
+            known: None,
             release_killed: None,
             limits: self.life.limits(),
         });

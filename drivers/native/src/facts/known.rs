@@ -33,17 +33,26 @@ impl Known {
         if !self.facts.cgroups.are_mounted() {
             return Arc::new(HostFacts::read());
         }
+        let (facts, own_cgroups) = (self.but_cgroups(), own_cgroups());
+        if own_cgroups == self.own_cgroups {
+            return facts;
+        }
+        let mut facts = HostFacts::clone(&facts);
+        facts.cgroups.refresh(&own_cgroups);
+        Arc::new(facts)
+    }
+
+    /// The same for who makes no cgroup: nobody has looked whether they are mounted where they were, and where we are in them.
+    pub(crate) fn but_cgroups(&self) -> Arc<HostFacts> {
         let (euid, egid) = (geteuid().as_raw(), getegid().as_raw());
         let capabilities = record("/proc/thread-self/status", |status| {
             CapabilitySets::of(status, self.facts.capabilities.last)
         });
         let outer = outer();
-        let own_cgroups = own_cgroups();
         let known = &self.facts;
         if (euid, egid) == (known.euid, known.egid)
             && capabilities == known.capabilities
             && outer == known.user_namespaces.outer
-            && own_cgroups == self.own_cgroups
         {
             return Arc::clone(known);
         }
@@ -52,7 +61,6 @@ impl Known {
         facts.egid = egid;
         facts.capabilities = capabilities;
         facts.user_namespaces.outer = outer;
-        facts.cgroups.refresh(&own_cgroups);
         Arc::new(facts)
     }
 }

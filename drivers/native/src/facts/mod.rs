@@ -58,6 +58,8 @@ pub(crate) struct HostFacts {
     pub(crate) memfd_noexec: u32,
     /// Whether an executable memfd can be made at all.
     pub(crate) executable_memfd: bool,
+    /// Whether the kernel shows its memory in `/proc/kcore`.
+    pub(crate) kcore: bool,
     /// Whether the kernel takes seccomp filters.
     pub(crate) seccomp: bool,
     /// Whether such a filter can ask a listener.

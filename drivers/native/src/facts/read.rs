@@ -1,12 +1,12 @@
 //! Reads the facts; what cannot be read counts as absent, since nothing may be built on it.
 
 use super::kernel::{Calls, KernelVersion};
-use super::users::{self, CapabilitySets, UserNamespaces};
+use super::users::{CapabilitySets, UserNamespaces};
 use super::{CgroupAccess, HostFacts, Security, SubIds, UnifiedAccess};
 use crate::at;
 use crate::cgroup::devices::programs_refused;
 use crate::cgroup::{Hierarchies, Hierarchy, Version, delegation};
-use crate::launch::IdMaps;
+use crate::launch::{IdMaps, parse_id_map};
 use crate::sys::probe;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -76,6 +76,7 @@ impl HostFacts {
             // EINVAL is a kernel before 6.3, where every memfd is executable.
             executable_memfd: matches!(probe::executable_memfd(), Ok(()) | Err(Errno::EINVAL)),
             // Made by CONFIG_SECCOMP_FILTER: seccomp(2).
+            kcore: std::path::Path::new("/proc/kcore").exists(),
             seccomp: !actions.is_empty(),
             seccomp_notify: actions.split_whitespace().any(|name| name == "user_notif"),
             under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),
@@ -174,17 +175,15 @@ fn user_namespaces() -> UserNamespaces {
 const FIRST_USER_NAMESPACE: u64 = 0xeffffffd;
 
 pub(super) fn outer() -> Option<IdMaps> {
-    let (uids, all) = users::map(&text("/proc/thread-self/uid_map"));
-    let first = || {
-        std::fs::metadata("/proc/thread-self/ns/user")
-            .is_ok_and(|namespace| namespace.ino() == FIRST_USER_NAMESPACE)
-    };
-    if all && first() {
+    let first = std::fs::metadata("/proc/thread-self/ns/user")
+        .is_ok_and(|namespace| namespace.ino() == FIRST_USER_NAMESPACE);
+    if first {
+        // Its map has all ids, and nobody writes it.
         return None;
     }
     Some(IdMaps {
-        uids,
-        gids: users::map(&text("/proc/thread-self/gid_map")).0,
+        uids: parse_id_map(&text("/proc/thread-self/uid_map")),
+        gids: parse_id_map(&text("/proc/thread-self/gid_map")),
         deny_setgroups: text("/proc/thread-self/setgroups").trim() == "deny",
         helpers: None,
     })

@@ -1,6 +1,6 @@
 //! Who we are to the kernel: capability sets and the right to make user namespaces.
 
-use crate::launch::{IdMaps, IdRange, parse_id_map};
+use crate::launch::IdMaps;
 
 /// The capability sets of this process, bit n being capability n of linux/capability.h.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -10,18 +10,6 @@ pub(crate) struct CapabilitySets {
     pub(crate) permitted: u64,
     pub(crate) effective: u64,
     pub(crate) bounding: u64,
-}
-
-/// The map that /proc shows, and whether it is that of the machine's first user namespace.
-pub(super) fn map(text: &str) -> (Vec<IdRange>, bool) {
-    let ranges = parse_id_map(text);
-    let all = IdRange {
-        inside: 0,
-        outside: 0,
-        size: u32::MAX,
-    };
-    let first = ranges == [all];
-    (ranges, first)
 }
 
 /// Whether user namespaces can be made without privileges, setting by setting.
@@ -122,14 +110,6 @@ mod tests {
         assert!(sets.may_administrate());
         let none = CapabilitySets::parse("", "");
         assert_eq!(none.missing().len(), 41);
-    }
-
-    #[test]
-    fn the_machines_first_user_namespace_has_every_id() {
-        assert!(map("         0          0 4294967295\n").1);
-        let (ranges, first) = map("0 1000 1\n1 100000 65536\n");
-        assert_eq!((ranges.len(), ranges[1].size, first), (2, 65536, false));
-        assert!(!map("").1);
     }
 
     #[test]

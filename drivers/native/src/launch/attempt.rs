@@ -192,8 +192,22 @@ impl<'a> Attempt<'a> {
         let second = Self::second(report, pidfd)?;
         let first = std::mem::replace(&mut self.process, Arc::new(second));
         self.dir = None;
-        // From here on the second process is the one that is ended on failure; the first ends by itself.
-        self.end(&first)?;
+        // From here on the second process is the one that is ended on failure; the first ends by itself. It is not waited for
+        // while the second could go on.
+        let going = self.let_follow().and_then(|()| self.known());
+        let ended = self.end(&first);
+        going?;
+        ended.map(drop)
+    }
+
+    fn known(&mut self) -> Result<(), LaunchError> {
+        match self.launch.known.take() {
+            Some(known) => known(&self.process).map_err(LaunchError::Place),
+            None => Ok(()),
+        }
+    }
+
+    fn let_follow(&mut self) -> Result<(), LaunchError> {
         // It is the one that records and hooks are to name. The cgroup it has from the first.
         if let Some(place) = &mut self.launch.place {
             place(&self.process).map_err(LaunchError::Place)?;
@@ -230,6 +244,7 @@ impl<'a> Attempt<'a> {
 
     fn executed(&mut self) -> Result<(), LaunchError> {
         self.check_prepared()?;
+        self.known()?;
         let execution = Execution {
             channel: &self.channel,
             process: &self.process,

@@ -5,7 +5,8 @@
 //!                       -> [FORKED -> go] -> [TERMINAL] -> EXECUTING -> end of file: it runs
 //! ```
 //! Where none of the former has to come first, the parent does its part and says go while init is already mounting.
-//! A run and an exec take the same way; FORKED is an exec's second process, which lives in the container's pid namespace.
+//! A run and an exec take the same way; FORKED is an exec's second process, which lives in the container's pid namespace. It
+//! comes first where the parent has nothing to do before, and the exec is recorded while that process goes on.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -80,6 +81,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) init_stays: bool,
     /// Runs once the process is in its cgroups, or a second after it was started.
     pub(crate) entered: Option<&'a mut dyn FnMut()>,
+    /// Runs on this thread when the process is known that will execute the program, while that goes on. Not with `hold`.
+    pub(crate) known: Option<&'a mut Callback<'a>>,
     /// Frees what was sent SIGKILL from a cgroup in which it would not die.
     pub(crate) release_killed: ending::Release<'a>,
     /// What ends the launch early.

@@ -90,7 +90,12 @@ impl Plan {
         // Its streams, the container, and what a file of the host is kept open for.
         let mut fds = Vec::with_capacity(usize::from(input.cgroup_entries) + 8);
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
-        steps.push(&Op::ReportNs {}, "wait for the parent");
+        let oom_score_adj = host.oom_score_adj_to_write(exec.process.oom_score_adj());
+        let forks = running.namespaces.contains(Kind::Pid) && !hidden;
+        // The second process waits anyway.
+        if !(input.go_ahead && oom_score_adj.is_none() && forks) {
+            steps.push(&Op::ReportNs {}, "wait for the parent");
+        }
         // Before anything of the container can look (CVE-2016-9962).
         steps.push(&Op::Undumpable {}, "hide from the container");
         if confinement.writes_procfs() {
@@ -98,7 +103,7 @@ impl Plan {
         }
         attributes::core_scheduling(&exec.controls, host, running.pid, &mut steps)?;
         enter(running, setgroups, &mut steps, &mut fds)?;
-        if running.namespaces.contains(Kind::Pid) && !hidden {
+        if forks {
             steps.push(&Op::Fork {}, "enter the pid namespace");
         }
         wanted.open_terminal(&mut steps)?;
@@ -112,7 +117,7 @@ impl Plan {
             id_maps: None,
             namespaces: Vec::new(),
             denies_setgroups: !setgroups,
-            oom_score_adj: host.oom_score_adj_to_write(exec.process.oom_score_adj()),
+            oom_score_adj,
             go_ahead: false,
             cgroup: CgroupPlan::default(),
             net_devices: Vec::new(),

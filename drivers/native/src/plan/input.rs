@@ -27,6 +27,7 @@ pub(crate) struct RunInput {
     pub(crate) preserved: u16,
     /// What was made ahead.
     pub(crate) ready: Ready,
-    /// Whether the parent has nothing to do that must come before the mounts, as far as it knows without the plan.
+    /// Whether the parent has nothing to do that must come before the mounts, or before an exec enters its container, as far
+    /// as it knows without the plan.
     pub(crate) go_ahead: bool,
 }

@@ -174,7 +174,9 @@ pub(super) fn replace(
     path: Named<'_>,
     text: &[u8],
 ) -> Result<(), StateError> {
-    let temporary = [".", name, ".new"].concat();
+    // Not of the smallest blocks, of which a launch has many in use.
+    let mut temporary = String::with_capacity(64);
+    temporary.extend([".", name, ".new"]);
     let temporary = OsStr::new(&temporary);
     let written = (|| {
         let created = match create_file(dir, temporary) {

@@ -334,7 +334,10 @@ fn holds(dir: impl AsFd, entry: Named<'_>, record: &Record) -> Result<bool, Stat
 
 /// The file of an exec.
 pub(super) fn exec_name(exec: &str) -> Result<String, StateError> {
-    Ok([EXEC_PREFIX, checked(exec)?, SUFFIX].concat())
+    // Not of the smallest blocks, of which a launch has many in use.
+    let mut name = String::with_capacity(64);
+    name.extend([EXEC_PREFIX, checked(exec)?, SUFFIX]);
+    Ok(name)
 }
 
 pub(super) fn not_found(root: &Path, id: &str) -> StateError {

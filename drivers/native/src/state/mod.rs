@@ -27,7 +27,7 @@ pub(crate) use error::StateError;
 pub(crate) use process::{Liveness, ProcessId};
 pub(crate) use record::{
     BundleRecord, CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status,
-    TerminalRecord, UnitRecord,
+    TerminalRecord, UnitRecord, now_unix_ms,
 };
 pub(crate) use store::{LOCK_PATIENCE, Store};
 pub(crate) use unread::Unread;

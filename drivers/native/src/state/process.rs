@@ -3,7 +3,9 @@
 use crate::at;
 use crate::shared_text::SharedText;
 use nix::errno::Errno;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -49,6 +51,19 @@ impl ProcessId {
             start: stat(pid)?.start,
             boot: boot_id()?,
             pid_namespace: own_pid_namespace()?,
+        })
+    }
+
+    /// Identifies a child of the calling process, of which `own` is the identity.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is none.
+    pub(crate) fn child(own: &Self, pid: u32) -> nix::Result<Self> {
+        Ok(Self {
+            pid,
+            start: stat(pid)?.start,
+            boot: own.boot.clone(),
+            pid_namespace: own.pid_namespace,
         })
     }
 
@@ -120,10 +135,22 @@ pub(crate) fn boot_id() -> nix::Result<SharedText> {
     Ok(BOOT.get_or_init(|| boot).clone())
 }
 
-/// The text is that of [`boot_id`], as a rule.
+/// The text is that of [`boot_id`], as a rule: then no other is made of it.
 fn boot<'de, D: Deserializer<'de>>(from: D) -> Result<SharedText, D::Error> {
-    let boot = SharedText::deserialize(from)?;
-    Ok(boot_id().ok().filter(|own| *own == boot).unwrap_or(boot))
+    struct Boot;
+    impl Visitor<'_> for Boot {
+        type Value = SharedText;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("the id of a boot")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<SharedText, E> {
+            let own = boot_id().ok().filter(|own| **own == *text);
+            Ok(own.unwrap_or_else(|| text.into()))
+        }
+    }
+    from.deserialize_str(Boot)
 }
 
 fn own_pid_namespace() -> nix::Result<u64> {

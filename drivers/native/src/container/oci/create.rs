@@ -269,6 +269,7 @@ impl Creation<'_> {
             hold: self.hold,
             init_stays: false,
             entered: None,
+            known: None,
             release_killed: None,
             limits: Limits::default(),
         });

@@ -99,7 +99,7 @@ impl Runtime {
         traced::note_exec(&entry, &record, &spec.process)?;
         let execution = Execution {
             runtime: self,
-            facts: self.containers.facts(),
+            facts: self.containers.facts_but_cgroups(),
             entry: &entry,
             record: &record,
             container: &container,
@@ -155,6 +155,7 @@ impl Execution<'_> {
             filter,
             preserved: u16::try_from(self.preserved.len()).unwrap_or(u16::MAX),
             listener: listener::is_named(defaults.seccomp_filter.as_ref()),
+            go_ahead: self.facts.calls.clone_into_cgroup,
             ..RunInput::default()
         };
         let plan = Plan::for_exec(spec, &running, &host, &input).map_err(Error::from)?;
@@ -230,6 +231,7 @@ impl Execution<'_> {
             hold: false,
             init_stays: false,
             entered: Some(&mut entered),
+            known: None,
             release_killed: None,
             limits: Limits::default(),
         })

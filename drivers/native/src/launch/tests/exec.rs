@@ -84,6 +84,48 @@ fn an_exec_lands_in_the_containers_namespaces_and_is_our_child() {
 }
 
 #[test]
+fn an_exec_that_waits_once_is_told_of_before_its_program_and_ends_with_who_was_told() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let container = Container::start();
+    let ops = [
+        Op::Undumpable {},
+        Op::Join {
+            slot: 0,
+            flags: PID_AND_UTS,
+        },
+        Op::Fork {},
+    ];
+    let (mut plan, output) = printing_with(&ops, "echo $$", vec![container.pidfd()]);
+    let mut told = None;
+    let mut known = |process: &Arc<Process>| -> Result<(), CallerError> {
+        told = Some(process.pid());
+        Ok(())
+    };
+    let mut request = plan.launch();
+    request.known = Some(&mut known);
+    let started = launch(request).unwrap();
+    assert_eq!(told, Some(started.process.pid()));
+    let text = output.text(plan);
+    assert_eq!(started.process.reap().unwrap().end, End::Exited(0));
+    assert!(text.trim().parse::<i32>().unwrap() < 10, "{text}");
+
+    let (mut plan, output) = printing_with(&ops, "echo $$", vec![container.pidfd()]);
+    let mut known = |_: &Arc<Process>| -> Result<(), CallerError> { Err("no".into()) };
+    let mut request = plan.launch();
+    request.known = Some(&mut known);
+    match launch(request).unwrap_err() {
+        LaunchError::Place(cause) => assert_eq!(cause.to_string(), "no"),
+        other => panic!("{other:?}"),
+    }
+    output.text(plan);
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let own: Vec<&str> = children.split_whitespace().collect();
+    assert_eq!(own, [container.0.process.pid().to_string()]);
+}
+
+#[test]
 fn an_ordinary_user_execs_into_a_user_namespace() {
     const NAME: &str = "launch::tests::exec::an_ordinary_user_execs_into_a_user_namespace";
     if is_root() && !in_own_process(NAME, Some(1000)) {

@@ -83,6 +83,7 @@ impl Plan {
             hold: false,
             init_stays: false,
             entered: None,
+            known: None,
             release_killed: None,
             limits: Limits::default(),
         }

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::plan::exec::Running;
-use execdriver_core::spec::Join;
+use execdriver_core::spec::{ExecSpec, Join};
 use execdriver_core::{Ephemeral, ExecRequest, IdMap, Mount, ProcessConfig};
 
 /// Compares with `fixtures/plans/<name>.txt`.
@@ -143,6 +143,41 @@ fn joined_namespaces() {
         "only within the joined user namespace can others be made"
     );
     assert_eq!(plan.id_maps, None);
+}
+
+#[test]
+fn an_exec_waits_once_for_its_parent_unless_that_has_to_do_something_first() {
+    let process = ProcessConfig::new("date");
+    let exec = spec(&command())
+        .for_exec(&ExecRequest::new(process))
+        .unwrap();
+    let waits = |exec: &ExecSpec, kinds: &[Kind], may_trace, go_ahead| {
+        let running = Running {
+            namespaces: kinds.iter().copied().collect(),
+            denies_setgroups: false,
+            pid: 7,
+            may_trace,
+        };
+        let input = RunInput {
+            go_ahead,
+            ..RunInput::default()
+        };
+        let plan = Plan::for_exec(exec, &running, &root_host(), &input).unwrap();
+        assert!(!plan.go_ahead);
+        plan.steps
+            .iter()
+            .any(|step| step.words() == "wait for the parent")
+    };
+    let kinds = [Kind::Mount, Kind::Pid];
+    assert!(!waits(&exec, &kinds, false, true));
+    assert!(waits(&exec, &kinds, false, false));
+    // Nobody is cloned who would wait.
+    assert!(waits(&exec, &kinds, true, true));
+    assert!(waits(&exec, &kinds[..1], false, true));
+    // The parent writes it.
+    let mut exec = exec;
+    exec.process.set_oom_score_adj(Some(100));
+    assert!(waits(&exec, &kinds, false, true));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn this_host() -> Host<'static> {
         outer: facts.user_namespaces.outer.clone(),
         sub_ids: None,
         oom_score_adj: 0,
-        kcore: Path::new("/proc/kcore").exists(),
+        kcore: facts.kcore,
         root_is_initramfs: facts.root_is_initramfs,
         landlock_abi: facts.security.landlock_abi,
         core_scheduling: facts.security.core_scheduling.clone(),
@@ -57,13 +57,12 @@ fn this_host() -> Host<'static> {
 fn output(command: &Command) -> String {
     match begin(command, &RunInput::default()) {
         Ok((started, mut reader)) => {
-            let process = started.process;
             let mut text = String::new();
             reader.read_to_string(&mut text).unwrap();
-            process.wait_until(None).unwrap();
-            let exit = process.reap().unwrap();
-            if exit.end != End::Exited(0) {
-                text = format!("{text}[{:?}]", exit.end);
+            started.process.wait_until(None).unwrap();
+            let end = started.process.reap().unwrap().end;
+            if end != End::Exited(0) {
+                text = format!("{text}[{end:?}]");
             }
             text
         }
@@ -102,6 +101,7 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
         go_ahead: plan.go_ahead,
         init_stays: plan.init,
         entered: None,
+        known: None,
         release_killed: None,
         limits: Limits::default(),
     });

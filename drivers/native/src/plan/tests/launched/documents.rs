@@ -103,6 +103,7 @@ impl Bundle {
             hold: false,
             init_stays: plan.init,
             entered: None,
+            known: None,
             release_killed: None,
             limits: Limits::default(),
         });
