@@ -64,19 +64,22 @@ impl Manager {
         }
     }
 
-    /// Makes the cgroup.
+    /// Makes the cgroup. What `begin` begins, where it is asked, is as for [`Cgroup::create_around`].
     ///
     /// # Errors
     /// As [`Cgroup::create`] and [`Systemd::create`].
-    pub(crate) fn create(
+    pub(crate) fn create<T>(
         &self,
         host: &Hierarchies,
         place: &Place,
         needed: &[String],
-    ) -> Result<Cgroup, CgroupError> {
+        begin: impl FnOnce(&Cgroup) -> Option<T>,
+    ) -> Result<(Cgroup, Option<T>), CgroupError> {
         match (self, place) {
-            (Self::Systemd(systemd), Place::Scope(name)) => systemd.create(host, name, needed),
-            (_, Place::Directory(path)) => Cgroup::create(host, path, needed),
+            (Self::Systemd(systemd), Place::Scope(name)) => {
+                Ok((systemd.create(host, name, needed)?, None))
+            }
+            (_, Place::Directory(path)) => Cgroup::create_around(host, path, needed, begin),
             (Self::Cgroupfs, Place::Scope(name)) => Err(CgroupError::InvalidPath {
                 path: name.path(),
                 reason: "only systemd makes scopes",

@@ -13,6 +13,7 @@
 mod apply;
 mod below;
 mod counters;
+mod cpuset;
 mod create;
 pub(crate) mod delegation;
 mod detect;

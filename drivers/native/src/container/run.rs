@@ -13,8 +13,8 @@ use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
-use crate::launch::{Launch, LaunchError, Process, Started, launch};
-use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids};
+use crate::launch::{Early, Launch, LaunchError, Process, Started, launch};
+use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids, early_namespaces};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{Draft, TemplateDefault, requested_controls};
@@ -134,8 +134,10 @@ impl Run<'_> {
     fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let pass = self.pass();
-        let made = Made::begin((store, manager), start.draft.spec(), &start.facts)?;
-        let lived = self.live(start, &made, pipes, pass);
+        let early = |cgroup: &Cgroup| self.early(&start, cgroup);
+        let (spec, facts) = (start.draft.spec(), &start.facts);
+        let (made, early) = Made::begin((store, manager), spec, facts, early)?;
+        let lived = self.live(start, &made, pipes, (pass, early));
         drop(self.life.oom.take());
         let closed = self.life.close(lived, made.clean());
         self.containers.stock.restock();
@@ -151,13 +153,23 @@ impl Run<'_> {
             .flatten()
     }
 
+    /// Its first process, which makes its namespaces while the other cgroups and its plan are made. Where there can be none, the
+    /// launch starts one, or says why.
+    fn early(&self, start: &Start, cgroup: &Cgroup) -> Option<Early> {
+        let facts = &start.facts;
+        let may = facts.is_root() && facts.calls.clone_into_cgroup;
+        let ready = self.containers.stock.namespaces();
+        let namespaces = early_namespaces(start.draft.spec(), ready).filter(|_| may)?;
+        Early::begin(namespaces, cgroup.unified_dir()).ok()
+    }
+
     /// From the plan to the end of the process and of its output.
     fn live(
         &self,
         start: Start,
         made: &Made,
         pipes: Pipes,
-        pass: Option<Pass<'_>>,
+        (pass, early): (Option<Pass<'_>>, Option<Early>),
     ) -> Result<ExitStatus> {
         let Running {
             started,
@@ -166,7 +178,7 @@ impl Run<'_> {
             own_pid_namespace,
             unenforced,
         } = self
-            .start(&start, made, pipes)
+            .start(&start, made, pipes, early)
             .map_err(|error| self.unless_given_up(error, made))?;
         self.containers.keep_draft(start.draft);
         drop((start.facts, start.filter, pass));
@@ -192,7 +204,13 @@ impl Run<'_> {
 
     /// From the plan to the program that runs.
     #[inline(never)]
-    fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
+    fn start(
+        &self,
+        start: &Start,
+        made: &Made,
+        pipes: Pipes,
+        early: Option<Early>,
+    ) -> Result<Running> {
         let (spec, facts) = (start.draft.spec(), &start.facts);
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
         let cgroup = made.cgroup();
@@ -251,7 +269,7 @@ impl Run<'_> {
         }
         // What is held and the child's ends go with this call, so that their ends are seen.
         Ok(Running {
-            started: self.launch(&plan, made, &held)?,
+            started: self.launch(&plan, made, &held, early)?,
             streams,
             status_read,
             own_pid_namespace: plan.clone_flags & Kind::Pid as u64 != 0,
@@ -260,7 +278,13 @@ impl Run<'_> {
     }
 
     #[inline(never)]
-    fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
+    fn launch(
+        &self,
+        plan: &Plan,
+        made: &Made,
+        held: &[Held<'_>],
+        early: Option<Early>,
+    ) -> Result<Started> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let cgroup = made.cgroup().ok();
@@ -273,6 +297,7 @@ impl Run<'_> {
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         let started = launch(Launch {
             listener: Some(&mut listener),
+            early,
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,

@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::Shape;
 use crate::plan::steps::Steps;
 use crate::wire::{Params, Reader};
-use execdriver_core::{CgroupNamespace, Device, Ipc, Mount, Network};
+use execdriver_core::{CgroupNamespace, Device, IdMap, Ipc, Mount, Network, Pid};
 
 fn with_ready() -> RunInput {
     RunInput {
@@ -252,4 +252,39 @@ fn containers_that_share_or_live_in_a_user_namespace_take_none() {
     assert!(!takes(&shared, &root_host()));
     let ipc = command().with_linux(|linux| linux.ipc = Some(Ipc::host()));
     assert!(!takes(&ipc, &root_host()));
+}
+
+#[test]
+fn what_is_made_early_is_a_part_of_what_the_clone_would_make() {
+    let early = |command: &Command, ready: Ready| {
+        let spec = spec(command);
+        let input = RunInput {
+            ready,
+            ..RunInput::default()
+        };
+        let made = early_namespaces(&spec, ready.namespaces());
+        let plan = Plan::build(&spec, &root_host(), &sources(), &input).unwrap();
+        assert_eq!(made.unwrap_or(0) & !plan.clone_flags, 0);
+        made.is_some_and(|made| made == plan.clone_flags)
+    };
+    assert!(early(&command(), Ready::Nothing));
+    // The rest is not worth it.
+    assert!(!early(&command(), Ready::Network));
+    assert!(!early(&command(), Ready::Sandbox));
+    let mut shared = command();
+    shared.network = Some(Network::host());
+    assert!(!early(&shared, Ready::Nothing));
+    let seen = command().with_linux(|linux| linux.pid = Some(Pid::host()));
+    assert!(!early(&seen, Ready::Nothing));
+    // They are to belong to its user namespace.
+    let map = IdMap {
+        container_id: 0,
+        host_id: 100_000,
+        size: 65_536,
+    };
+    let apart = command().with_linux(|linux| {
+        linux.uid_mappings = vec![map];
+        linux.gid_mappings = vec![map];
+    });
+    assert!(!early(&apart, Ready::Nothing));
 }
