@@ -52,8 +52,8 @@ impl Cgroup {
         Self::create_around(host, place, needed, |_| ()).map(|(cgroup, ())| cgroup)
     }
 
-    /// The same, that of version 2 first. When it is there `begin` is called, and its result dropped before anything is removed
-    /// on an error: a process that was born there, say.
+    /// The same. Between that of version 2, which is made first if it can be, and the others `begin` is called; its result, a
+    /// process that was born there, say, is dropped before anything is removed on an error.
     pub(crate) fn create_around<T>(
         host: &Hierarchies,
         place: &CgroupPath,

@@ -7,6 +7,7 @@ use super::detect::{Hierarchies, Version, is_cgroup};
 use super::path::CgroupPath;
 use crate::at;
 use crate::shared_text::SharedText;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -64,14 +65,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn remove_planned(dirs: &[SharedText]) {
     let deadline = Instant::now() + PATIENCE;
     for dir in dirs.iter().rev() {
-        let is = |dir: &OwnedFd, version| is_cgroup(dir.as_fd(), version);
-        let found = at::open_root(dir.as_path());
-        if found.is_ok_and(|dir| is(&dir, Version::V1) || is(&dir, Version::V2)) {
-            while is_busy(&std::fs::remove_dir(dir)) && Instant::now() < deadline {
+        let Ok(open) = at::open_root(dir.as_path()) else {
+            continue;
+        };
+        if is_cgroup(open.as_fd(), Version::V1) || is_cgroup(open.as_fd(), Version::V2) {
+            while is_busy(&std::fs::remove_dir(dir))
+                && has_processes(&open)
+                && Instant::now() < deadline
+            {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
+}
+
+/// Of its own: those of cgroups below it stay as long as these do.
+fn has_processes(dir: &OwnedFd) -> bool {
+    let procs = at::read(dir.as_fd(), OsStr::new("cgroup.procs"), 1 << 16);
+    procs.is_ok_and(|procs| !procs.is_empty())
 }
 
 fn is_busy(removed: &std::io::Result<()>) -> bool {

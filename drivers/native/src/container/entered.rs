@@ -131,7 +131,7 @@ impl<'a> Entered<'a> {
         }
     }
 
-    /// Whether a driver sent `signal` to it, or killed its container.
+    /// Whether a driver sent `signal` to it.
     pub(super) fn was_sent(&self, signal: i32) -> bool {
         let bit = signal_bit(signal);
         let own = self.entry.read_exec(self.exec_id);

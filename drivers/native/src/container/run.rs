@@ -15,6 +15,7 @@ use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
 use crate::launch::{Early, Launch, LaunchError, Process, Started, launch};
 use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids, early_namespaces};
+use crate::ready::Stock;
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{Draft, TemplateDefault, requested_controls};
@@ -157,10 +158,15 @@ impl Run<'_> {
     /// launch starts one, or says why.
     fn early(&self, start: &Start, cgroup: &Cgroup) -> Option<Early> {
         let facts = &start.facts;
-        let may = facts.is_root() && facts.calls.clone_into_cgroup;
-        let ready = self.containers.stock.namespaces();
-        let namespaces = early_namespaces(start.draft.spec(), ready).filter(|_| may)?;
-        Early::begin(namespaces, cgroup.unified_dir()).ok()
+        // What is kept ready it would make for nothing.
+        let may = facts.is_root()
+            && facts.calls.clone_into_cgroup
+            && matches!(self.containers.stock, Stock::Nothing);
+        let namespaces = early_namespaces(start.draft.spec()).filter(|_| may)?;
+        // The clone would sleep until somebody thaws the parent, and nobody could give the start up: its record is not written yet.
+        (!cgroup.is_frozen())
+            .then(|| Early::begin(namespaces, cgroup.unified_dir()).ok())
+            .flatten()
     }
 
     /// From the plan to the end of the process and of its output.

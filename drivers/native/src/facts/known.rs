@@ -44,6 +44,10 @@ impl Known {
 
     /// The same for who makes no cgroup: nobody has looked whether they are mounted where they were, and where we are in them.
     pub(crate) fn but_cgroups(&self) -> Arc<HostFacts> {
+        if self.facts.cgroups.list.is_empty() {
+            // They may have been mounted since, and containers be in them.
+            return Arc::new(HostFacts::read());
+        }
         let (euid, egid) = (geteuid().as_raw(), getegid().as_raw());
         let capabilities = record("/proc/thread-self/status", |status| {
             CapabilitySets::of(status, self.facts.capabilities.last)

@@ -72,11 +72,11 @@ impl HostFacts {
             root_is_initramfs: constant.root_is_initramfs,
             filesystems: filesystems(&text("/proc/filesystems")),
             devices: devices(),
+            kcore: std::path::Path::new("/proc/kcore").exists(),
             memfd_noexec: number("/proc/sys/vm/memfd_noexec").unwrap_or(0),
             // EINVAL is a kernel before 6.3, where every memfd is executable.
             executable_memfd: matches!(probe::executable_memfd(), Ok(()) | Err(Errno::EINVAL)),
             // Made by CONFIG_SECCOMP_FILTER: seccomp(2).
-            kcore: std::path::Path::new("/proc/kcore").exists(),
             seccomp: !actions.is_empty(),
             seccomp_notify: actions.split_whitespace().any(|name| name == "user_notif"),
             under_seccomp: status.lines().any(|line| line == "Seccomp:\t2"),

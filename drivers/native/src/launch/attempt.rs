@@ -157,26 +157,27 @@ impl<'a> Attempt<'a> {
     }
 
     fn place(&mut self) -> Result<(), LaunchError> {
-        if let Some(cgroup) = self.launch.cgroup
-            && !self.in_cgroup
-        {
-            if self.launch.go_ahead {
-                // Its cgroup namespace may exist by now, with another cgroup for its root.
-                return Err(LaunchError::DidNotWait);
-            }
-            let moved = openat(
-                cgroup,
-                c"cgroup.procs",
-                OFlag::O_WRONLY | OFlag::O_CLOEXEC,
-                Mode::empty(),
-            )
-            .and_then(|procs| write(&procs, self.process.pid().to_string().as_bytes()));
-            moved.map_err(|errno| LaunchError::Place(errno.into()))?;
+        if self.launch.go_ahead && self.launch.cgroup.is_some() && !self.in_cgroup {
+            // Its cgroup namespace may exist by now, with another cgroup for its root.
+            return Err(LaunchError::DidNotWait);
         }
+        self.move_to_cgroup()?;
         match &mut self.launch.place {
             Some(place) => place(&self.process).map_err(LaunchError::Place),
             None => Ok(()),
         }
+    }
+
+    fn move_to_cgroup(&mut self) -> Result<(), LaunchError> {
+        let Some(cgroup) = self.launch.cgroup.filter(|_| !self.in_cgroup) else {
+            return Ok(());
+        };
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let moved = openat(cgroup, c"cgroup.procs", flags, Mode::empty())
+            .and_then(|procs| write(&procs, self.process.pid().to_string().as_bytes()));
+        moved.map_err(|errno| LaunchError::Place(errno.into()))?;
+        self.in_cgroup = true;
+        Ok(())
     }
 
     /// The first process has cloned the one that goes on, and ends.
@@ -191,8 +192,8 @@ impl<'a> Attempt<'a> {
         // while the second could go on.
         let going = self.let_follow().and_then(|()| self.known());
         let ended = self.end(&first);
-        going?;
-        ended.map(drop)
+        // What is left is worse than why.
+        ended.and(going)
     }
 
     fn known(&mut self) -> Result<(), LaunchError> {
@@ -203,6 +204,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn let_follow(&mut self) -> Result<(), LaunchError> {
+        if !self.prepared {
+            // Without a clone3(2) on this thread it is not in its cgroup yet, and it waits as the first would have.
+            self.move_to_cgroup()?;
+            self.check_prepared()?;
+        }
         // It is the one that records and hooks are to name. The cgroup it has from the first.
         if let Some(place) = &mut self.launch.place {
             place(&self.process).map_err(LaunchError::Place)?;

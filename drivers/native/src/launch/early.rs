@@ -86,29 +86,17 @@ impl Early {
         })
     }
 
-    /// The process, for a launch that it may be the first process of. What it has not made yet of the namespaces is in its hands
-    /// when this returns.
-    pub(super) fn serve(mut self, launch: &Launch<'_>) -> Result<Option<Begun>, LaunchError> {
-        let missing = launch.namespaces & !self.namespaces;
-        let made_too_many = self.namespaces & !launch.namespaces != 0;
-        let fits = !made_too_many && missing & NEVER_LATE == 0;
-        let Some(begun) = self.begun.as_ref().filter(|_| fits) else {
-            return Ok(None);
-        };
-        if launch.cgroup.is_some() && !begun.in_cgroup {
-            return Ok(None);
-        }
-        if missing != 0 {
-            make(&begun.channel, &begun.program, missing)?;
-        }
-        Ok(self.begun.take())
+    /// The process, for a launch of just what it makes.
+    pub(super) fn serve(mut self, launch: &Launch<'_>) -> Option<Begun> {
+        let begun = self.begun.as_ref()?;
+        let placed = begun.in_cgroup || launch.cgroup.is_none();
+        (placed && launch.namespaces == self.namespaces)
+            .then(|| self.begun.take())
+            .flatten()
     }
 }
 
-/// What nobody makes for himself once he runs.
-const NEVER_LATE: u64 = BY_CLONE | libc::CLONE_NEWUSER.cast_unsigned() as u64;
-
-/// Says which namespaces to make, and that more will be said. A descriptor that init has anyway keeps this apart from what
+/// Says which namespaces to make, and that the plan follows. A descriptor that init has anyway keeps this apart from what
 /// follows (unix(7)).
 fn make(channel: &Channel, program: &Program, namespaces: u64) -> Result<(), LaunchError> {
     let flags = u32::try_from(namespaces).unwrap_or_default();

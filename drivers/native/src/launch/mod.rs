@@ -111,8 +111,8 @@ pub(crate) struct Started {
 
 /// Launches init with the plan's message and returns once the payload's program has been executed.
 pub(crate) fn launch(mut launch: Launch<'_>) -> Result<Started, LaunchError> {
-    let early = launch.early.take().map(|early| early.serve(&launch));
-    match early.transpose()?.flatten() {
+    let early = launch.early.take();
+    match early.and_then(|early| early.serve(&launch)) {
         Some(begun) => {
             let outgoing = Outgoing::new(launch.message, launch.fds);
             Attempt::new(begun, launch).run(outgoing)

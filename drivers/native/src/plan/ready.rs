@@ -30,7 +30,7 @@ pub(crate) enum Ready {
 
 impl Ready {
     /// `CLONE_NEW*` bits of the namespaces that need not be made.
-    pub(crate) const fn namespaces(self) -> u64 {
+    pub(super) const fn namespaces(self) -> u64 {
         match self {
             Self::Nothing => 0,
             Self::Network => flag(Kind::Network),

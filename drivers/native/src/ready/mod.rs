@@ -11,7 +11,7 @@ mod namespaces;
 mod pool;
 mod sandbox;
 
-use crate::plan::{Ready, Shape};
+use crate::plan::Shape;
 use namespaces::Workshop;
 use nix::sys::resource::{Resource, getrlimit};
 use pool::Pool;
@@ -63,16 +63,6 @@ impl Stock {
                 let workshop = Workshop::open().ok()?;
                 Some(Box::new(move |shape| Sandbox::make(&workshop, shape)))
             })),
-        }
-    }
-
-    /// The `CLONE_NEW*` bits of what a container may find made.
-    pub(crate) fn namespaces(&self) -> u64 {
-        let of = |ready: Ready| ready.namespaces();
-        match self {
-            Self::Nothing => of(Ready::Nothing),
-            Self::Networks(_) => of(Ready::Network),
-            Self::Sandboxes(_) => of(Ready::Sandbox),
         }
     }
 

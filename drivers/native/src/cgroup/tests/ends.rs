@@ -183,3 +183,18 @@ fn without_a_cgroup_the_processes_of_a_pid_namespace_are_found_and_killed() {
     assert_eq!(pidns::pids(init), Err(Errno::ESRCH));
     assert_eq!(pidns::pids(std::process::id()), Err(Errno::ENOTSUP));
 }
+
+#[test]
+fn what_a_killed_start_has_made_goes_when_its_first_process_has_seen_it() {
+    if skip_unless(REAL) {
+        return;
+    }
+    let cgroup = create("", "planned");
+    let planned: Vec<_> = cgroup.members.iter().map(|m| m.path.clone()).collect();
+    let mut child = spawn("sleep 0.2");
+    cgroup.place(child.id(), false).unwrap();
+    let reaper = std::thread::spawn(move || child.wait().unwrap());
+    remove_planned(&planned);
+    assert!(paths(&cgroup).iter().all(|path| !path.exists()));
+    reaper.join().unwrap();
+}

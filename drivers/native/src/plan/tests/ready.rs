@@ -255,27 +255,21 @@ fn containers_that_share_or_live_in_a_user_namespace_take_none() {
 }
 
 #[test]
-fn what_is_made_early_is_a_part_of_what_the_clone_would_make() {
-    let early = |command: &Command, ready: Ready| {
+fn what_is_made_early_is_all_that_the_clone_would_make() {
+    let early = |command: &Command| {
         let spec = spec(command);
-        let input = RunInput {
-            ready,
-            ..RunInput::default()
-        };
-        let made = early_namespaces(&spec, ready.namespaces());
-        let plan = Plan::build(&spec, &root_host(), &sources(), &input).unwrap();
-        assert_eq!(made.unwrap_or(0) & !plan.clone_flags, 0);
-        made.is_some_and(|made| made == plan.clone_flags)
+        let plan = Plan::build(&spec, &root_host(), &sources(), &RunInput::default()).unwrap();
+        let made = early_namespaces(&spec);
+        assert!(made.is_none_or(|made| made == plan.clone_flags));
+        made.is_some()
     };
-    assert!(early(&command(), Ready::Nothing));
+    assert!(early(&command()));
     // The rest is not worth it.
-    assert!(!early(&command(), Ready::Network));
-    assert!(!early(&command(), Ready::Sandbox));
     let mut shared = command();
     shared.network = Some(Network::host());
-    assert!(!early(&shared, Ready::Nothing));
+    assert!(!early(&shared));
     let seen = command().with_linux(|linux| linux.pid = Some(Pid::host()));
-    assert!(!early(&seen, Ready::Nothing));
+    assert!(!early(&seen));
     // They are to belong to its user namespace.
     let map = IdMap {
         container_id: 0,
@@ -286,5 +280,5 @@ fn what_is_made_early_is_a_part_of_what_the_clone_would_make() {
         linux.uid_mappings = vec![map];
         linux.gid_mappings = vec![map];
     });
-    assert!(!early(&apart, Ready::Nothing));
+    assert!(!early(&apart));
 }
