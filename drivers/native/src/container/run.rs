@@ -164,7 +164,7 @@ impl Run<'_> {
             && matches!(self.containers.stock, Stock::Nothing);
         let namespaces = early_namespaces(start.draft.spec()).filter(|_| may)?;
         // The clone would sleep until somebody thaws the parent, and nobody could give the start up: its record is not written yet.
-        (!cgroup.is_frozen())
+        (!cgroup.is_born_frozen())
             .then(|| Early::begin(namespaces, cgroup.unified_dir()).ok())
             .flatten()
     }

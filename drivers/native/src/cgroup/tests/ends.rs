@@ -198,3 +198,26 @@ fn what_a_killed_start_has_made_goes_when_its_first_process_has_seen_it() {
     assert!(paths(&cgroup).iter().all(|path| !path.exists()));
     reaper.join().unwrap();
 }
+
+#[test]
+fn what_is_made_below_a_frozen_parent_is_known_to_be_frozen() {
+    if skip_unless(&[Need::Root]) {
+        return;
+    }
+    let parent = unique_id("frozen-parent");
+    let first = create(&parent, "first");
+    let Some(member) = first.unified() else {
+        assert!(!skip_unless(&[Need::CgroupV2]));
+        return;
+    };
+    assert!(!first.is_born_frozen());
+    let freeze = member.path.parent().unwrap();
+    let freeze = freeze.as_path().join("cgroup.freeze");
+    fs::write(&freeze, "1").unwrap();
+    let second = create(&parent, "second");
+    assert!(second.is_born_frozen() && second.is_frozen());
+    fs::write(&freeze, "0").unwrap();
+    assert!(!second.is_born_frozen());
+    first.remove(PATIENCE).unwrap();
+    second.remove(PATIENCE).unwrap();
+}
