@@ -161,7 +161,8 @@ impl Run<'_> {
         // What is kept ready it would make for nothing.
         let may = facts.is_root()
             && facts.calls.clone_into_cgroup
-            && matches!(self.containers.stock, Stock::Nothing);
+            && matches!(self.containers.stock, Stock::Nothing)
+            && !is_limited_by_version_2(start.draft.spec(), facts);
         let namespaces = early_namespaces(start.draft.spec()).filter(|_| may)?;
         // The clone would sleep until somebody thaws the parent, and nobody could give the start up: its record is not written yet.
         (!cgroup.is_born_frozen())
@@ -350,6 +351,17 @@ impl Run<'_> {
         }
         error::launch(error, plan, &self.command.process.entrypoint)
     }
+}
+
+/// Whether some limit is version 2's. These are in force before a process is born in the cgroup: one that has memory already
+/// could not be given less.
+fn is_limited_by_version_2(spec: &Spec, facts: &HostFacts) -> bool {
+    let needed = spec.limits().map(limits::needed).unwrap_or_default();
+    let is_version_1 = |name: &String| {
+        let name = if name == "io" { "blkio" } else { name };
+        facts.cgroups.controller(name).is_some()
+    };
+    !needed.iter().all(is_version_1)
 }
 
 /// The facts of the host that a plan is made with.
