@@ -23,10 +23,6 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
             path,
         } => hold::hold(init, slot, program, path),
         Op::Preserve { slot, count } => hold::preserve(init, slot, count),
-        Op::More {} => {
-            init.more = true;
-            Ok(())
-        }
         Op::AwaitGo {} => {
             init.await_go();
             Ok(())

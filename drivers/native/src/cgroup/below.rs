@@ -7,8 +7,7 @@
 //! container that has made sub-cgroups itself has done the same, so processes that join a
 //! container always join the cgroup of its first process.
 
-use super::cpuset;
-use super::create::{Place, make_leaf};
+use super::create::{Place, inherit_cpuset, make_leaf};
 use super::detect::{Hierarchies, Hierarchy, Version, is_cgroup};
 use super::error::CgroupError;
 use super::{Cgroup, Member, kill, subtree, walk};
@@ -77,7 +76,7 @@ impl Cgroup {
                 return Err(CgroupError::NotACgroup { path });
             }
             if member.controllers.has("cpuset") {
-                cpuset::inherit(&parent, &leaf)?;
+                inherit_cpuset(&parent, &leaf)?;
             }
             at::identity(&leaf.dir).map_err(CgroupError::io("stat", &leaf.path))
         })();

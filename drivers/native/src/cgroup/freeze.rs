@@ -73,14 +73,6 @@ impl Cgroup {
         self.is_frozen() || self.controller("freezer").is_some_and(below)
     }
 
-    /// Whether that of version 2, to which nobody has said anything, is frozen by a parent.
-    pub(crate) fn is_born_frozen(&self) -> bool {
-        let unified = self.unified();
-        unified.is_some_and(|member| {
-            with_text(member.dir.as_fd(), EVENTS, |events| state_2(false, events)) == Frozen::Yes
-        })
-    }
-
     /// Whether this cgroup itself was told to freeze, rather than a parent of it.
     pub(crate) fn is_told_to_freeze(&self) -> bool {
         let says = |member: &Member, file: &str| {

@@ -64,22 +64,19 @@ impl Manager {
         }
     }
 
-    /// Makes the cgroup. What `begin` begins, where it is asked, is as for [`Cgroup::create_around`].
+    /// Makes the cgroup.
     ///
     /// # Errors
     /// As [`Cgroup::create`] and [`Systemd::create`].
-    pub(crate) fn create<T>(
+    pub(crate) fn create(
         &self,
         host: &Hierarchies,
         place: &Place,
         needed: &[String],
-        begin: impl FnOnce(&Cgroup) -> Option<T>,
-    ) -> Result<(Cgroup, Option<T>), CgroupError> {
+    ) -> Result<Cgroup, CgroupError> {
         match (self, place) {
-            (Self::Systemd(systemd), Place::Scope(name)) => {
-                Ok((systemd.create(host, name, needed)?, None))
-            }
-            (_, Place::Directory(path)) => Cgroup::create_around(host, path, needed, begin),
+            (Self::Systemd(systemd), Place::Scope(name)) => systemd.create(host, name, needed),
+            (_, Place::Directory(path)) => Cgroup::create(host, path, needed),
             (Self::Cgroupfs, Place::Scope(name)) => Err(CgroupError::InvalidPath {
                 path: name.path(),
                 reason: "only systemd makes scopes",

@@ -13,7 +13,6 @@
 mod apply;
 mod below;
 mod counters;
-mod cpuset;
 mod create;
 pub(crate) mod delegation;
 mod detect;

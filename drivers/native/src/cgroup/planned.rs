@@ -7,10 +7,7 @@ use super::detect::{Hierarchies, Version, is_cgroup};
 use super::path::CgroupPath;
 use crate::at;
 use crate::shared_text::SharedText;
-use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 /// The container's own directory in each hierarchy of the host, in one block; `None` where we see nothing of it.
 pub(super) fn leaves(host: &Hierarchies, place: &CgroupPath) -> Vec<Option<SharedText>> {
@@ -57,35 +54,14 @@ pub(super) fn above(dir: &SharedText) -> impl Iterator<Item = SharedText> + use<
     std::iter::successors(dir.parent(), SharedText::parent)
 }
 
-/// How long a first process may take to see that its host program is gone, and to end.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Removes what a start that was killed made of its plan. Only its first process can have been there, which ends by itself, and
-/// `rmdir(2)` spares a cgroup that anybody uses.
+/// Removes what a start that was killed made of its plan. Nothing was placed there yet, and `rmdir(2)` spares a cgroup that
+/// anybody uses.
 pub(crate) fn remove_planned(dirs: &[SharedText]) {
-    let deadline = Instant::now() + PATIENCE;
     for dir in dirs.iter().rev() {
-        let Ok(open) = at::open_root(dir.as_path()) else {
-            continue;
-        };
-        if is_cgroup(open.as_fd(), Version::V1) || is_cgroup(open.as_fd(), Version::V2) {
-            while is_busy(&std::fs::remove_dir(dir))
-                && has_processes(&open)
-                && Instant::now() < deadline
-            {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+        let is = |dir: &OwnedFd, version| is_cgroup(dir.as_fd(), version);
+        let found = at::open_root(dir.as_path());
+        if found.is_ok_and(|dir| is(&dir, Version::V1) || is(&dir, Version::V2)) {
+            let _ = std::fs::remove_dir(dir);
         }
     }
-}
-
-/// Of its own: those of cgroups below it stay as long as these do.
-fn has_processes(dir: &OwnedFd) -> bool {
-    let procs = at::read(dir.as_fd(), OsStr::new("cgroup.procs"), 1 << 16);
-    procs.is_ok_and(|procs| !procs.is_empty())
-}
-
-fn is_busy(removed: &std::io::Result<()>) -> bool {
-    let error = removed.as_ref().err();
-    error.is_some_and(|error| error.kind() == ErrorKind::ResourceBusy)
 }

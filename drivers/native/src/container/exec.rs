@@ -286,7 +286,6 @@ impl Exec<'_> {
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         launch(Launch {
             listener: Some(&mut listener),
-            early: None,
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,

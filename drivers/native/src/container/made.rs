@@ -41,37 +41,25 @@ enum Own {
 }
 
 impl Made {
-    /// Takes the id and makes the cgroup. What `early` begins when that of version 2 is there comes along.
-    pub(super) fn begin<T>(
+    /// Takes the id and makes the cgroup.
+    pub(super) fn begin(
         (store, manager): (&Store, &Manager),
         spec: &Spec,
         facts: &HostFacts,
-        early: impl FnOnce(&Cgroup) -> Option<T>,
-    ) -> Result<(Self, Option<T>)> {
+    ) -> Result<Self> {
         let ordinary = !facts.is_root() || facts.user_namespaces.outer.is_some();
         let place = manager.place(&spec.cgroup_parent, &spec.id, ordinary)?;
-        Self::begin_around((store, manager), &place, (spec, facts), |_| {}, early)
+        Self::begin_at((store, manager), &place, spec, facts, |_| {})
     }
 
     /// The same with the cgroup at this place, and more in the record.
     pub(super) fn begin_at(
-        stores: (&Store, &Manager),
+        (store, manager): (&Store, &Manager),
         place: &Place,
         spec: &Spec,
         facts: &HostFacts,
         note: impl FnOnce(&mut Record),
     ) -> Result<Self> {
-        let begun = Self::begin_around(stores, place, (spec, facts), note, |_| None::<()>);
-        begun.map(|(made, _)| made)
-    }
-
-    fn begin_around<T>(
-        (store, manager): (&Store, &Manager),
-        place: &Place,
-        (spec, facts): (&Spec, &HostFacts),
-        note: impl FnOnce(&mut Record),
-        early: impl FnOnce(&Cgroup) -> Option<T>,
-    ) -> Result<(Self, Option<T>)> {
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
         let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let mut record = Box::new(Record::starting(&spec.id, parent));
@@ -86,11 +74,8 @@ impl Made {
             known: RefCell::new(None),
             cleaned: false,
         };
-        // Goes before `made` does, which removes the cgroup that it is in.
-        let mut begun = None;
-        let taken = match manager.create(&facts.cgroups, place, &needed, early) {
-            Ok((cgroup, early)) => {
-                begun = early;
+        let taken = match manager.create(&facts.cgroups, place, &needed) {
+            Ok(cgroup) => {
                 record.cgroup = Some(cgroup.record());
                 record.planned_cgroups.clear();
                 made.cgroup = RefCell::new(Own::Open(cgroup));
@@ -106,7 +91,7 @@ impl Made {
         drop(locked);
         taken?;
         made.known = RefCell::new(Some(record));
-        Ok((made, begun))
+        Ok(made)
     }
 
     /// The cgroup, or why there is none; until it rests.

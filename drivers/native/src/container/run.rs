@@ -13,9 +13,8 @@ use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
 use crate::facts::{HostFacts, SubIds};
-use crate::launch::{Early, Launch, LaunchError, Process, Started, launch};
-use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids, early_namespaces};
-use crate::ready::Stock;
+use crate::launch::{Launch, LaunchError, Process, Started, launch};
+use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
 use execdriver_core::spec::{Draft, TemplateDefault, requested_controls};
@@ -135,10 +134,8 @@ impl Run<'_> {
     fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let (store, manager) = (&self.containers.store, &self.containers.manager);
         let pass = self.pass();
-        let early = |cgroup: &Cgroup| self.early(&start, cgroup);
-        let (spec, facts) = (start.draft.spec(), &start.facts);
-        let (made, early) = Made::begin((store, manager), spec, facts, early)?;
-        let lived = self.live(start, &made, pipes, (pass, early));
+        let made = Made::begin((store, manager), start.draft.spec(), &start.facts)?;
+        let lived = self.live(start, &made, pipes, pass);
         drop(self.life.oom.take());
         let closed = self.life.close(lived, made.clean());
         self.containers.stock.restock();
@@ -154,29 +151,13 @@ impl Run<'_> {
             .flatten()
     }
 
-    /// Its first process, which makes its namespaces while the other cgroups and its plan are made. Where there can be none, the
-    /// launch starts one, or says why.
-    fn early(&self, start: &Start, cgroup: &Cgroup) -> Option<Early> {
-        let facts = &start.facts;
-        // What is kept ready it would make for nothing.
-        let may = facts.is_root()
-            && facts.calls.clone_into_cgroup
-            && matches!(self.containers.stock, Stock::Nothing)
-            && !is_limited_by_version_2(start.draft.spec(), facts);
-        let namespaces = early_namespaces(start.draft.spec()).filter(|_| may)?;
-        // The clone would sleep until somebody thaws the parent, and nobody could give the start up: its record is not written yet.
-        (!cgroup.is_born_frozen())
-            .then(|| Early::begin(namespaces, cgroup.unified_dir()).ok())
-            .flatten()
-    }
-
     /// From the plan to the end of the process and of its output.
     fn live(
         &self,
         start: Start,
         made: &Made,
         pipes: Pipes,
-        (pass, early): (Option<Pass<'_>>, Option<Early>),
+        pass: Option<Pass<'_>>,
     ) -> Result<ExitStatus> {
         let Running {
             started,
@@ -185,7 +166,7 @@ impl Run<'_> {
             own_pid_namespace,
             unenforced,
         } = self
-            .start(&start, made, pipes, early)
+            .start(&start, made, pipes)
             .map_err(|error| self.unless_given_up(error, made))?;
         self.containers.keep_draft(start.draft);
         drop((start.facts, start.filter, pass));
@@ -211,13 +192,7 @@ impl Run<'_> {
 
     /// From the plan to the program that runs.
     #[inline(never)]
-    fn start(
-        &self,
-        start: &Start,
-        made: &Made,
-        pipes: Pipes,
-        early: Option<Early>,
-    ) -> Result<Running> {
+    fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
         let (spec, facts) = (start.draft.spec(), &start.facts);
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
         let cgroup = made.cgroup();
@@ -276,7 +251,7 @@ impl Run<'_> {
         }
         // What is held and the child's ends go with this call, so that their ends are seen.
         Ok(Running {
-            started: self.launch(&plan, made, &held, early)?,
+            started: self.launch(&plan, made, &held)?,
             streams,
             status_read,
             own_pid_namespace: plan.clone_flags & Kind::Pid as u64 != 0,
@@ -285,13 +260,7 @@ impl Run<'_> {
     }
 
     #[inline(never)]
-    fn launch(
-        &self,
-        plan: &Plan,
-        made: &Made,
-        held: &[Held<'_>],
-        early: Option<Early>,
-    ) -> Result<Started> {
+    fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let cgroup = made.cgroup().ok();
@@ -304,7 +273,6 @@ impl Run<'_> {
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         let started = launch(Launch {
             listener: Some(&mut listener),
-            early,
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,
@@ -351,17 +319,6 @@ impl Run<'_> {
         }
         error::launch(error, plan, &self.command.process.entrypoint)
     }
-}
-
-/// Whether some limit is version 2's. These are in force before a process is born in the cgroup: one that has memory already
-/// could not be given less.
-fn is_limited_by_version_2(spec: &Spec, facts: &HostFacts) -> bool {
-    let needed = spec.limits().map(limits::needed).unwrap_or_default();
-    let is_version_1 = |name: &String| {
-        let name = if name == "io" { "blkio" } else { name };
-        facts.cgroups.controller(name).is_some()
-    };
-    !needed.iter().all(is_version_1)
 }
 
 /// The facts of the host that a plan is made with.

@@ -7,9 +7,7 @@ use super::channel::{Channel, ChannelError, Event, Limits};
 use super::error::{LaunchError, StepFailure};
 use super::process::Process;
 use super::procfs::{ProcessDir, ProcfsError};
-use crate::sys::spawn::SpawnError;
-use crate::wire::{EARLY, INIT_NAME, Kind, Report};
-use nix::errno::Errno;
+use crate::wire::{INIT_NAME, Kind, Report};
 
 /// How long an end of file may lag behind EXECUTING before /proc is asked whether the program runs.
 const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
@@ -135,11 +133,6 @@ impl Execution<'_> {
 
 /// The operation that a report is about, in words.
 pub(super) fn step_failed(describe: &dyn Fn(u32) -> String, report: &Report) -> LaunchError {
-    if report.op & EARLY != 0 && report.op != u32::MAX {
-        // It made what the clone makes otherwise.
-        let errno = Errno::from_raw(report.errno);
-        return LaunchError::Spawn(SpawnError::Clone(errno));
-    }
     LaunchError::Step {
         index: report.op,
         words: describe(report.op),

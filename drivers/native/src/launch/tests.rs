@@ -2,7 +2,6 @@
 
 mod ahead;
 mod cgroup;
-mod early;
 mod exec;
 mod filter;
 mod held;

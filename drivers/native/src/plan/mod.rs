@@ -49,7 +49,7 @@ pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirec
 pub(crate) use idmaps::{asks_sub_ids, is_mapped};
 pub(crate) use input::RunInput;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
-pub(crate) use namespaces::{JoinFrom, early_namespaces};
+pub(crate) use namespaces::JoinFrom;
 pub(crate) use options::mount_words;
 pub(crate) use ready::{Ready, Shape, makes_network};
 pub(crate) use sources::{Source, Sources, file_system};

@@ -350,21 +350,6 @@ fn listed(spec: &Spec) -> impl Iterator<Item = (Kind, Option<JoinFrom>)> {
     })
 }
 
-/// The namespaces, as `CLONE_NEW*` bits, that the first process of this container can make before anything else is decided: all
-/// that the clone would. `None` without a pid namespace, which it is born in, where it is to be in another user namespace first,
-/// and without a network namespace, which takes most of the time: then it is not worth one message more.
-pub(crate) fn early_namespaces(spec: &Spec) -> Option<u64> {
-    let joined = spec.joins.iter().map(|join| (join.kind, false));
-    let listed = listed(spec).map(|(kind, from)| (kind, from.is_none()));
-    let (mut created, mut first) = (0, true);
-    for (kind, made) in listed.chain(joined) {
-        created |= if made { flag(kind) } else { 0 };
-        first &= kind != Kind::User && (made || kind != Kind::Pid);
-    }
-    let worth = flag(Kind::Pid) | flag(Kind::Network);
-    (first && created & worth == worth).then_some(created & !BY_UNSHARE)
-}
-
 /// The namespace in words.
 pub(super) fn name(kind: Kind) -> &'static str {
     match kind {

@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::Shape;
 use crate::plan::steps::Steps;
 use crate::wire::{Params, Reader};
-use execdriver_core::{CgroupNamespace, Device, IdMap, Ipc, Mount, Network, Pid};
+use execdriver_core::{CgroupNamespace, Device, Ipc, Mount, Network};
 
 fn with_ready() -> RunInput {
     RunInput {
@@ -252,33 +252,4 @@ fn containers_that_share_or_live_in_a_user_namespace_take_none() {
     assert!(!takes(&shared, &root_host()));
     let ipc = command().with_linux(|linux| linux.ipc = Some(Ipc::host()));
     assert!(!takes(&ipc, &root_host()));
-}
-
-#[test]
-fn what_is_made_early_is_all_that_the_clone_would_make() {
-    let early = |command: &Command| {
-        let spec = spec(command);
-        let plan = Plan::build(&spec, &root_host(), &sources(), &RunInput::default()).unwrap();
-        let made = early_namespaces(&spec);
-        assert!(made.is_none_or(|made| made == plan.clone_flags));
-        made.is_some()
-    };
-    assert!(early(&command()));
-    // The rest is not worth it.
-    let mut shared = command();
-    shared.network = Some(Network::host());
-    assert!(!early(&shared));
-    let seen = command().with_linux(|linux| linux.pid = Some(Pid::host()));
-    assert!(!early(&seen));
-    // They are to belong to its user namespace.
-    let map = IdMap {
-        container_id: 0,
-        host_id: 100_000,
-        size: 65_536,
-    };
-    let apart = command().with_linux(|linux| {
-        linux.uid_mappings = vec![map];
-        linux.gid_mappings = vec![map];
-    });
-    assert!(!early(&apart));
 }
