@@ -105,26 +105,25 @@ fn a_listener_answers_the_calls_of_the_program_and_nothing_is_left() {
 
 #[test]
 fn an_exec_hands_a_listener_of_its_own_over() {
+    beside(|bench, id| {
+        let taken = Taken::default();
+        let capture = Capture::new(1 << 10);
+        let status = exec(bench, id, &capture, &taken.hooks(fake)).unwrap();
+        assert_eq!((status, capture.text().as_str()), (0, "EXFULL\nok\n"));
+        assert_eq!(taken.answered(), [2]);
+        // Without anybody to ask it is refused, and the container goes on.
+        let (error, text) = refused(exec(bench, id, &capture, &Hooks::none()));
+        asks_a_hook(&error, &text);
+    });
+}
+
+/// Does something while a container runs whose listener is never asked, and nothing is left of it.
+fn beside(act: impl FnOnce(&Bench, &str)) {
     let _alone = alone();
     let bench = Bench::new();
     bench.says(&["true"]);
     let baseline = Baseline::take(&bench.rootfs, &[]);
     let command = asking(&bench, MKDIR, &["pause"]);
-    beside(&bench, &command, || {
-        let taken = Taken::default();
-        let capture = Capture::new(1 << 10);
-        let status = exec(&bench, &command.id, &capture, &taken.hooks(fake)).unwrap();
-        assert_eq!((status, capture.text().as_str()), (0, "EXFULL\nok\n"));
-        assert_eq!(taken.answered(), [2]);
-        // Without anybody to ask it is refused, and the container goes on.
-        let (error, text) = refused(exec(&bench, &command.id, &capture, &Hooks::none()));
-        asks_a_hook(&error, &text);
-    });
-    baseline.assert_back();
-}
-
-/// Does something while this container runs, whose listener is never asked.
-fn beside(bench: &Bench, command: &Command, act: impl FnOnce()) {
     let (send, started) = mpsc::channel();
     thread::scope(|scope| {
         let run = scope.spawn(|| {
@@ -132,18 +131,19 @@ fn beside(bench: &Bench, command: &Command, act: impl FnOnce()) {
             let hooks = taken.hooks(|_| Answer::Goes);
             let hooks = hooks.on_start(|_| Ok(send.send(())?));
             bench
-                .try_run_with(command, Pipes::null(), &hooks)
+                .try_run_with(&command, Pipes::null(), &hooks)
                 .map(drop)
                 .unwrap();
             drop(hooks);
             taken.answered()
         });
-        let killed = Killed(bench, &command.id);
+        let killed = Killed(&bench, &command.id);
         started.recv_timeout(SOON).unwrap();
-        act();
+        act(&bench, &command.id);
         drop(killed);
         assert_eq!(run.join().unwrap(), [0]);
     });
+    baseline.assert_back();
 }
 
 fn exec(bench: &Bench, id: &str, capture: &Capture, hooks: &Hooks<'_>) -> Result<i32> {
@@ -155,29 +155,21 @@ fn exec(bench: &Bench, id: &str, capture: &Capture, hooks: &Hooks<'_>) -> Result
 
 #[test]
 fn an_exec_that_is_killed_before_its_program_is_a_start_that_was_given_up() {
-    let _alone = alone();
-    let bench = Bench::new();
-    bench.says(&["true"]);
-    let baseline = Baseline::take(&bench.rootfs, &[]);
-    let command = asking(&bench, MKDIR, &["pause"]);
-    beside(&bench, &command, || {
+    beside(|bench, id| {
         for signal in [Signal::TERM, Signal::KILL] {
-            let target = Target::exec(&command.id, "early");
+            let target = Target::exec(id, "early");
             let kill = |_: &HookContext<'_>, _| Ok(bench.driver.kill(&target, signal)?);
             let hooks = Hooks::none().on_seccomp_listener(kill);
             let mut request = ExecRequest::new(process(&TWICE));
             request.exec_id = Some("early".into());
-            let done = bench
-                .driver
-                .exec(&command.id, &request, Pipes::null(), &hooks);
+            let done = bench.driver.exec(id, &request, Pipes::null(), &hooks);
             let (error, text) = refused(done);
             assert!(
-                matches!(error, Error::Aborted { id } if id == "early"),
+                matches!(error, Error::Aborted { id: exec } if exec == "early"),
                 "{text}"
             );
         }
     });
-    baseline.assert_back();
 }
 
 /// Kills the container, so that a failed assertion does not hang the test program.

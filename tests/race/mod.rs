@@ -56,9 +56,7 @@ impl Racer {
             thread: Some(thread),
         }
     }
-}
 
-impl Racer {
     /// Whether it has exchanged them so often that it was a race, or ended: where threads share a processor it may come late.
     pub(crate) fn has_raced(&self) -> bool {
         let thread = self.thread.as_ref();

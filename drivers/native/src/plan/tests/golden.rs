@@ -145,12 +145,14 @@ fn joined_namespaces() {
     assert_eq!(plan.id_maps, None);
 }
 
+fn date() -> ExecSpec {
+    let request = ExecRequest::new(ProcessConfig::new("date"));
+    spec(&command()).for_exec(&request).unwrap()
+}
+
 #[test]
 fn an_exec_waits_once_for_its_parent_unless_that_has_to_do_something_first() {
-    let process = ProcessConfig::new("date");
-    let exec = spec(&command())
-        .for_exec(&ExecRequest::new(process))
-        .unwrap();
+    let mut exec = date();
     let waits = |exec: &ExecSpec, kinds: &[Kind], may_trace, go_ahead| {
         let running = Running {
             namespaces: kinds.iter().copied().collect(),
@@ -175,17 +177,13 @@ fn an_exec_waits_once_for_its_parent_unless_that_has_to_do_something_first() {
     assert!(waits(&exec, &kinds, true, true));
     assert!(waits(&exec, &kinds[..1], false, true));
     // The parent writes it.
-    let mut exec = exec;
     exec.process.set_oom_score_adj(Some(100));
     assert!(waits(&exec, &kinds, false, true));
 }
 
 #[test]
 fn an_exec() {
-    let process = ProcessConfig::new("date");
-    let exec = spec(&command())
-        .for_exec(&ExecRequest::new(process))
-        .unwrap();
+    let exec = date();
     let kinds = [Kind::Mount, Kind::Pid, Kind::Network];
     let mut running = Running {
         namespaces: kinds.into_iter().collect(),
