@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "contract/ahead.rs"]
+mod ahead;
 mod contract;
 mod support;
 mod walk;
@@ -18,7 +20,7 @@ use execdriver::{
     Command, ContainerState, Driver, Hooks, Options, Pipes, Registry, RunOptions, Signal, Target,
 };
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use support::{Baseline, Need, alone, skip_unless, unique_id, within};
 use walk::{Session, Verdict};
 
@@ -26,10 +28,33 @@ use walk::{Session, Verdict};
 const HOST: &str = "the_host_program";
 const STATE: &str = "EXECDRIVER_TEST_STATE";
 const COMMAND: &str = "EXECDRIVER_TEST_COMMAND";
+/// How many of its containers are made ahead.
+const POOL: &str = "EXECDRIVER_TEST_POOL";
 
-fn open(root: &Path) -> Arc<dyn Driver> {
+fn open(root: &Path, pool: &str) -> Arc<dyn Driver> {
     let registry = Registry::with_builtin();
-    registry.open("native", root, Options::none()).unwrap()
+    let options = Options::parse([format!("native.sandbox_pool={pool}")]).unwrap();
+    registry.open("native", root, options).unwrap()
+}
+
+/// Until a run finds all that can be made ahead.
+fn fill(driver: &dyn Driver, command: &Command) {
+    let name = Mutex::new(String::new());
+    let kill = Target::from(command);
+    support::eventually("one waits", || {
+        let hooks = Hooks::none().on_start(|context| {
+            *name.lock().unwrap() = ahead::cgroup_name(context.pid);
+            Ok(driver.kill(&kill, Signal::KILL)?)
+        });
+        let options = RunOptions::default();
+        driver
+            .run(command, &options, Pipes::null(), &hooks)
+            .unwrap();
+        name.lock().unwrap().starts_with("ready-")
+    });
+    support::eventually("the next one waits", || {
+        ahead::processes(&ahead::own()).len() == 2
+    });
 }
 
 /// Does nothing unless it was started by a walk.
@@ -39,7 +64,11 @@ fn the_host_program() {
         return;
     };
     let command: Command = serde_json::from_str(&std::env::var(COMMAND).unwrap()).unwrap();
-    let driver = open(Path::new(&std::env::var_os(STATE).unwrap()));
+    let pool = std::env::var(POOL).unwrap();
+    let driver = open(Path::new(&std::env::var_os(STATE).unwrap()), &pool);
+    if pool != "0" {
+        fill(&*driver, &command);
+    }
     let act = || {
         // It ends itself once it runs, so that the calls of its end are seen too.
         let kill = Target::from(&command);
@@ -54,10 +83,14 @@ fn the_host_program() {
 }
 
 /// Kills the host at call `index` of a run of `command`. How many calls there were.
-fn run_and_kill(bench: &Bench, command: &Command, index: usize) -> (usize, String) {
+fn run_and_kill(bench: &Bench, command: &Command, pool: &str, index: usize) -> (usize, String) {
     let state = bench.rootfs.state();
     let text = serde_json::to_string(command).unwrap();
-    let environment = [(STATE, state.as_path()), (COMMAND, Path::new(&text))];
+    let environment = [
+        (STATE, state.as_path()),
+        (COMMAND, Path::new(&text)),
+        (POOL, Path::new(pool)),
+    ];
     let mut session = Session::begin(HOST, &environment, None);
     let mut place = String::new();
     let round = session.round(&mut |call| {
@@ -97,11 +130,11 @@ fn put_right(driver: &dyn Driver, id: &str, by_terminate: bool) -> Result<(), St
     last
 }
 
-fn walk(command: impl Fn(&Bench) -> Command) {
+fn walk(pool: &str, command: impl Fn(&Bench) -> Command) {
     let _alone = alone();
     let bench = Bench::new();
     bench.says(&["true"]);
-    let (all, _) = run_and_kill(&bench, &command(&bench), usize::MAX);
+    let (all, _) = run_and_kill(&bench, &command(&bench), pool, usize::MAX);
     assert!(all > 100, "only {all} calls were seen");
     let soak = std::env::var_os("EXECDRIVER_SOAK").is_some_and(|value| value == "1");
     let stride = if soak { 1 } else { all / 30 };
@@ -110,7 +143,7 @@ fn walk(command: impl Fn(&Bench) -> Command) {
         let command = command(&bench);
         let id = &*command.id;
         let baseline = Baseline::take(&bench.rootfs, &[id]);
-        let (_, place) = run_and_kill(&bench, &command, index);
+        let (_, place) = run_and_kill(&bench, &command, pool, index);
         if place.is_empty() {
             continue; // This run made fewer calls.
         }
@@ -141,7 +174,7 @@ fn walk(command: impl Fn(&Bench) -> Command) {
 
 #[test]
 fn whatever_a_host_that_is_killed_in_a_run_leaves_can_be_terminated_or_cleaned() {
-    walk(|bench| Command {
+    walk("0", |bench| Command {
         id: unique_id("killed"),
         ..bench.command(&["pause"])
     });
@@ -152,7 +185,7 @@ fn whatever_a_host_that_is_killed_in_a_run_with_a_parent_cgroup_leaves_goes_with
     if skip_unless(&[Need::Root]) {
         return;
     }
-    walk(|bench| {
+    walk("0", |bench| {
         let id = unique_id("killed");
         let parent = format!("/parent-{id}/below");
         let command = Command {
@@ -161,4 +194,22 @@ fn whatever_a_host_that_is_killed_in_a_run_with_a_parent_cgroup_leaves_goes_with
         };
         command.with_linux(|linux| linux.cgroup_parent = parent.clone())
     });
+}
+
+/// What is the container's goes with it, what still waited with the next host program that keeps any.
+#[test]
+fn whatever_a_host_that_is_killed_in_a_run_of_what_was_made_ahead_leaves_is_removed() {
+    if skip_unless(&[Need::Root]) || !ahead::may_wait() {
+        return;
+    }
+    walk("2", |bench| Command {
+        id: unique_id("killed"),
+        ..bench.command(&["pause"])
+    });
+    let bench = Bench::new();
+    let driver = open(&bench.rootfs.state(), "2");
+    fill(&*driver, &bench.command(&["pause"]));
+    drop(driver);
+    let left = ahead::of_the_dead();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "contract/ahead.rs"]
+mod ahead;
 mod contract;
 mod support;
 mod walk;
@@ -42,6 +44,10 @@ fn the_host_program() {
     let bench = Bench::new();
     match &*std::env::var(ACT).unwrap() {
         "run" => act_in_rounds(&directory, &bench, &|| run(&bench)),
+        "ahead" => {
+            let bench = bench.with_option("native.sandbox_pool=2");
+            act_in_rounds(&directory, &bench, &|| run(&bench));
+        }
         "range" => act_in_rounds(&directory, &bench, &|| run_in_range(&bench)),
         "mapped" => {
             // Its owner is root, as that of the volume.
@@ -138,7 +144,19 @@ fn exec(driver: &dyn Driver, id: &str) -> Result<ExitStatus> {
 /// The first line of a report is how it went, the others are what was left.
 fn act_in_rounds(directory: &Path, bench: &Bench, act: &dyn Fn() -> Result<ExitStatus>) -> ! {
     act().unwrap();
-    let baseline = Baseline::take(&bench.rootfs, &[&format!("walk-{}-", std::process::id())]);
+    // Of a pool always as much is there, and never the same: it is full again before the next round.
+    let pooled = !ahead::own().is_empty() || std::env::var(ACT).is_ok_and(|act| act == "ahead");
+    let is_full = || !pooled || ahead::is_full(2);
+    support::eventually("the pool is full", is_full);
+    let baseline = Baseline::take(&bench.rootfs, &[&format!("-{}-", std::process::id())]);
+    let left_behind = || {
+        let mut left = baseline.left();
+        left.retain(|line| !(pooled && is_as_many(line)));
+        if !is_full() {
+            left.push("the pool is not full".to_owned());
+        }
+        left
+    };
     walk::act_in_rounds(
         directory,
         || match catch_unwind(AssertUnwindSafe(act)) {
@@ -167,13 +185,22 @@ fn act_in_rounds(directory: &Path, bench: &Bench, act: &dyn Fn() -> Result<ExitS
             if let Err(error) = act() {
                 left.push(format!("the next one fails: {}", chain(&error)));
             }
-            let is_back = || baseline.left().is_empty();
+            let is_back = || left_behind().is_empty();
             if !support::within(std::time::Duration::from_secs(3), is_back) {
-                left.extend(baseline.left());
+                left.extend(left_behind());
             }
             format!("{said}\n{}", left.join("\n")).trim_end().to_owned()
         },
     )
+}
+
+/// Whether a line of a baseline's says that others are there, and no more of them.
+fn is_as_many(line: &str) -> bool {
+    let counts = line.split_once(": ").and_then(|(_, rest)| {
+        let (before, rest) = rest.split_once(" before, ")?;
+        Some((before, rest.split_once(" now")?.0))
+    });
+    counts.is_some_and(|(before, now)| before == now)
 }
 
 fn kind(error: &Error) -> String {
@@ -273,6 +300,14 @@ fn walk(act: &str, of: &[(&str, &Path)], user: Option<u32>) {
 #[test]
 fn each_call_of_a_run_that_fails_is_an_error_that_leaves_nothing() {
     walk("run", &[], None);
+}
+
+#[test]
+fn each_call_of_a_run_of_what_was_made_ahead_that_fails_is_an_error_that_leaves_nothing() {
+    if skip_unless(&[Need::Root]) || !ahead::may_wait() {
+        return;
+    }
+    walk("ahead", &[], None);
 }
 
 #[test]

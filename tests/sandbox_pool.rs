@@ -2,11 +2,14 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "contract/ahead.rs"]
+mod ahead;
 mod contract;
 mod support;
 #[path = "contract/view.rs"]
 mod view;
 
+use ahead::{has_waited, may_wait};
 use contract::{Bench, Started, refused, remapped};
 use execdriver::{
     CgroupNamespace, Command, Device, Hooks, Mount, Network, Options, Pipes, Registry,
@@ -26,9 +29,14 @@ fn pooled(bench: Bench, command: &Command) -> Bench {
     let mut one = command.clone();
     eventually("a sandbox is there before it is asked for", || {
         one.id = support::unique_id("warm");
-        bench.while_running(&one, is_ahead).1
+        bench.while_running(&one, is_whole).1
     });
     bench
+}
+
+/// Whether all was there before it that can be.
+fn is_whole(started: &Started) -> bool {
+    is_ahead(started) && (has_waited(started) || !may_wait())
 }
 
 fn pause(bench: &Bench) -> Command {
@@ -41,7 +49,7 @@ fn seen(bench: &Bench, command: &Command, ahead: bool) -> View {
     eventually("it is made ahead, or not, as wanted", || {
         let mut command = command.clone();
         command.id = support::unique_id("seen");
-        let look = |started: &Started| (is_ahead(started), view(bench, &command.id, started));
+        let look = |started: &Started| (is_whole(started), view(bench, &command.id, started));
         let (_, (was_ahead, view)) = bench.while_running(&command, look);
         found = Some(view);
         was_ahead == ahead
@@ -316,7 +324,8 @@ fn a_dropped_driver_leaves_nothing_of_its_pool() {
     let _alone = alone();
     let bench = Bench::new();
     bench.says(&["true"]);
-    let baseline = Baseline::take(&bench.rootfs, &[]);
+    let mark = format!("-{}-", std::process::id());
+    let baseline = Baseline::take(&bench.rootfs, &[&mark]);
     let other = Bench::new();
     let command = pause(&other);
     let other = pooled(other, &command);

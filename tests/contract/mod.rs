@@ -18,7 +18,7 @@ use execdriver::{
 };
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Far more than anything takes that ends at all.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -182,11 +182,16 @@ impl Bench {
     ) -> (Outcome, T) {
         thread::scope(|scope| {
             let (send, receive) = mpsc::channel();
+            let asked = SystemTime::now();
             let run = scope.spawn(move || {
                 let hooks = Hooks::none().on_start(move |context| {
                     let terminal = context.terminal.clone();
                     let pid = context.pid;
-                    Ok(send.send(Started { pid, terminal })?)
+                    Ok(send.send(Started {
+                        pid,
+                        terminal,
+                        asked,
+                    })?)
                 });
                 self.try_run_with(command, pipes, &hooks)
             });
@@ -204,6 +209,8 @@ impl Bench {
 pub(crate) struct Started {
     pub(crate) pid: u32,
     pub(crate) terminal: Option<Arc<dyn Terminal>>,
+    /// When it was asked for.
+    pub(crate) asked: SystemTime,
 }
 
 /// Kills a container when dropped, so that a failed assertion does not hang the test program.

@@ -1,28 +1,18 @@
 //! What is seen of a container from outside and within, to compare two that should look alike.
 
+use crate::ahead::cgroup_name;
 use crate::contract::{Bench, Started};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-/// Whether the container's /dev is older than its first process.
+/// Whether the container's /dev was there before it was asked for.
 pub(crate) fn is_ahead(started: &Started) -> bool {
     let null = format!("/proc/{}/root/dev/null", started.pid);
     let made = std::fs::metadata(null).unwrap().modified().unwrap();
-    made < SystemTime::now() - lifetime(started.pid)
-}
-
-/// How long a process has lived.
-fn lifetime(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks: u64 = fields.split(' ').nth(19).unwrap().parse().unwrap();
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
-    let (seconds, _) = uptime.split_once(' ').unwrap();
-    // A tick is 10 ms; rounded up, so that what is made by the container itself is younger for sure.
-    let now: f64 = seconds.parse().unwrap();
-    Duration::from_secs_f64((now - ticks as f64 / 100.0).max(0.0) + 0.02)
+    // The kernel's clock of files goes in steps of up to 10 ms.
+    made + Duration::from_millis(20) < started.asked
 }
 
 /// A line of mountinfo without the numbers of its mounts and file system, and without the root's, which is the host's.
@@ -77,7 +67,9 @@ pub(crate) struct View {
 
 pub(crate) fn view(bench: &Bench, id: &str, started: &Started) -> View {
     let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", started.pid)).unwrap();
-    let said = |words: &[&str]| bench.exec(id, words).out.replace(id, "ID");
+    let name = cgroup_name(started.pid);
+    let plain = |text: &str| text.replace(id, "ID").replace(&name, "ID");
+    let said = |words: &[&str]| plain(&bench.exec(id, words).out);
     let processes = |mount: &str| {
         let root = format!(
             "/proc/{}/root/sys/fs/cgroup/{mount}/cgroup.procs",
@@ -101,7 +93,7 @@ pub(crate) fn view(bench: &Bench, id: &str, started: &Started) -> View {
         dev: entries(started, "dev"),
         mounts: table
             .lines()
-            .map(|line| without_numbers(line).replace(id, "ID"))
+            .map(|line| plain(&without_numbers(line)))
             .collect(),
         cgroups: names.iter().map(|name| processes(name)).collect(),
         own_cgroup: said(&["cat", "/proc/self/cgroup"]),

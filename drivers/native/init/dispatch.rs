@@ -23,6 +23,10 @@ pub(crate) fn step(init: &mut Init, op: Op<'static>) -> Done {
             path,
         } => hold::hold(init, slot, program, path),
         Op::Preserve { slot, count } => hold::preserve(init, slot, count),
+        Op::More {} => {
+            init.more = true;
+            this::wait_apart()
+        }
         Op::AwaitGo {} => {
             init.await_go();
             Ok(())

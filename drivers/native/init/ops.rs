@@ -9,6 +9,8 @@ ops! { 'a;
     ReportNs = 1 {}
     /// Waits for a `GO` that the parent sends without being asked; an end of file instead ends init.
     AwaitGo = 90 {}
+    /// First in a message that another one follows. What fails of this one is reported with [`super::EARLY`] in its index.
+    More = 96 {}
     /// `setns(2)`.
     Join = 2 {
         /// A pidfd or a namespace descriptor.

@@ -96,6 +96,20 @@ pub(crate) fn reset(flags: u32, umask: u32) -> Done {
     Ok(process::set_signal_mask(0)?)
 }
 
+/// Before it is said what this process is: it ends with whoever made it, though others hold the socket's other end, too, and its
+/// working directory keeps no mount of the host busy.
+pub(crate) fn wait_apart() -> Done {
+    const SIGKILL: usize = 9;
+    process::prctl(PR_SET_PDEATHSIG, SIGKILL, 0)?;
+    Ok(fs::chdir(c"/")?)
+}
+
+/// The container may outlive the thread that made this process.
+pub(crate) fn wait_no_more() -> Done {
+    process::prctl(PR_SET_PDEATHSIG, 0, 0)?;
+    Ok(())
+}
+
 /// Asks for a signal at the death of the thread that started us. It may have died before, which nothing would tell.
 pub(crate) fn die_with_host(init: &Init, signal: u32, slot: u16) -> Done {
     process::prctl(PR_SET_PDEATHSIG, signal as usize, 0)?;

@@ -6,7 +6,7 @@ use crate::message::{self, Message};
 use crate::sys::abi::{AT_FDCWD, PR_SET_NAME};
 use crate::sys::arena::Arena;
 use crate::sys::{self, Errno, Fd, fs, process, socket};
-use crate::wire::{Detail, GO, INIT_NAME, Kind, Op, Reader, Report};
+use crate::wire::{Detail, EARLY, GO, INIT_NAME, Kind, Op, Reader, Report};
 use crate::{capabilities, dispatch, landlock, lines, masks};
 
 /// Exit status when the start failed; nobody but the kernel sees it, the parent has the report.
@@ -56,6 +56,8 @@ pub(crate) struct Init {
     pub(crate) slots: &'static mut [i32],
     /// Index of the running operation.
     op: u32,
+    /// Another message follows.
+    pub(crate) more: bool,
     /// The container's root; the working directory stands for it after joining a mount namespace.
     pub(crate) root: Option<Fd>,
     /// A tree that the parent has cloned for the root.
@@ -175,12 +177,17 @@ pub(crate) fn run() -> ! {
 }
 
 fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
-    let Message { ops, body, slots } = message;
+    let Message {
+        mut ops,
+        mut body,
+        slots,
+    } = message;
     let mut init = Init {
         socket,
         arena,
         slots,
         op: 0,
+        more: false,
         root: None,
         given_tree: None,
         host_is_cut_off: false,
@@ -199,19 +206,47 @@ fn walk(socket: Fd, arena: Arena, message: Message) -> ! {
         line_buffer: None,
         home: None,
     };
-    let malformed = Failure::of(Detail::BadMessage);
+    loop {
+        do_all(&mut init, ops, body);
+        if !init.more {
+            // `Exec` does not come back.
+            fail(&init.socket, ops, Failure::of(Detail::BadMessage));
+        }
+        init.more = false;
+        (ops, body) = next(&mut init);
+    }
+}
+
+fn do_all(init: &mut Init, ops: u32, body: &'static [u8]) {
     let mut reader = Reader::new(body);
     for index in 0..ops {
-        init.op = index;
+        init.op = if init.more { index | EARLY } else { index };
         let done = Op::decode(&mut reader)
-            .ok_or(malformed)
-            .and_then(|op| dispatch::step(&mut init, op));
+            .ok_or(Failure::of(Detail::BadMessage))
+            .and_then(|op| dispatch::step(init, op));
         if let Err(failure) = done {
-            fail(&init.socket, index, failure);
+            fail(&init.socket, init.op, failure);
         }
     }
-    // `Exec` does not come back.
-    fail(&init.socket, ops, malformed)
+}
+
+/// The message that follows, which has slots of its own.
+fn next(init: &mut Init) -> (u32, &'static [u8]) {
+    for fd in init.slots.iter().filter(|fd| **fd >= 0) {
+        drop(Fd::own(*fd));
+    }
+    match message::receive(&init.socket, &mut init.arena) {
+        Ok(Some(Message { ops, body, slots })) => {
+            init.slots = slots;
+            if let Err(failure) = crate::process::wait_no_more() {
+                fail(&init.socket, EARLY, failure);
+            }
+            (ops, body)
+        }
+        // Nobody wants this container any more.
+        Ok(None) => sys::exit(EXIT_FAILED),
+        Err(failure) => fail(&init.socket, u32::MAX, failure),
+    }
 }
 
 fn fail(socket: &Fd, op: u32, failure: Failure) -> ! {

@@ -7,7 +7,7 @@
 //! parent                                   init
 //!   header [+ up to 250 descriptors] ----->
 //!   one zero byte + up to 250 more   ----->   (once for each further batch)
-//!   body                             ----->
+//!   body                             ----->             (all of it again after one that begins with `More`)
 //!                                    <-----   NS        when `ReportNs` is reached
 //!   go (one byte)                    ----->             or unasked, for `AwaitGo`
 //!                                    <-----   FORKED    + pidfd, when `Fork` is reached
@@ -43,6 +43,8 @@ pub(crate) const GO: u8 = 1;
 pub(crate) const SOCKET_FD: i32 = 3;
 /// Init's thread name until it executes the program: a process that ended with this name never executed it.
 pub(crate) const INIT_NAME: &CStr = c"execdriver:init";
+/// In the index of a report: of an operation of a message that another follows.
+pub(crate) const EARLY: u32 = 1 << 31;
 /// A slot number that names no slot.
 pub(crate) const NO_SLOT: u16 = u16::MAX;
 /// In `DieWithHost`: the socket, whose other end the host process has.

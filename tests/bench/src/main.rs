@@ -169,7 +169,12 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
             continue;
         }
         eprintln!("bench: {name}");
-        match rows(&place, asked) {
+        // A peer may fail once in some thousand runs.
+        let again = |error: Box<dyn std::error::Error + Send + Sync>| {
+            eprintln!("bench: {name}: {error}; once more");
+            rows(&place, asked)
+        };
+        match rows(&place, asked).or_else(again) {
             Ok(rows) => found.extend(rows),
             // The others say what they say without it.
             Err(error) => failed.push(format!("{name}: {error}")),

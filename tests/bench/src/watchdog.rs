@@ -33,8 +33,13 @@ pub(crate) fn captured(command: &mut Command) -> Result<ExitStatus> {
     Ok(output?.status)
 }
 
-fn watched<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
+/// Starts the thread that watches, for who is about to enter cgroups that it must not keep.
+pub(crate) fn begin() {
     WATCH.call_once(|| drop(thread::spawn(watch)));
+}
+
+fn watched<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
+    begin();
     *runs() = Some((Pid::from_raw(pid.cast_signed()), Instant::now()));
     let waited = wait();
     *runs() = None;

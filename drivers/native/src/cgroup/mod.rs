@@ -34,6 +34,7 @@ mod subtree;
 pub(crate) mod systemd;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waiting;
 mod walk;
 
 pub(crate) use counters::Counters;

@@ -29,12 +29,12 @@ const FAMILIES: [&str; 19] = [
 const FILES: [&str; 3] = ["notify_on_release", "release_agent", "tasks"];
 
 /// Its directory beside those files. One that is not there yet counts too: once there is a directory `memory.max`, the kernel
-/// hands the memory controller down to none of its siblings. Like systemd with its units, a `_` is put before it, and before
-/// another one, so that no two ids have the same.
+/// hands the memory controller down to none of its siblings. Like systemd with its units, a `_` is put before it, before
+/// what is called as a cgroup that waits for its container, and before another one, so that no two ids have the same.
 pub(super) fn directory(id: &str) -> Cow<'_, str> {
     let family = id.split_once('.').map(|(family, _)| family);
     let is_kernels = FILES.contains(&id) || family.is_some_and(|family| FAMILIES.contains(&family));
-    match is_kernels || id.starts_with('_') {
+    match is_kernels || id.starts_with('_') || id.starts_with(super::waiting::PREFIX) {
         true => Cow::Owned(format!("_{id}")),
         false => Cow::Borrowed(id),
     }
@@ -63,6 +63,8 @@ mod tests {
             ("tasks", "_tasks"),
             ("_tasks", "__tasks"),
             ("_web", "__web"),
+            ("ready-1-2-3-4-5", "_ready-1-2-3-4-5"),
+            ("already-1", "already-1"),
         ] {
             assert_eq!(directory(id), name);
         }

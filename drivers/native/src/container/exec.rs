@@ -188,6 +188,7 @@ impl Exec<'_> {
             preserved: 0,
             keep_keyring: false,
             ready: crate::plan::Ready::Nothing,
+            begun: false,
             go_ahead: !self.is_hooked() && self.facts.calls.clone_into_cgroup,
         };
         let plan = Plan::for_exec(spec, &running, &host, &input)?;
@@ -286,6 +287,7 @@ impl Exec<'_> {
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         launch(Launch {
             listener: Some(&mut listener),
+            early: None,
             namespaces: plan.clone_flags,
             cgroup: unified,
             message: &message,

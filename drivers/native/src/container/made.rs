@@ -6,7 +6,9 @@ use crate::cgroup::devices::DevicePrograms;
 use crate::cgroup::limits;
 use crate::cgroup::{Cgroup, CgroupError, Counters, Manager, Place};
 use crate::facts::HostFacts;
+use crate::launch::Early;
 use crate::plan::{CgroupPlan, Plan};
+use crate::ready::Waiting;
 use crate::state::{
     CgroupRecord, Entry, LOCK_PATIENCE, ProcessId, Record, StateError, Status, Store,
     TerminalRecord, Unread,
@@ -41,6 +43,27 @@ enum Own {
 }
 
 impl Made {
+    /// Takes the id and, once it has that, the cgroups of a first process that waits in them.
+    pub(super) fn begin_with(
+        store: &Store,
+        spec: &Spec,
+        waiting: &mut Option<Waiting>,
+    ) -> Result<(Self, Option<Early>)> {
+        let mut record = starting(spec)?;
+        record.cgroup = waiting.as_ref().and_then(Waiting::record);
+        let (entry, locked) = store.create(&record)?;
+        drop(locked);
+        let (early, cgroup) = waiting.take().map(Waiting::part).unwrap_or_default();
+        let made = Self {
+            entry,
+            cgroup: RefCell::new(cgroup.map_or(Own::None, Own::Open)),
+            no_cgroup: String::new(),
+            known: RefCell::new(Some(record)),
+            cleaned: false,
+        };
+        Ok((made, early))
+    }
+
     /// Takes the id and makes the cgroup.
     pub(super) fn begin(
         (store, manager): (&Store, &Manager),
@@ -61,9 +84,7 @@ impl Made {
         note: impl FnOnce(&mut Record),
     ) -> Result<Self> {
         let needed = spec.limits().map(limits::needed).unwrap_or_default();
-        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
-        let mut record = Box::new(Record::starting(&spec.id, parent));
-        describe(&mut record, spec).map_err(error::setup(WRITE_DOWN))?;
+        let mut record = starting(spec)?;
         note(&mut record);
         record.planned_cgroups = place.planned(&facts.cgroups);
         let (entry, locked) = store.create(&record)?;
@@ -282,17 +303,29 @@ impl Made {
 
     /// Ends and removes everything; the first error, when something stays.
     pub(super) fn clean(mut self) -> Result<()> {
-        self.remove()
+        self.remove(Some)
     }
 
-    fn remove(&mut self) -> Result<()> {
+    /// The same where all processes have ended and the cgroups have no name of the id's: `later` may take them, to remove them
+    /// when nobody waits.
+    pub(super) fn clean_later(
+        mut self,
+        later: impl FnOnce(Cgroup) -> Option<Cgroup>,
+    ) -> Result<()> {
+        self.remove(later)
+    }
+
+    fn remove(&mut self, later: impl FnOnce(Cgroup) -> Option<Cgroup>) -> Result<()> {
         if std::mem::replace(&mut self.cleaned, true) {
             return Ok(());
         }
         let removed = self
             .wake()
             .and_then(|()| match self.cgroup.replace(Own::None) {
-                Own::Open(cgroup) => cgroup.destroy(KILL_PATIENCE),
+                Own::Open(cgroup) => match later(cgroup) {
+                    Some(cgroup) => cgroup.destroy(KILL_PATIENCE),
+                    None => Ok(()),
+                },
                 Own::None | Own::Resting(_) => Ok(()),
             });
         // The id becomes free only after the cgroup of its name is gone.
@@ -309,7 +342,7 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         // A hook panicked or an earlier error is on its way: `clean` can be asked again.
-        let _ = self.remove();
+        let _ = self.remove(Some);
     }
 }
 
@@ -319,6 +352,14 @@ pub(super) fn signal_bit(signal: i32) -> u64 {
         .ok()
         .and_then(|shift| 1u64.checked_shl(shift))
         .unwrap_or(0)
+}
+
+/// The record of a start, before anything is made for it.
+fn starting(spec: &Spec) -> Result<Box<Record>> {
+    let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
+    let mut record = Box::new(Record::starting(&spec.id, parent));
+    describe(&mut record, spec).map_err(error::setup(WRITE_DOWN))?;
+    Ok(record)
 }
 
 fn describe(record: &mut Record, spec: &Spec) -> serde_json::Result<()> {

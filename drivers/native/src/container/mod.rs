@@ -35,11 +35,12 @@ mod taken;
 mod terminals;
 mod traced;
 mod update;
+mod waiting;
 mod watch;
 
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
-use crate::facts::{HostFacts, Known};
+use crate::facts::{HostFacts, Known, Status as ThreadStatus};
 use crate::launch::Process;
 use crate::ready::Stock;
 use crate::seccomp::Filters;
@@ -90,7 +91,12 @@ impl Containers {
 
     /// The facts of the host, as a start needs them.
     fn facts(&self) -> Arc<HostFacts> {
-        self.facts.get_or_init(Known::read).now()
+        self.facts_with(None)
+    }
+
+    /// The same, and what was read for them of the calling thread's standing, where somebody wants it.
+    fn facts_with(&self, status: Option<&mut Option<ThreadStatus>>) -> Arc<HostFacts> {
+        self.facts.get_or_init(Known::read).now_with(status)
     }
 
     /// The same for who makes no cgroup.

@@ -12,8 +12,8 @@ use super::{error, host, starved, traced};
 use crate::NativeDriver;
 use crate::apparmor;
 use crate::cgroup::{Cgroup, limits};
-use crate::facts::{HostFacts, SubIds};
-use crate::launch::{Launch, LaunchError, Process, Started, launch};
+use crate::facts::{HostFacts, Status as StandingStatus, SubIds};
+use crate::launch::{Early, Launch, LaunchError, Process, Started, launch};
 use crate::plan::{AppArmor, Host, Plan, Ready, RunInput, Sources, asks_sub_ids};
 use crate::seccomp::Filter;
 use crate::stdio::{self, HostStdio};
@@ -62,12 +62,15 @@ impl Containers {
     fn prepare(&self, command: &Command) -> Result<Start> {
         let draft = self.draft(command)?;
         refuse_unsupported(command)?;
-        let facts = self.facts();
+        let mut status = None;
+        let wanted = self.stock.kept_sandboxes().map(|_| &mut status);
+        let facts = self.facts_with(wanted);
         let filter = self.filter_of(draft.spec(), &facts)?;
         Ok(Start {
             draft,
             facts,
             filter,
+            status,
         })
     }
 
@@ -118,6 +121,8 @@ struct Start {
     draft: Draft,
     facts: Arc<HostFacts>,
     filter: Option<Arc<Filter>>,
+    /// Of the calling thread, where something is kept ready for it.
+    status: Option<StandingStatus>,
 }
 
 /// A program that runs, and what its end needs of its plan.
@@ -131,13 +136,22 @@ struct Running {
 }
 
 impl Run<'_> {
-    fn whole(&self, start: Start, pipes: Pipes) -> Result<ExitStatus> {
-        let (store, manager) = (&self.containers.store, &self.containers.manager);
+    fn whole(&self, mut start: Start, pipes: Pipes) -> Result<ExitStatus> {
         let pass = self.pass();
-        let made = Made::begin((store, manager), start.draft.spec(), &start.facts)?;
-        let lived = self.live(start, &made, pipes, pass);
+        let (made, early) = self.containers.begin(
+            (start.draft.spec(), &start.facts),
+            start.status.take(),
+            self.life.options,
+        )?;
+        let waited = early.is_some();
+        let lived = self.live(start, &made, pipes, (pass, early));
         drop(self.life.oom.take());
-        let closed = self.life.close(lived, made.clean());
+        let kept = self.containers.stock.kept_sandboxes();
+        let cleaned = match kept.filter(|_| waited && lived.is_ok()) {
+            Some(kept) => made.clean_later(|cgroup| kept.let_go(cgroup)),
+            None => made.clean(),
+        };
+        let closed = self.life.close(lived, cleaned);
         self.containers.stock.restock();
         closed
     }
@@ -157,7 +171,7 @@ impl Run<'_> {
         start: Start,
         made: &Made,
         pipes: Pipes,
-        pass: Option<Pass<'_>>,
+        (pass, early): (Option<Pass<'_>>, Option<Early>),
     ) -> Result<ExitStatus> {
         let Running {
             started,
@@ -166,7 +180,7 @@ impl Run<'_> {
             own_pid_namespace,
             unenforced,
         } = self
-            .start(&start, made, pipes)
+            .start(&start, made, pipes, early)
             .map_err(|error| self.unless_given_up(error, made))?;
         self.containers.keep_draft(start.draft);
         drop((start.facts, start.filter, pass));
@@ -192,17 +206,26 @@ impl Run<'_> {
 
     /// From the plan to the program that runs.
     #[inline(never)]
-    fn start(&self, start: &Start, made: &Made, pipes: Pipes) -> Result<Running> {
+    fn start(
+        &self,
+        start: &Start,
+        made: &Made,
+        pipes: Pipes,
+        early: Option<Early>,
+    ) -> Result<Running> {
         let (spec, facts) = (start.draft.spec(), &start.facts);
         let (child, streams) = stdio::prepare(pipes, self.command.process.tty)?;
         let cgroup = made.cgroup();
         let host = plan_host(spec, facts, cgroup.as_deref().map_err(|why| *why));
         let sources = Sources::resolve(spec, &host);
-        let entries = cgroup
-            .as_ref()
-            .map_or_else(|_| Ok(Vec::new()), |cgroup| cgroup.entry_files())?;
+        let entered = early.is_some();
+        let entries = match &cgroup {
+            Ok(cgroup) if !entered => cgroup.entry_files()?,
+            _ => Vec::new(),
+        };
         let input = RunInput {
             ready: Ready::Nothing,
+            begun: entered,
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
             die_with_host: self.life.options.die_with_host,
@@ -250,8 +273,11 @@ impl Run<'_> {
                 .replace(OomNotifier::begin(made.cgroup().ok().as_deref()));
         }
         // What is held and the child's ends go with this call, so that their ends are seen.
+        let started = self.launch(&plan, made, &held, early)?;
+        drop(held);
+        self.containers.let_go(taken);
         Ok(Running {
-            started: self.launch(&plan, made, &held)?,
+            started,
             streams,
             status_read,
             own_pid_namespace: plan.clone_flags & Kind::Pid as u64 != 0,
@@ -260,7 +286,13 @@ impl Run<'_> {
     }
 
     #[inline(never)]
-    fn launch(&self, plan: &Plan, made: &Made, held: &[Held<'_>]) -> Result<Started> {
+    fn launch(
+        &self,
+        plan: &Plan,
+        made: &Made,
+        held: &[Held<'_>],
+        early: Option<Early>,
+    ) -> Result<Started> {
         let message = plan.message()?;
         let fds: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let cgroup = made.cgroup().ok();
@@ -272,6 +304,7 @@ impl Run<'_> {
         let mut pre_start = |process: &Arc<Process>| self.life.pre_start(process);
         let mut listener = |process: &Arc<Process>, listener| self.life.listener(process, listener);
         let started = launch(Launch {
+            early,
             listener: Some(&mut listener),
             namespaces: plan.clone_flags,
             cgroup: unified,

@@ -30,6 +30,13 @@ impl Taken {
 }
 
 impl Containers {
+    /// Closes what a container has by now, on the thread that has made it: descriptors of mounts take a while.
+    pub(super) fn let_go(&self, taken: Taken) {
+        if let (Taken::Sandbox(sandbox), Some(kept)) = (taken, self.stock.kept_sandboxes()) {
+            drop(kept.boxes.let_go(sandbox));
+        }
+    }
+
     /// The plan of a new container, with what is ready for it.
     pub(super) fn plan(
         &self,
@@ -47,7 +54,10 @@ impl Containers {
             if !plan.fds.contains(&FdSlot::ReadyIpc) {
                 return Ok((plan, Taken::Nothing));
             }
-            return match sandboxes.take(|shape| plan.has_shape(shape), || plan.shape()) {
+            return match sandboxes
+                .boxes
+                .take(|shape| plan.has_shape(shape), || plan.shape())
+            {
                 Some(sandbox) => Ok((plan, Taken::Sandbox(sandbox))),
                 None => Ok((build(Ready::Nothing)?, Taken::Nothing)),
             };

@@ -1,7 +1,7 @@
 //! The facts as a driver keeps them: read once, and looked after by every start.
 
 use super::read::{outer, record};
-use super::{CapabilitySets, HostFacts};
+use super::{CapabilitySets, HostFacts, Status};
 use nix::unistd::{getegid, geteuid};
 use std::sync::Arc;
 
@@ -29,11 +29,25 @@ impl Known {
     /// The same facts with what the host program itself may have changed since: its user, its
     /// capabilities and its cgroup; all of them when cgroups were unmounted meanwhile. A tenth of
     /// the cost of [`HostFacts::read`]. Mostly nothing has changed, and all starts share them.
+    #[cfg(test)]
     pub(crate) fn now(&self) -> Arc<HostFacts> {
+        self.now_with(None)
+    }
+
+    /// The same, and what was read for it of the calling thread's standing, where somebody wants it.
+    pub(crate) fn now_with(&self, mut status: Option<&mut Option<Status>>) -> Arc<HostFacts> {
         if !self.facts.cgroups.are_mounted() {
             return Arc::new(HostFacts::read());
         }
-        let (facts, own_cgroups) = (self.but_cgroups(), own_cgroups());
+        let facts = self.but_cgroups_with(|text| {
+            if let Some(status) = &mut status {
+                **status = Status::of(text);
+            }
+        });
+        let own_cgroups = own_cgroups();
+        if let Some(Some(status)) = status {
+            status.add_cgroups(&own_cgroups);
+        }
         if own_cgroups == self.own_cgroups {
             return facts;
         }
@@ -44,12 +58,17 @@ impl Known {
 
     /// The same for who makes no cgroup: nobody has looked whether they are mounted where they were, and where we are in them.
     pub(crate) fn but_cgroups(&self) -> Arc<HostFacts> {
+        self.but_cgroups_with(|_| {})
+    }
+
+    fn but_cgroups_with(&self, also: impl FnOnce(&str)) -> Arc<HostFacts> {
         if self.facts.cgroups.list.is_empty() {
             // They may have been mounted since, and containers be in them.
             return Arc::new(HostFacts::read());
         }
         let (euid, egid) = (geteuid().as_raw(), getegid().as_raw());
         let capabilities = record("/proc/thread-self/status", |status| {
+            also(status);
             CapabilitySets::of(status, self.facts.capabilities.last)
         });
         let outer = outer();

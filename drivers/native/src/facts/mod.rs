@@ -13,12 +13,14 @@ mod read;
 mod rights;
 mod rootless;
 mod security;
+mod standing;
 mod subids;
 mod users;
 
 pub(crate) use kernel::{Calls, KernelVersion};
 pub(crate) use known::Known;
 pub(crate) use security::Security;
+pub(crate) use standing::{Standing, Status, ThreadStanding};
 pub(crate) use subids::{SubIds, SubRange};
 pub(crate) use users::{CapabilitySets, UserNamespaces};
 
@@ -115,6 +117,13 @@ impl HostFacts {
         let errno = self.device_programs_refused?;
         let (reason, mend) = (errno.desc(), program_mend(errno));
         Some(format!("bpf(2) for a device program: {reason} ({mend})"))
+    }
+
+    /// Whether a security module gives each process a label or a profile.
+    pub(crate) fn has_labels(&self) -> bool {
+        let others = ["smack", "tomoyo"];
+        let other = |name: &String| others.contains(&name.as_str());
+        self.security.apparmor || self.security.selinux || self.lsms.iter().any(other)
     }
 
     /// Whether the kernel has this file system built in or loaded.

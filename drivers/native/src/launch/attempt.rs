@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::write;
 
 use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
+use super::early::Begun;
 use super::error::LaunchError;
 use super::executed::{Execution, step_failed};
 use super::idmap;
@@ -18,7 +19,6 @@ use super::process::{Exit, Process};
 use super::procfs::ProcessDir;
 use super::{Launch, Started, ending};
 use crate::sys::pidfd;
-use crate::sys::spawn::Spawned;
 use crate::wire::{Kind, Report};
 
 /// How long others may have to wait for a process to enter its cgroups.
@@ -43,19 +43,14 @@ pub(super) struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Takes charge of a process that was just started.
-    pub(super) fn new(
-        spawned: Spawned,
-        program: Arc<Program>,
-        channel: Channel,
-        launch: Launch<'a>,
-    ) -> Self {
+    /// Takes charge of a process that was started.
+    pub(super) fn new(begun: Begun, launch: Launch<'a>) -> Self {
         Attempt {
-            process: Arc::new(Process::child(spawned.pidfd, spawned.pid)),
-            in_cgroup: spawned.in_cgroup,
             launch,
-            program,
-            channel,
+            program: begun.program,
+            channel: begun.channel,
+            process: begun.process,
+            in_cgroup: begun.in_cgroup,
             owned: true,
             prepared: false,
             followed: false,

@@ -7,7 +7,7 @@ use super::channel::{Channel, ChannelError, Event, Limits};
 use super::error::{LaunchError, StepFailure};
 use super::process::Process;
 use super::procfs::{ProcessDir, ProcfsError};
-use crate::wire::{INIT_NAME, Kind, Report};
+use crate::wire::{EARLY, INIT_NAME, Kind, Report};
 
 /// How long an end of file may lag behind EXECUTING before /proc is asked whether the program runs.
 const END_OF_FILE_GRACE: Duration = Duration::from_millis(20);
@@ -133,9 +133,13 @@ impl Execution<'_> {
 
 /// The operation that a report is about, in words.
 pub(super) fn step_failed(describe: &dyn Fn(u32) -> String, report: &Report) -> LaunchError {
+    let early = report.op & EARLY != 0 && report.op != u32::MAX;
     LaunchError::Step {
         index: report.op,
-        words: describe(report.op),
+        words: match early {
+            true => "enter its cgroups, before it was asked for".to_owned(),
+            false => describe(report.op),
+        },
         cause: StepFailure::of(report),
     }
 }

@@ -8,11 +8,12 @@
 //! A run and an exec take the same way; FORKED is an exec's second process, which lives in the container's pid namespace. It
 //! comes first where the parent has nothing to do before, and the exec is recorded while that process goes on.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 mod attempt;
 mod channel;
+mod early;
 mod ending;
 mod error;
 mod executed;
@@ -30,6 +31,7 @@ mod slots;
 mod tests;
 
 pub(crate) use channel::Limits;
+pub(crate) use early::Early;
 pub(crate) use ending::{FROZEN_PATIENCE, Killed};
 pub(crate) use error::{CallerError, LaunchError, StepFailure};
 pub(crate) use held::{Held, release};
@@ -41,13 +43,15 @@ pub(crate) use placeholder::Placeholder;
 pub(crate) use process::{End, Exit, Process, ProcessError};
 pub(crate) use procfs::{ProcessDir, ProcfsError};
 
-use crate::sys::spawn::{Spawn, spawn};
 use attempt::Attempt;
-use channel::{Channel, Outgoing};
+use channel::Outgoing;
+use early::Begun;
 use memfd::Program;
 
 /// What is launched. Everything is borrowed: what the caller made for the payload alone, it closes after the launch.
 pub(crate) struct Launch<'a> {
+    /// A process that was started before: its plan makes the namespaces but for that of pids, and enters no cgroups.
+    pub(crate) early: Option<Early>,
     /// `CLONE_NEW*` bits, without the cgroup and time namespaces, which init enters itself.
     pub(crate) namespaces: u64,
     /// Directory of a cgroup v2 to be born in; never one that may be frozen, in which the calling thread would sleep until it thaws.
@@ -106,23 +110,25 @@ pub(crate) struct Started {
 }
 
 /// Launches init with the plan's message and returns once the payload's program has been executed.
-pub(crate) fn launch(launch: Launch<'_>) -> Result<Started, LaunchError> {
-    launch_program(memfd::init()?, launch)
+pub(crate) fn launch(mut launch: Launch<'_>) -> Result<Started, LaunchError> {
+    let early = launch.early.take();
+    match early.and_then(Early::serve) {
+        Some(begun) => {
+            let outgoing = Outgoing::new(launch.message, launch.fds);
+            Attempt::new(begun, launch).run(outgoing)
+        }
+        None => launch_program(memfd::init()?, launch),
+    }
 }
 
 fn launch_program(program: Arc<Program>, launch: Launch<'_>) -> Result<Started, LaunchError> {
-    let (channel, theirs) = Channel::pair()?;
     let mut outgoing = Outgoing::new(launch.message, launch.fds);
-    // Mostly all of it: init then finds its plan there and never waits for us to wake up.
-    channel.send_ahead(&mut outgoing)?;
-    let spawned = slots::with_low(&program, theirs, |socket| {
-        spawn(&Spawn {
-            program: program.file().as_fd(),
-            socket,
-            namespaces: launch.namespaces,
-            share_descriptors: slots::sharing_is_safe(),
-            cgroup: launch.cgroup,
-        })
-    })?;
-    Attempt::new(spawned, program, channel, launch).run(outgoing)
+    let begun = Begun::start_program(
+        program,
+        launch.namespaces,
+        launch.cgroup,
+        // Mostly all of it.
+        |channel, _| Ok(channel.send_ahead(&mut outgoing).map(drop)?),
+    )?;
+    Attempt::new(begun, launch).run(outgoing)
 }

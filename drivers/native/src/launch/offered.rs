@@ -1,17 +1,15 @@
 //! Mounts made ahead: init makes them in a mount namespace of its own, sends them, and ends.
 
 use core::time::Duration;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use super::channel::{Channel, ChannelError, Event, Limits, Outgoing};
+use super::early::Begun;
 use super::ending::end;
 use super::error::LaunchError;
 use super::executed::step_failed;
-use super::memfd;
 use super::process::Process;
-use super::slots::{sharing_is_safe, with_low};
-use crate::sys::spawn::{Spawn, spawn};
 use crate::wire::Kind;
 
 /// Far more than they take: nobody waits for them, but a thread must not hang.
@@ -23,22 +21,13 @@ pub(crate) fn offered(
     fds: &[BorrowedFd<'_>],
     count: usize,
 ) -> Result<Vec<OwnedFd>, LaunchError> {
-    let program = memfd::init()?;
-    let (channel, theirs) = Channel::pair()?;
     let mut outgoing = Outgoing::new(message, fds);
-    channel.send_ahead(&mut outgoing)?;
-    let spawned = with_low(&program, theirs, |socket| {
-        spawn(&Spawn {
-            program: program.file().as_fd(),
-            socket,
-            namespaces: libc::CLONE_NEWNS as u64,
-            share_descriptors: sharing_is_safe(),
-            cgroup: None,
-        })
+    let begun = Begun::start(libc::CLONE_NEWNS as u64, None, |channel, _| {
+        Ok(channel.send_ahead(&mut outgoing).map(drop)?)
     })?;
-    let process = Process::child(spawned.pidfd, spawned.pid);
-    let taken = take(&channel, &process, outgoing, count);
-    let ended = end(&process);
+    let (channel, process) = (&begun.channel, &*begun.process);
+    let taken = take(channel, process, outgoing, count);
+    let ended = end(process);
     let taken = taken?;
     ended?;
     Ok(taken)

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod cgroup;
+mod early;
 mod exec;
 mod filter;
 mod held;

@@ -27,6 +27,8 @@ pub(crate) struct RunInput {
     pub(crate) preserved: u16,
     /// What was made ahead.
     pub(crate) ready: Ready,
+    /// Its first process waits already, in its cgroups and a pid namespace, and in the host's namespaces else.
+    pub(crate) begun: bool,
     /// Whether the parent has nothing to do that must come before the mounts, or before an exec enters its container, as far
     /// as it knows without the plan.
     pub(crate) go_ahead: bool,

@@ -49,7 +49,7 @@ pub(crate) use host::{AppArmor, Hierarchy, Host, HostCgroup, OwnCgroup, OwnDirec
 pub(crate) use idmaps::{asks_sub_ids, is_mapped};
 pub(crate) use input::RunInput;
 pub(crate) use mapped::{MappedTree, chown as chown_mend};
-pub(crate) use namespaces::JoinFrom;
+pub(crate) use namespaces::{JoinFrom, is_apart};
 pub(crate) use options::mount_words;
 pub(crate) use ready::{Ready, Shape, makes_network};
 pub(crate) use sources::{Source, Sources, file_system};
@@ -170,6 +170,9 @@ impl Plan {
         let controls = spec.controls();
         let mut fds = Vec::with_capacity(24);
         let mut steps = Steps::with_room();
+        if input.begun {
+            namespaces.make_all_but_pid(&mut steps);
+        }
         cgroup::enter(input.cgroup_entries, &mut steps, &mut fds)?;
         let trees = namespaces.take_ready(&mut steps, &mut fds)?;
         let oom_score_adj = host.oom_score_adj_to_write(process.oom_score_adj());

@@ -182,6 +182,12 @@ impl Namespaces {
         self.created & !BY_UNSHARE & !self.ready.namespaces()
     }
 
+    /// The same in a process that was cloned before, into a pid namespace alone.
+    pub(super) fn make_all_but_pid(&self, steps: &mut Steps) {
+        let rest = self.clone_flags() & !flag(Kind::Pid);
+        unshare(rest, "create the namespaces", steps);
+    }
+
     /// Whether the report that they exist comes after some were joined.
     pub(super) fn report_late(&self) -> bool {
         self.user_after_joins
@@ -348,6 +354,18 @@ fn listed(spec: &Spec) -> impl Iterator<Item = (Kind, Option<JoinFrom>)> {
         let path = namespace.path().clone();
         (namespace.typ(), path.map(JoinFrom::Path))
     })
+}
+
+/// Whether a container is in no namespace of the host's, nor of another container's, which a process that waits for it would have to
+/// be in, too; and in no user namespace, which is the first that it has to be in.
+pub(crate) fn is_apart(spec: &Spec) -> bool {
+    let needed = [Kind::Mount, Kind::Uts, Kind::Ipc, Kind::Pid, Kind::Network];
+    let (mut made, mut first) = (0, spec.joins.is_empty());
+    for (kind, from) in listed(spec) {
+        made |= flag(kind);
+        first &= kind != Kind::User && from.is_none();
+    }
+    first && needed.iter().all(|kind| made & flag(*kind) != 0)
 }
 
 /// The namespace in words.

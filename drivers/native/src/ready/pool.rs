@@ -18,12 +18,14 @@ const FAILURES: u32 = 16;
 /// Makes one of a kind; `None` where it cannot be had now.
 pub(crate) type Make<K, T> = Box<dyn FnMut(&K) -> Option<T>>;
 
+/// Called by the thread; `None` where nothing can be made ever.
+type Begin<K, T> = Arc<dyn Fn() -> Option<Make<K, T>> + Send + Sync>;
+
 /// Things of the kinds `K`. Dropped, it ends its thread and lets go of all.
 pub(crate) struct Pool<K, T> {
     name: &'static str,
     size: usize,
-    /// Called once, by the thread; `None` where nothing can be made ever.
-    begin: fn() -> Option<Make<K, T>>,
+    begin: Begin<K, T>,
     shared: Arc<Shared<K, T>>,
     maker: Mutex<Option<JoinHandle<()>>>,
     /// Whose the thread is, 0 before there is one: a process that was forked off this one has the value, but neither the thread
@@ -41,6 +43,8 @@ struct State<K, T> {
     ready: Vec<(K, T)>,
     /// What is to be made.
     orders: Vec<K>,
+    /// One is being made.
+    making: bool,
     /// What was not there when it was asked for last; none before the first.
     missed: Option<K>,
     /// What nobody asked for lately: the thread lets go of it, which may take a while.
@@ -54,16 +58,21 @@ struct State<K, T> {
 /// What the thread does next.
 enum Task<K, T> {
     Make(K),
-    LetGo(Vec<T>),
+    LetGo(T),
     End,
 }
 
 impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
     /// Keeps up to `size`, made by a thread of this name.
-    pub(crate) fn new(name: &'static str, size: usize, begin: fn() -> Option<Make<K, T>>) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        size: usize,
+        begin: impl Fn() -> Option<Make<K, T>> + Send + Sync + 'static,
+    ) -> Self {
         let state = State {
             ready: Vec::with_capacity(size + 1),
             orders: Vec::with_capacity(size),
+            making: false,
             missed: None,
             surplus: Vec::new(),
             working: false,
@@ -76,15 +85,15 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
         Self {
             name,
             size,
-            begin,
             shared,
+            begin: Arc::new(begin),
             maker: Mutex::default(),
             process: AtomicU32::new(0),
         }
     }
 
-    /// One that suits, which nobody else has or had; `None`, and the container makes its own. What was given is ordered again. What was
-    /// not there is ordered when it is missed twice running, as what is asked for once never comes back, and the very first as often
+    /// One that suits, which nobody else has or had; `None`, and the container makes its own. What was given is ordered again, and as
+    /// many as are wanting. What was not there is ordered when it is missed twice running, as what is asked for once never comes back, and the very first as often
     /// as the pool is large.
     pub(crate) fn take(
         &self,
@@ -98,7 +107,7 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
         let found = state.ready.iter().position(|(kind, _)| suits(kind));
         if let Some(at) = found {
             let (kind, taken) = state.ready.remove(at);
-            state.order(kind, self.size);
+            state.fill(&kind, self.size);
             return Some(taken);
         }
         let kind = kind()?;
@@ -110,6 +119,27 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
             state.order(kind.clone(), self.size);
         }
         state.missed = Some(kind);
+        None
+    }
+
+    /// Takes back what was given and not used.
+    pub(crate) fn give_back(&self, kind: K, thing: T) {
+        let mut state = self.shared.lock();
+        state.ready.push((kind, thing));
+        state.make_room(self.size);
+    }
+
+    /// Hands over what is of no use any more, for the thread to let go of; gives it back where that would be too much, or nobody is
+    /// there to do it.
+    pub(crate) fn let_go(&self, thing: T) -> Option<T> {
+        if self.process.load(Ordering::Acquire) != std::process::id() {
+            return Some(thing);
+        }
+        let mut state = self.shared.lock();
+        if state.closed || state.surplus.len() >= self.size {
+            return Some(thing);
+        }
+        state.surplus.push(thing);
         None
     }
 
@@ -145,7 +175,7 @@ impl<K: Clone + Send + 'static, T: Send + 'static> Pool<K, T> {
         let Ok(_signals) = SignalsBlocked::new() else {
             return false;
         };
-        let (shared, size, begin) = (Arc::clone(&self.shared), self.size, self.begin);
+        let (shared, size, begin) = (Arc::clone(&self.shared), self.size, Arc::clone(&self.begin));
         let thread = std::thread::Builder::new()
             .name(self.name.to_owned())
             .stack_size(STACK)
@@ -179,7 +209,7 @@ impl<K, T> Drop for Pool<K, T> {
             && *self.process.get_mut() == std::process::id()
         {
             self.shared.close();
-            // It ends when what it is making is made: milliseconds, or what making has for patience.
+            // It ends when what it is making is made, or what it lets go of gone: milliseconds, or what these have for patience.
             let _ = thread.join();
         }
     }
@@ -200,11 +230,26 @@ impl<K, T> State<K, T> {
         self.make_room(size);
     }
 
+    /// One of this kind is wanted, and what else has a place: of what could not be made when it was ordered.
+    fn fill(&mut self, kind: &K, size: usize)
+    where
+        K: Clone,
+    {
+        while self.all() < size {
+            self.orders.push(kind.clone());
+        }
+    }
+
     fn make_room(&mut self, size: usize) {
-        while self.ready.len() + self.orders.len() > size && !self.ready.is_empty() {
+        while self.all() > size && !self.ready.is_empty() {
             let (_, surplus) = self.ready.remove(0);
             self.surplus.push(surplus);
         }
+    }
+
+    /// What is there, and what will be.
+    fn all(&self) -> usize {
+        self.ready.len() + self.orders.len() + usize::from(self.making)
     }
 
     fn has_work(&self) -> bool {
@@ -214,9 +259,10 @@ impl<K, T> State<K, T> {
     fn next(&mut self) -> Task<K, T> {
         if self.closed {
             Task::End
-        } else if !self.surplus.is_empty() {
-            Task::LetGo(std::mem::take(&mut self.surplus))
+        } else if let Some(thing) = self.surplus.pop() {
+            Task::LetGo(thing)
         } else {
+            self.making = true;
             Task::Make(self.orders.remove(0))
         }
     }
@@ -239,16 +285,15 @@ impl<K, T> Shared<K, T> {
             match self.next() {
                 Task::End => return,
                 Task::LetGo(surplus) => drop(surplus),
-                Task::Make(kind) => match make(&kind) {
-                    Some(made) => {
-                        failures = 0;
-                        let mut state = self.lock();
-                        state.ready.push((kind, made));
-                        state.make_room(size);
-                    }
+                Task::Make(kind) => {
+                    let made = make(&kind);
                     // It is ordered again by the next who asks for it.
-                    None => failures += 1,
-                },
+                    failures = if made.is_some() { 0 } else { failures + 1 };
+                    let mut state = self.lock();
+                    state.making = false;
+                    state.ready.extend(made.map(|made| (kind, made)));
+                    state.make_room(size);
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ mod words;
 
 pub(crate) use entry::{Entry, Locked, NOTIFY, NOTIFY_SOCKET};
 pub(crate) use error::StateError;
-pub(crate) use process::{Liveness, ProcessId};
+pub(crate) use process::{Liveness, ProcessId, boot_id};
 pub(crate) use record::{
     BundleRecord, CgroupRecord, ExecRecord, HierarchyRecord, NamespaceRecord, Record, Status,
     TerminalRecord, UnitRecord, now_unix_ms,

@@ -15,6 +15,7 @@ pub(crate) mod scm;
 pub(crate) mod sigchld;
 pub(crate) mod spawn;
 mod spawn_child;
+pub(crate) mod standing;
 pub(crate) mod tty;
 pub(crate) mod unmask;
 pub(crate) mod wait;

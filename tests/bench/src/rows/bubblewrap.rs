@@ -32,6 +32,7 @@ const FILTER: &str = "fixtures/seccomp/docker-aarch64.bpf";
 /// The docker profile's container as near as it comes with its options, and what its user has to add to that.
 pub(crate) fn nearest(place: &Place, floor: &Floor) -> Result<Duration> {
     let mut command = with_all_options(place)?;
+    watchdog::begin();
     time(|| {
         let run = || watchdog::captured(&mut command).map_err(std::io::Error::other);
         succeeded(floor.in_cgroups("execdriver-bench-bwrap", run)?, &command)

@@ -124,7 +124,21 @@ pub(crate) fn oci(
         .args(global)
         .arg("run");
     command.arg("--bundle").arg(place.bundle("true")).arg(id);
-    run(command)
+    run(command).inspect_err(|_| remove(place, runtime, id))
+}
+
+/// What a run that failed has left: the rows are measured once more.
+fn remove(place: &Place, runtime: &str, id: &str) {
+    let name = runtime.rsplit('/').next().unwrap_or(runtime);
+    let mut command = Command::new(runtime);
+    command.arg("--root").arg(place.state(name));
+    let _ = run_quietly(command.args(["delete", "--force", id]));
+}
+
+fn run_quietly(command: &mut Command) -> Result<()> {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
+    quiet.stderr(Stdio::null()).status()?;
+    Ok(())
 }
 
 /// From the start of the process to its end.

@@ -256,6 +256,7 @@ impl Creation<'_> {
         let started = launch(Launch {
             listener: Some(&mut listener),
             go_ahead: false,
+            early: None,
             namespaces: plan.clone_flags,
             cgroup: cgroup.as_deref().and_then(Cgroup::unified_dir),
             message: &message,

@@ -218,6 +218,7 @@ impl Execution<'_> {
         launch(Launch {
             listener: Some(&mut listener),
             go_ahead: false,
+            early: None,
             namespaces: plan.clone_flags,
             cgroup: below.or(joined.as_ref().map(AsFd::as_fd)),
             message: &message,

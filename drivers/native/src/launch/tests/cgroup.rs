@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use crate::launch::launch;
+use crate::launch::{Early, launch};
 use crate::support::{Need, skip_unless, unique_id};
 use crate::wire::Op;
 
@@ -25,11 +25,15 @@ impl Cgroup {
         Some(Cgroup(path))
     }
 
-    fn assert_launch_lands_inside(&self, begin: &[Op]) {
+    fn assert_launch_lands_inside(&self, begin: &[Op], early: bool) {
         let dir = File::open(&self.0).unwrap();
         let (mut plan, output) = printing(begin, "cat /proc/self/cgroup");
         let mut request = plan.launch();
         request.cgroup = Some(dir.as_fd());
+        if early {
+            // None without clone3.
+            request.early = Early::begin(request.cgroup, &[]).unwrap();
+        }
         let started = launch(request).unwrap();
         let text = output.text(plan);
         started.process.reap().unwrap();
@@ -55,9 +59,10 @@ fn a_process_is_born_in_its_cgroup_or_moved_there_where_clone3_is_missing() {
         return;
     };
     let lands = || {
-        cgroup.assert_launch_lands_inside(&[Op::ReportNs {}]);
+        cgroup.assert_launch_lands_inside(&[Op::ReportNs {}], false);
+        cgroup.assert_launch_lands_inside(&[Op::ReportNs {}], true);
         // An exec, which waits once.
-        cgroup.assert_launch_lands_inside(&[Op::Fork {}]);
+        cgroup.assert_launch_lands_inside(&[Op::Fork {}], false);
     };
     lands();
     without_clone3(lands);

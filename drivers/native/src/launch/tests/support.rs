@@ -68,6 +68,7 @@ impl Plan {
     pub(super) fn launch(&mut self) -> Launch<'_> {
         let borrowed: Vec<BorrowedFd> = self.fds.iter().map(AsFd::as_fd).collect();
         Launch {
+            early: None,
             namespaces: 0,
             cgroup: None,
             message: &self.message,

@@ -56,9 +56,8 @@ fn this_host() -> Host<'static> {
 /// Runs the command: what it wrote, or the error of plan or launch as text.
 fn output(command: &Command) -> String {
     match begin(command, &RunInput::default()) {
-        Ok((started, mut reader)) => {
-            let mut text = String::new();
-            reader.read_to_string(&mut text).unwrap();
+        Ok((started, reader)) => {
+            let mut text = std::io::read_to_string(reader).unwrap();
             started.process.wait_until(None).unwrap();
             let end = started.process.reap().unwrap().end;
             if end != End::Exited(0) {
@@ -86,6 +85,7 @@ fn begin(command: &Command, input: &RunInput) -> Result<(Started, PipeReader), S
     let borrowed: Vec<BorrowedFd> = fds.iter().map(AsFd::as_fd).collect();
     let message = plan.message().unwrap();
     let started = launch(Launch {
+        early: None,
         namespaces: plan.clone_flags,
         cgroup: None,
         message: &message,

@@ -177,3 +177,38 @@ fn a_pool_that_cannot_begin_gives_nothing_and_ends() {
     assert!(pool.shared.lock().closed);
     assert!(take(&pool, 1).is_none());
 }
+
+#[test]
+fn a_place_that_stayed_empty_is_filled_by_the_next_that_is_taken() {
+    let (pool, _) = pool!(3);
+    take(&pool, 1);
+    stocked(&pool);
+    assert!(take(&pool, BAD).is_none());
+    assert!(take(&pool, BAD).is_none());
+    assert_eq!(
+        stocked(&pool),
+        [1, 1],
+        "one made room for what cannot be made"
+    );
+    assert!(take(&pool, 1).is_some());
+    assert_eq!(stocked(&pool), [1, 1, 1]);
+}
+
+#[test]
+fn what_is_handed_over_goes_on_the_thread_and_no_more_of_it_than_is_kept() {
+    let (pool, alive) = pool!(2);
+    take(&pool, 1);
+    stocked(&pool);
+    let things = [take(&pool, 1).unwrap(), take(&pool, 1).unwrap()];
+    assert_eq!(alive.load(Ordering::SeqCst), 2);
+    let one_more = Thing {
+        kind: 1,
+        number: 99,
+        alive,
+    };
+    alive.fetch_add(1, Ordering::SeqCst);
+    assert!(things.into_iter().all(|thing| pool.let_go(thing).is_none()));
+    assert!(pool.let_go(one_more).is_some(), "it goes here");
+    assert_eq!(stocked(&pool), [1, 1]);
+    assert_eq!(alive.load(Ordering::SeqCst), 2);
+}

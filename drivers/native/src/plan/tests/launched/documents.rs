@@ -89,6 +89,7 @@ impl Bundle {
         };
         let started = launch(Launch {
             go_ahead: plan.go_ahead,
+            early: None,
             namespaces: plan.clone_flags,
             cgroup: None,
             message: &message,
