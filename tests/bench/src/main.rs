@@ -39,6 +39,7 @@ usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
   --no-install leave out the rows of runtimes that are not installed
   --soak N     no rows: N runs of all kinds, killed and failing ones too, of which nothing may be left
   --seed N     the soak's random numbers; 1 without
+  --pool N     the soak with `native.sandbox_pool=N`
   --write      put the table into docs/performance.md
 Needs root. Installs crun, runc and bubblewrap (Debian's packages) and builds youki (cargo) where a row needs them";
 
@@ -53,6 +54,7 @@ struct Asked {
     no_install: bool,
     soak: Option<usize>,
     seed: Option<u64>,
+    pool: usize,
 }
 
 #[cfg(target_os = "linux")]
@@ -134,6 +136,7 @@ fn parse(args: &[String]) -> Result<Asked> {
             "--no-install" => asked.no_install = true,
             "--pairs" => asked.pairs = Some(args.next().ok_or(USAGE)?.parse()?),
             "--soak" => asked.soak = Some(args.next().ok_or(USAGE)?.parse()?),
+            "--pool" => asked.pool = args.next().ok_or(USAGE)?.parse()?,
             "--seed" => asked.seed = Some(args.next().ok_or(USAGE)?.parse()?),
             "--row" => {
                 let row = args.next().ok_or(USAGE)?;
@@ -154,7 +157,7 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
         return Err("needs root: every row compares containers that root makes".into());
     }
     if let Some(runs) = asked.soak {
-        return soak::run(runs, asked.seed.unwrap_or(1));
+        return soak::run(runs, asked.seed.unwrap_or(1), asked.pool);
     }
     let place = place::Place::new()?;
     let peers = ["cold", "oci", "in-process", "exec", "stats", "rate"];

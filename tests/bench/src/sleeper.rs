@@ -20,7 +20,13 @@ const STACK: usize = if cfg!(debug_assertions) {
 
 /// The driver that holds the sleepers.
 pub(crate) fn driver(state: &Path) -> Result<Arc<dyn Driver>> {
-    Ok(Registry::with_builtin().open("native", state, Options::none())?)
+    pooled_driver(state, 0)
+}
+
+/// The same with as many sandboxes and first processes made ahead.
+pub(crate) fn pooled_driver(state: &Path, size: usize) -> Result<Arc<dyn Driver>> {
+    let options = Options::parse([format!("native.sandbox_pool={size}")])?;
+    Ok(Registry::with_builtin().open("native", state, options)?)
 }
 
 /// A running container of this process; dropped, it is killed.

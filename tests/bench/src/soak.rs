@@ -19,6 +19,8 @@ const WORKERS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs before the baseline is taken: what a process makes once is no leak.
 const WARM_UP: usize = 200;
+/// In which nothing is under way any more.
+const SETTLED: Duration = Duration::from_millis(500);
 /// Lines of progress.
 const LINES: usize = 20;
 
@@ -32,13 +34,16 @@ struct Shared {
 }
 
 /// Runs the soak; the same seed makes the same runs, though never at quite the same times.
-pub(crate) fn run(runs: usize, seed: u64) -> Result<()> {
+/// Of `pool` containers what can be is made ahead.
+pub(crate) fn run(runs: usize, seed: u64, pool: usize) -> Result<()> {
     let place = Place::new()?;
-    let driver = sleeper::driver(&place.state("soak"))?;
+    let driver = sleeper::pooled_driver(&place.state("soak"), pool)?;
     let runner = Runner::new(driver, place.rootfs());
     let census = || Census::take(&place.state("soak"), runner.prefix());
     println!("soak: {runs} runs by {WORKERS} callers, seed {seed}");
     stretch(&runner, 0..WARM_UP, seed, |_| {})?;
+    // A pool is full before it is counted.
+    thread::sleep(SETTLED);
     let before = census()?;
     println!("baseline after {WARM_UP} runs: {before}");
     let every = runs.div_ceil(LINES).max(1);

@@ -59,6 +59,15 @@ fn ends(early: &Early) -> bool {
     !early.waits()
 }
 
+/// Until it has gone to the root directory, which it does when it has asked to end with its thread.
+fn await_apart(pid: i32) {
+    let cwd = format!("/proc/{pid}/cwd");
+    let begun = Instant::now();
+    while fs::read_link(&cwd).unwrap() != std::path::Path::new("/") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
 #[test]
 fn a_process_that_was_started_early_becomes_the_program_in_the_namespaces_of_its_plan() {
     if skip_unless(&[Need::Root]) {
@@ -141,7 +150,12 @@ fn one_ends_with_the_thread_that_started_it_and_a_program_that_it_became_does_no
     if skip_unless(&[Need::Root]) {
         return;
     }
-    let on_a_thread = std::thread::spawn(|| begun(&[]).0).join().unwrap();
+    let on_a_thread = std::thread::spawn(|| {
+        let (early, pid) = begun(&[]);
+        await_apart(pid);
+        early
+    });
+    let on_a_thread = on_a_thread.join().unwrap();
     assert!(ends(&on_a_thread));
     drop(on_a_thread);
     let started = std::thread::spawn(|| launched(begun(&[]).0).unwrap());
@@ -159,10 +173,6 @@ fn one_that_waits_is_in_no_directory_of_the_hosts() {
         return;
     }
     let (early, pid) = begun(&[]);
-    let cwd = format!("/proc/{pid}/cwd");
-    let begun = Instant::now();
-    while fs::read_link(&cwd).unwrap() != std::path::Path::new("/") {
-        assert!(begun.elapsed() < Duration::from_secs(10));
-    }
+    await_apart(pid);
     drop(early);
 }
