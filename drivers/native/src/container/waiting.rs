@@ -19,21 +19,32 @@ impl Containers {
         status: Option<Status>,
         options: &RunOptions,
     ) -> Result<(Made, Option<Early>)> {
-        let post = status.and_then(|status| self.post((spec, facts), status, options));
-        let kept = self.stock.kept_sandboxes();
-        if let (Some(post), Some(kept)) = (post, kept)
-            && let Some(waiting) = kept.first_process(&post)
+        if let Some(status) = status
+            && let Some(begun) = self.begin_waiting((spec, facts), status, options)
         {
-            let mut waiting = Some(waiting);
-            let begun = Made::begin_with(&self.store, spec, &mut waiting);
-            if let Some(waiting) = waiting {
-                // The id is taken.
-                kept.give_back(post, waiting);
-            }
             return begun;
         }
         let made = Made::begin((&self.store, &self.manager), spec, facts)?;
         Ok((made, None))
+    }
+
+    /// The latter, apart: what it has on the stack is not that of all starts.
+    #[inline(never)]
+    fn begin_waiting(
+        &self,
+        (spec, facts): (&Spec, &Arc<HostFacts>),
+        status: Status,
+        options: &RunOptions,
+    ) -> Option<Result<(Made, Option<Early>)>> {
+        let kept = self.stock.kept_sandboxes()?;
+        let post = self.post((spec, facts), status, options)?;
+        let mut waiting = Some(kept.first_process(&post)?);
+        let begun = Made::begin_with(&self.store, spec, &mut waiting);
+        if let Some(waiting) = waiting {
+            // The id is taken.
+            kept.give_back(post, waiting);
+        }
+        Some(begun)
     }
 
     fn post(
