@@ -7,14 +7,10 @@ use super::{CgroupError, CgroupPath, Hierarchies};
 use crate::at;
 use crate::state::{Liveness, ProcessId, boot_id};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, SystemTime};
+use std::os::fd::AsFd;
 
 /// What their names begin with.
 pub(super) const PREFIX: &str = "ready-";
-
-/// No start takes as long from a cgroup to its first process.
-const YOUNG: Duration = Duration::from_secs(60);
 
 /// The name of the n-th that this thread of a process makes.
 fn name(host: &ProcessId, thread: i32, count: u64) -> String {
@@ -36,8 +32,8 @@ pub(crate) fn place(host: &ProcessId, thread: i32, count: u64) -> Result<Place, 
     Ok(Place::Directory(path.keeping_parents()))
 }
 
-/// Removes those at this place whose maker is gone, or that are old and empty. `rmdir(2)` spares what anybody is in: what waits,
-/// and a container that has outlived its host program.
+/// Removes those at this place whose maker is gone. `rmdir(2)` spares what anybody is in: a container that has outlived its host
+/// program. An empty one of a maker that may live could be that of a container whose counters are about to be read.
 pub(crate) fn sweep(host: &Hierarchies, place: &Place) {
     let Place::Directory(place) = place else {
         return;
@@ -50,28 +46,17 @@ pub(crate) fn sweep(host: &Hierarchies, place: &Place) {
         };
         if is_cgroup(dir.as_fd(), hierarchy.version) {
             let names = at::subdirectories(dir.as_fd()).unwrap_or_default();
-            for name in names.iter() {
-                if is_abandoned(name, || is_old(dir.as_fd(), name)) {
-                    let _ = at::remove_dir(dir.as_fd(), name);
-                }
+            for name in names.iter().filter(|name| is_abandoned(name)) {
+                let _ = at::remove_dir(dir.as_fd(), name);
             }
         }
     }
 }
 
-/// Of makers in other pid namespaces nothing is known, and one may have executed another program.
-fn is_abandoned(name: &OsStr, is_old: impl FnOnce() -> bool) -> bool {
+/// Of makers in other pid namespaces nothing is known.
+fn is_abandoned(name: &OsStr) -> bool {
     let maker = name.to_str().and_then(maker);
-    maker.is_some_and(|maker| maker.liveness() == Liveness::Gone || is_old())
-}
-
-fn is_old(dir: BorrowedFd<'_>, name: &OsStr) -> bool {
-    let made = at::stat(dir, name).map(|stat| u64::try_from(stat.st_mtime).unwrap_or(u64::MAX));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let age = |made| Some(now.ok()?.as_secs().saturating_sub(made));
-    made.ok()
-        .and_then(age)
-        .is_some_and(|age| age > YOUNG.as_secs())
+    maker.is_some_and(|maker| maker.liveness() == Liveness::Gone)
 }
 
 /// Who made a cgroup of this name. They are gone when the machine starts anew, so it was in this boot.
@@ -98,16 +83,13 @@ mod tests {
         let own = ProcessId::own().unwrap();
         let name = name(&own, 7, 3);
         assert_eq!(maker(&name), Some(own.clone()));
-        let abandoned =
-            |maker: &ProcessId, old| is_abandoned(super::name(maker, 7, 3).as_ref(), || old);
-        assert!(!abandoned(&own, false), "we live");
-        assert!(abandoned(&own, true), "nobody takes as long");
+        let abandoned = |maker: &ProcessId| is_abandoned(super::name(maker, 7, 3).as_ref());
+        assert!(!abandoned(&own), "we live");
         let mut other = own;
         other.start += 1;
-        assert!(abandoned(&other, false));
+        assert!(abandoned(&other));
         other.pid_namespace += 1;
-        assert!(!abandoned(&other, false), "nobody knows");
-        assert!(!is_abandoned("web".as_ref(), || true));
+        assert!(!abandoned(&other), "nobody knows");
         for odd in [
             "ready",
             "ready-",
