@@ -1,6 +1,7 @@
 //! `NativeDriver`: the contract over [`Containers`], one short method a verb.
 
 use crate::cgroup::Manager;
+use crate::cgroup::stats::Kept;
 use crate::container::Containers;
 use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
@@ -51,7 +52,9 @@ impl NativeDriver {
     ///
     /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups. `native.netns_pool`, 0
     /// (the default) to 64: how many network namespaces are kept ready, by a thread of the driver, for containers to come.
-    /// `native.sandbox_pool`, 0 (the default) to 64: the same of whole sandboxes; not both.
+    /// `native.sandbox_pool`, 0 (the default) to 64: the same of whole sandboxes; not both. `native.stats_open`, 4 (the default)
+    /// or another number from 0 to 1024: of how many containers the files of counters stay open between two calls of
+    /// [`stats`](Driver::stats).
     ///
     /// # Errors
     /// [`Error::InvalidOption`], also when systemd does not answer; [`Error::Driver`] when `root` cannot be used.
@@ -60,12 +63,12 @@ impl NativeDriver {
             Some(value) => manager(&value)?,
             None => Manager::default(),
         };
-        let stock = stock(
-            options.take(NETWORKS).as_deref(),
-            options.take(SANDBOXES).as_deref(),
-        )?;
+        let networks = number(options, NETWORKS, ready::MOST)?.unwrap_or(0);
+        let sandboxes = number(options, SANDBOXES, ready::MOST)?.unwrap_or(0);
+        let stock = stock(networks, sandboxes)?;
+        let counters = number(options, COUNTERS, MOST_COUNTERS)?.unwrap_or(FEW_COUNTERS);
         Ok(Self {
-            containers: Containers::open(root, manager, stock)?,
+            containers: Containers::open(root, manager, stock, Kept::new(counters))?,
         })
     }
 
@@ -86,11 +89,18 @@ const NETWORKS: &str = "native.netns_pool";
 /// The option that says how many sandboxes are made ahead.
 const SANDBOXES: &str = "native.sandbox_pool";
 
+/// The option that says of how many containers the counters stay open.
+const COUNTERS: &str = "native.stats_open";
+
+/// So many when it is not given: some 35 descriptors each.
+const FEW_COUNTERS: usize = 4;
+
+/// Who asks for more has no descriptors left for anything else.
+const MOST_COUNTERS: usize = 1024;
+
 /// What is kept ready by the two options.
-fn stock(networks: Option<&str>, sandboxes: Option<&str>) -> Result<Stock> {
-    let networks = networks.map_or(Ok(0), |value| size(NETWORKS, value))?;
-    let boxes = sandboxes.map_or(Ok(0), |value| size(SANDBOXES, value))?;
-    match (networks, boxes) {
+fn stock(networks: usize, sandboxes: usize) -> Result<Stock> {
+    match (networks, sandboxes) {
         (networks, 0) => Ok(Stock::networks(networks)),
         (0, sandboxes) => Ok(Stock::sandboxes(sandboxes)),
         _ => Err(Error::InvalidOption {
@@ -104,15 +114,19 @@ fn stock(networks: Option<&str>, sandboxes: Option<&str>) -> Result<Stock> {
     }
 }
 
-/// The size of a pool.
-fn size(key: &str, value: &str) -> Result<usize> {
-    let size = value.parse().ok().filter(|size| *size <= ready::MOST);
-    size.ok_or_else(|| Error::InvalidOption {
+/// An option that is a number up to `most`, where it is given.
+fn number(options: &mut Options, key: &str, most: usize) -> Result<Option<usize>> {
+    let Some(value) = options.take(key) else {
+        return Ok(None);
+    };
+    let number = value.parse().ok().filter(|number| *number <= most);
+    let number = number.ok_or_else(|| Error::InvalidOption {
         driver: NativeDriver::NAME.to_owned(),
         key: key.to_owned(),
-        value: value.to_owned(),
-        reason: format!("expected a number from 0 to {}", ready::MOST),
-    })
+        reason: format!("expected a number from 0 to {most}"),
+        value,
+    });
+    number.map(Some)
 }
 
 /// The manager that an option names, if it is there.

@@ -40,6 +40,7 @@ mod watch;
 
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
+use crate::cgroup::stats::Kept;
 use crate::facts::{HostFacts, Known, Status as ThreadStatus};
 use crate::launch::Process;
 use crate::ready::Stock;
@@ -65,12 +66,19 @@ pub(crate) struct Containers {
     facts: OnceLock<Known>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
+    /// Open files of those that `stats` was asked for again and again.
+    counters: Kept,
     stock: Stock,
 }
 
 impl Containers {
     /// Opens the root, making what is missing of it.
-    pub(crate) fn open(root: &Path, manager: Manager, stock: Stock) -> Result<Self> {
+    pub(crate) fn open(
+        root: &Path,
+        manager: Manager,
+        stock: Stock,
+        counters: Kept,
+    ) -> Result<Self> {
         Ok(Self {
             store: Store::open(root)?,
             manager,
@@ -80,6 +88,7 @@ impl Containers {
             drafts: Shelf::new(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
+            counters,
             stock,
         })
     }

@@ -2,7 +2,6 @@
 
 use super::{Containers, error, unless_ended};
 use crate::at;
-use crate::cgroup::Cgroup;
 use crate::cgroup::stats::{self, Usage};
 use crate::state::{Liveness, Record, StateError, Status};
 use execdriver_core::{Error, NetworkStats, ResourceStats, Result, Timestamp};
@@ -17,6 +16,14 @@ const NET_DEV: usize = 1 << 20;
 impl Containers {
     /// One reading. Without a cgroup its part is missing.
     pub(crate) fn stats(&self, id: &str) -> Result<ResourceStats> {
+        let stats = self.read_stats(id);
+        if stats.is_err() {
+            self.counters.forget(id);
+        }
+        stats
+    }
+
+    fn read_stats(&self, id: &str) -> Result<ResourceStats> {
         let (entry, record) = self.store.load(id)?;
         // Opened first: that it is of the first process is known by the check that follows.
         let interfaces = net_dev(&record);
@@ -53,10 +60,9 @@ impl Containers {
         let Some(recorded) = &record.cgroup else {
             return Ok(None);
         };
-        let cgroup = Cgroup::open_counting(recorded);
-        let cgroup = cgroup.map_err(|error| unless_ended(record, error.into()))?;
         let pages = self.page_sizes.get_or_init(stats::huge_page_sizes);
-        let mut usage = cgroup.usage(pages);
+        let usage = self.counters.read(&record.id, recorded, pages);
+        let mut usage = usage.map_err(|error| unless_ended(record, error.into()))?;
         usage.stats.memory_stats.events.oom_kill += record.exec_oom_kills;
         Ok(Some(usage))
     }

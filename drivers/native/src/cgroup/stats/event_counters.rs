@@ -1,5 +1,6 @@
 //! Counters that the contract's statistics have no place for and readers of an OCI runtime's events look for.
 
+use super::files::Files;
 use super::read::Reader;
 use super::text::number;
 use crate::cgroup::Cgroup;
@@ -54,7 +55,8 @@ impl Cgroup {
     /// Reads them.
     pub(crate) fn event_counters(&self) -> EventCounters {
         let mut counters = EventCounters::default();
-        let mut reader = Reader::new();
+        let mut files = Files::default();
+        let mut reader = Reader::new(&mut files);
         if let Some(unified) = self.unified().filter(|_| !self.has("cpuset")) {
             reader.enter(unified.dir.as_fd());
             counters.cpuset = cpuset(&mut reader, ".effective");

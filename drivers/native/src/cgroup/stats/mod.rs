@@ -1,10 +1,13 @@
 //! What a container has used, from its cgroups: files in, [`CgroupStats`] out.
 //!
 //! A controller that the host lacks, and a file that this kernel lacks or that has another form
-//! than expected, leaves its part at zero: the rest is worth reading. One reading holds nothing
-//! afterwards, opens a file once and reads it in one call.
+//! than expected, leaves its part at zero: the rest is worth reading. One reading opens a file once,
+//! reads it in one call and holds nothing afterwards; of who is read again and again it stays open
+//! ([`Kept`]).
 
 mod event_counters;
+mod files;
+mod kept;
 pub(crate) mod net;
 mod read;
 mod text;
@@ -12,10 +15,12 @@ mod v1;
 mod v2;
 
 pub use event_counters::{Cpuset, EventCounters};
+pub(crate) use kept::Kept;
 
 use super::{Cgroup, CgroupError, Member, Version};
 use crate::state::CgroupRecord;
 use execdriver_core::{CgroupStats, HugetlbStats, MemoryData};
+use files::Files;
 use read::Reader;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -55,10 +60,10 @@ impl Cgroup {
         })
     }
 
-    /// Reads every counter. `page_sizes` are the host's huge pages as cgroups name them (`2MB`).
-    pub(crate) fn usage(&self, page_sizes: &[String]) -> Usage {
+    /// Reads every counter from `files`. `page_sizes` are the host's huge pages as cgroups name them (`2MB`).
+    fn usage(&self, files: &mut Files, page_sizes: &[String]) -> Usage {
         let mut usage = Usage::default();
-        let mut reader = Reader::new();
+        let mut reader = Reader::new(files);
         // A controller is in one version only; where both count, as they do processor time,
         // version 1 has its turn last and wins: it is the one that limits.
         let elsewhere = |names: &[&str]| names.iter().all(|name| self.has(name));

@@ -1,36 +1,36 @@
 //! Reads the files of one cgroup after the other into one buffer.
 
+use super::files::{self, Files};
 use super::text::number;
 use crate::at;
 use crate::shelf::{Lent, Shelf};
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
-use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// A page more than `memory.stat` has on a host of one memory node.
 const ROOM: usize = 16 << 10;
 
-/// The most that is read of a file: `io.stat` of thousands of devices.
-const MOST: usize = 4 << 20;
-
 /// The deepest nesting of parents that is looked at.
 const PARENTS: usize = 32;
 
-/// A cgroup's directory and a buffer.
+/// A cgroup's directory, its files and a buffer.
 pub(super) struct Reader<'a> {
     dir: Option<BorrowedFd<'a>>,
+    files: &'a mut Files,
     buffer: Lent<u8>,
 }
 
 static BUFFERS: Shelf<Vec<u8>> = Shelf::new();
 
 impl<'a> Reader<'a> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(files: &'a mut Files) -> Self {
         let mut buffer = Lent::with_capacity(&BUFFERS, ROOM);
         buffer.resize(ROOM, 0);
-        Self { dir: None, buffer }
+        files.rewind();
+        Self {
+            dir: None,
+            files,
+            buffer,
+        }
     }
 
     /// Reads of `dir` from here on.
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
 
     /// The text of a file; `None` when it is not there or cannot be read.
     pub(super) fn text(&mut self, name: &str) -> Option<&str> {
-        let length = self.read(self.dir?, name).ok()?;
+        let length = self.files.read(self.dir?, name, &mut self.buffer).ok()?;
         std::str::from_utf8(self.buffer.get(..length)?).ok()
     }
 
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         let mut parent = at::open_parent(self.dir?);
         for _ in 0..PARENTS {
             let Ok(dir) = parent else { break };
-            let Ok(length) = self.read(dir.as_fd(), name) else {
+            let Ok(length) = files::read_once(dir.as_fd(), name, &mut self.buffer) else {
                 break;
             };
             let text = self.buffer.get(..length).map(std::str::from_utf8);
@@ -71,31 +71,4 @@ impl<'a> Reader<'a> {
         }
         least
     }
-
-    /// One call reads all of a cgroup's file when there is room for it, since it is one record
-    /// for the kernel: less than asked for is the whole.
-    fn read(&mut self, dir: BorrowedFd<'_>, name: &str) -> nix::Result<usize> {
-        loop {
-            let file = open(dir, name)?;
-            let length = nix::unistd::read(&file, &mut self.buffer)?;
-            if length < self.buffer.len() {
-                return Ok(length);
-            }
-            if length >= MOST {
-                return Err(Errno::EFBIG);
-            }
-            self.buffer.resize(length * 4, 0);
-        }
-    }
-}
-
-/// The file `name`, one of ours without a `/`, by a copy of its name that needs no allocation.
-fn open(dir: BorrowedFd<'_>, name: &str) -> nix::Result<OwnedFd> {
-    let mut room = [0; 64];
-    let copy = room.get_mut(..name.len()).filter(|_| name.len() < 64);
-    copy.ok_or(Errno::ENAMETOOLONG)?
-        .copy_from_slice(name.as_bytes());
-    let name = CStr::from_bytes_until_nul(&room).map_err(|_| Errno::ENAMETOOLONG)?;
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(dir, name, flags, Mode::empty())
 }

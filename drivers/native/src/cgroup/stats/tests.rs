@@ -68,7 +68,7 @@ fn version_2_is_read_with_the_least_limit_of_all_parents() {
         ],
     );
     let cgroup = cgroup(vec![member(&inner, Version::V2, &[])]);
-    let usage = cgroup.usage(&["2MB".into(), "1GB".into()]);
+    let usage = cgroup.usage(&mut Files::default(), &["2MB".into(), "1GB".into()]);
     let stats = &usage.stats;
     assert_eq!(usage.memory_limit, Some(1000));
     assert_eq!(stats.cpu_stats.cpu_usage.total_usage, 7000);
@@ -94,10 +94,13 @@ fn version_2_is_read_with_the_least_limit_of_all_parents() {
     assert_eq!(stats.hugetlb_stats["2MB"].failcnt, 8);
 
     fs::write(inner.join("memory.max"), "900\n").unwrap();
-    assert_eq!(cgroup.usage(&[]).memory_limit, Some(900));
+    assert_eq!(
+        cgroup.usage(&mut Files::default(), &[]).memory_limit,
+        Some(900)
+    );
     fs::write(outer.join("memory.max"), "max\n").unwrap();
     fs::write(inner.join("memory.max"), "max\n").unwrap();
-    assert_eq!(cgroup.usage(&[]).memory_limit, None);
+    assert_eq!(cgroup.usage(&mut Files::default(), &[]).memory_limit, None);
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn version_1_is_read_from_each_hierarchy_and_counts_before_version_2() {
         v1("blkio", &["blkio"]),
         member(&at("unified"), Version::V2, &[]),
     ]);
-    let usage = cgroup.usage(&["2MB".into()]);
+    let usage = cgroup.usage(&mut Files::default(), &["2MB".into()]);
     let stats = &usage.stats;
     assert_eq!(usage.memory_limit, Some(4096));
     assert_eq!(stats.cpu_stats.cpu_usage.percpu_usage, [20, 30]);
@@ -179,7 +182,7 @@ fn what_cannot_be_read_is_left_out_and_a_long_file_is_read_whole() {
     fs::create_dir(dir.join("memory.failcnt")).unwrap();
     std::os::unix::fs::symlink("memory.stat", dir.join("memory.oom_control")).unwrap();
     let cgroup = cgroup(vec![member(&dir, Version::V1, &["memory"])]);
-    let usage = cgroup.usage(&[]);
+    let usage = cgroup.usage(&mut Files::default(), &[]);
     let memory = &usage.stats.memory_stats;
     assert_eq!(memory.stats.len(), 5000);
     assert_eq!(memory.usage, MemoryData::default());

@@ -47,6 +47,7 @@ pub use state::{SPEC_VERSION, State, Status};
 
 use super::Containers;
 use crate::cgroup::Manager;
+use crate::cgroup::stats::Kept;
 use crate::ready::Stock;
 use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, StateError};
 use std::path::Path;
@@ -66,7 +67,7 @@ impl Runtime {
         let name = Manager::NAMES[usize::from(systemd)];
         let manager = Manager::named(name).unwrap_or_default();
         manager.check().map_err(execdriver_core::Error::from)?;
-        let containers = Containers::open(root, manager, Stock::Nothing)?;
+        let containers = Containers::open(root, manager, Stock::Nothing, Kept::new(0))?;
         Ok(Self { containers })
     }
 

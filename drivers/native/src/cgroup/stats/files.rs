@@ -1,0 +1,111 @@
+//! The files of one reading, which may stay open for the next one.
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::sys::uio::pread;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// The most that is read of a file: `io.stat` of thousands of devices.
+const MOST: usize = 4 << 20;
+
+/// Files by their directory's descriptor and their name, in the order in which a reading asks for them.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    keeps: bool,
+    kept: Vec<(RawFd, String, OwnedFd)>,
+    /// Where the next one that is asked for is expected.
+    next: usize,
+    lost: bool,
+}
+
+impl Files {
+    /// Files that stay open, or are closed as soon as they are read.
+    pub(super) fn that(keeps: bool) -> Self {
+        Self {
+            keeps,
+            ..Self::default()
+        }
+    }
+
+    /// Begins a reading.
+    pub(super) fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    /// Whether a file that was open could not be read any more: its cgroup, or its controller, is gone.
+    pub(super) fn are_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The highest of the descriptors that are kept.
+    pub(super) fn highest(&self) -> RawFd {
+        let open = self.kept.iter().map(|(_, _, file)| file.as_raw_fd());
+        open.max().unwrap_or(-1)
+    }
+
+    /// Reads a file into `buffer`, which grows when it has to, and tells how long it is. `dir` stays open as long as these do.
+    pub(super) fn read(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &str,
+        buffer: &mut Vec<u8>,
+    ) -> nix::Result<usize> {
+        if let Some(at) = self.find(dir.as_raw_fd(), name) {
+            self.next = at + 1;
+            let (_, _, file) = &self.kept[at];
+            let length = read(file, buffer);
+            self.lost |= length.is_err();
+            return length;
+        }
+        let file = open(dir, name)?;
+        let length = read(&file, buffer)?;
+        if self.keeps {
+            self.kept.push((dir.as_raw_fd(), name.to_owned(), file));
+            self.next = self.kept.len();
+        }
+        Ok(length)
+    }
+
+    fn find(&self, dir: RawFd, name: &str) -> Option<usize> {
+        let is = |(of, called, _): &(RawFd, String, OwnedFd)| *of == dir && called == name;
+        let expected = Some(self.next).filter(|at| self.kept.get(*at).is_some_and(is));
+        expected.or_else(|| self.kept.iter().position(is))
+    }
+}
+
+/// Reads a file once that is not kept.
+pub(super) fn read_once(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    buffer: &mut Vec<u8>,
+) -> nix::Result<usize> {
+    read(&open(dir, name)?, buffer)
+}
+
+/// One call reads all of a cgroup's file when there is room for it, since it is one record for the kernel, made anew by each
+/// reading from its start: less than asked for is the whole.
+fn read(file: &OwnedFd, buffer: &mut Vec<u8>) -> nix::Result<usize> {
+    loop {
+        let length = pread(file, buffer, 0)?;
+        if length < buffer.len() {
+            return Ok(length);
+        }
+        if length >= MOST {
+            return Err(Errno::EFBIG);
+        }
+        buffer.resize(length * 4, 0);
+    }
+}
+
+/// The file `name`, one of ours without a `/`, by a copy of its name that needs no allocation.
+fn open(dir: BorrowedFd<'_>, name: &str) -> nix::Result<OwnedFd> {
+    let mut room = [0; 64];
+    let copy = room.get_mut(..name.len()).filter(|_| name.len() < 64);
+    copy.ok_or(Errno::ENAMETOOLONG)?
+        .copy_from_slice(name.as_bytes());
+    let name = CStr::from_bytes_until_nul(&room).map_err(|_| Errno::ENAMETOOLONG)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(dir, name, flags, Mode::empty())
+}
