@@ -114,6 +114,7 @@ fn main() -> std::process::ExitCode {
     let done = match args.first().map(String::as_str) {
         Some(host::VERB) => host::main(&args[1..]),
         Some(rows::crowd::VERB) => rows::crowd::main(&args[1..]),
+        Some(rows::crowd::FLOOR) => rows::crowd::floor(&args[1..]),
         _ => parse(&args).and_then(|asked| measure(&asked, &args)),
     };
     match done {

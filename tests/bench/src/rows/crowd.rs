@@ -1,11 +1,12 @@
 //! A thousand containers at once in one host program: what one more costs in time and in the host's memory.
 
 use crate::Result;
-use crate::pairs::Pairs;
+use crate::pairs::{Pairs, time};
 use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::sleeper::{self, Sleeper};
 use execdriver::Driver;
+use floor::Floor;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +15,8 @@ use std::time::Instant;
 
 /// The verb of this program that makes it the crowd's host.
 pub(crate) const VERB: &str = "crowd";
+/// The verb that makes it the floor beside them.
+pub(crate) const FLOOR: &str = "crowd-floor";
 /// What counts as few.
 const FEW: usize = 10;
 /// Starts that are timed at each size.
@@ -38,6 +41,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
     let (few, many) = (next()?, next()?);
     let (growing_few, growing_many, memory) = (next()?, next()?, next()?);
     let (stats_few, stats_many) = (next()?, next()?);
+    let (floor_few, floor_many) = (next()?, next()?);
     Ok(vec![
         Row {
             name: format!("a start beside {size} containers against one beside 10"),
@@ -53,11 +57,21 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
             ),
         },
         Row {
-            name: "the same while none ends, so that the kernel's memory grows".into(),
+            name: "the floor beside as many against beside 10".into(),
             unit: Unit::Millis,
             target: None,
+            pairs: Pairs::of(floor_many, floor_few),
+            did: format!(
+                "{TIMED} runs of the floor one after the other, so that each begins when another container has just ended, by a \
+                 process of their own, beside the same containers as the row above. Its removal is in its time."
+            ),
+        },
+        Row {
+            name: format!("the last starts of {size} that none ends among against the first"),
+            unit: Unit::Millis,
+            target: Some(1.5),
             pairs: Pairs::of(growing_many, growing_few),
-            did: format!("A: the last {TIMED} starts of {size}; B: those after the first ten.")
+            did: format!("A: the last {TIMED} starts of {size}; B: those after the first ten. The kernel's memory for each is taken anew.")
         },
         Row {
             name: format!("one `stats` beside {size} containers against beside 10"),
@@ -96,18 +110,21 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     grow(&mut crowd, FEW, &driver, rootfs)?;
     let stats_first = stats(&driver, &crowd)?;
     let first = turn(&mut crowd, &driver, rootfs)?;
+    let floor_first = floor_beside(rootfs)?;
     let growing_few = grow(&mut crowd, TIMED, &driver, rootfs)?;
     let between = size.saturating_sub(crowd.len() + TIMED);
     grow(&mut crowd, between, &driver, rootfs)?;
     let growing_many = grow(&mut crowd, TIMED, &driver, rootfs)?;
     let each = (resident()? - before) / crowd.len() as f64;
     let many = turn(&mut crowd, &driver, rootfs)?;
+    let floor_many = floor_beside(rootfs)?;
     let stats_many = stats(&driver, &crowd)?;
     // Whatever else the machine does changes meanwhile: the few are asked before and after.
     let rest = crowd.split_off(FEW);
     rest.into_iter().try_for_each(Sleeper::end)?;
     let stats_last = stats(&driver, &crowd)?;
     let last = turn(&mut crowd, &driver, rootfs)?;
+    let floor_last = floor_beside(rootfs)?;
     crowd.into_iter().try_for_each(Sleeper::end)?;
     println!("{}", line(&means(&first, &last)));
     println!("{}", line(&many));
@@ -116,6 +133,32 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     println!("{each}");
     println!("{}", line(&means(&stats_first, &stats_last)));
     println!("{}", line(&stats_many));
+    println!("{}", line(&means(&floor_first, &floor_last)));
+    println!("{}", line(&floor_many));
+    Ok(())
+}
+
+/// Seconds of the floor's runs, by a process that has no more descriptors than it needs.
+fn floor_beside(rootfs: &Path) -> Result<Vec<f64>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.arg(FLOOR).arg(rootfs).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    figures(String::from_utf8(output.stdout)?.trim())
+}
+
+/// `bench crowd-floor ROOTFS`: prints the times.
+pub(crate) fn floor(args: &[String]) -> Result<()> {
+    let [rootfs] = args else {
+        return Err("crowd-floor ROOTFS".into());
+    };
+    let floor = Floor::new(rootfs.as_ref())?;
+    let run = |_| Ok(time(|| Ok(floor.run("execdriver-bench-crowd-floor")?))?.as_secs_f64());
+    // What a first one costs once is not each one's.
+    run(0)?;
+    let times: Result<Vec<f64>> = (0..TIMED).map(run).collect();
+    println!("{}", line(&times?));
     Ok(())
 }
 
