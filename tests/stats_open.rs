@@ -17,20 +17,23 @@ use execdriver::{Command, Driver, Error, MemoryStats, Options, Registry, Resourc
 use host::assert_no_trace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Need, alone, among, skip_unless, unique_id};
+use support::{Need, alone, among, eventually, skip_unless, unique_id};
 
-/// How many descriptors of this process are of a container's cgroups.
-fn open_of(id: &str) -> usize {
+/// Whether a directory of cgroups that ends so is open in this process.
+fn is_open(end: &Path) -> bool {
     let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-    targets.filter(|target| is_counter(target, id)).count()
+    let mut targets = links.filter_map(|link| fs::read_link(link.path()).ok());
+    targets.any(|target| target.starts_with("/sys/fs/cgroup") && target.ends_with(end))
 }
 
-/// Directories and files: a run holds those that its end needs, and none that counts processor time.
-fn is_counter(target: &std::path::Path, id: &str) -> bool {
-    target.to_string_lossy().contains(&format!("/{id}/"))
+/// How many drivers of this process keep the counters of a container open: each its `memory.stat`, which no run has open.
+fn keepers(id: &str) -> usize {
+    let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
+    let counters = Path::new(id).join("memory.stat");
+    targets.filter(|target| target.ends_with(&counters)).count()
 }
 
 /// The highest descriptor of this process.
@@ -65,25 +68,21 @@ fn who_is_read_again_keeps_files_open_until_it_ends() {
     let id = command.id.as_str();
     let other = bench.other_driver();
     bench.while_running(&command, |_| {
-        let before = open_of(id);
         bench.driver.stats(id).unwrap();
-        assert_eq!(open_of(id), before, "after one reading");
-        bench.driver.stats(id).unwrap();
-        let kept = open_of(id) - before;
-        assert!((10..60).contains(&kept), "{kept} after two");
+        assert_eq!(keepers(id), 0, "after one reading");
         for _ in 0..20 {
             bench.driver.stats(id).unwrap();
+            assert_eq!(keepers(id), 1);
         }
-        assert_eq!(open_of(id) - before, kept, "after many");
         // Whoever does not run it keeps them, too.
         other.stats(id).unwrap();
         other.stats(id).unwrap();
-        assert_eq!(open_of(id) - before, 2 * kept, "of two drivers");
+        assert_eq!(keepers(id), 2, "two drivers");
     });
-    assert!(open_of(id) > 0, "the other driver was not asked again");
+    assert_eq!(keepers(id), 1, "the other was not asked again");
     let (error, text) = refused(other.stats(id));
     assert!(matches!(error, Error::NotFound { .. }), "{text}");
-    assert_eq!(open_of(id), 0);
+    assert_eq!(keepers(id), 0);
     assert_no_trace(&bench, id);
 }
 
@@ -93,22 +92,22 @@ fn no_more_than_were_asked_for_are_kept_and_none_of_many_that_are_read_in_turn()
     if skip_unless(&[Need::Root, Need::Cgroups]) {
         return;
     }
-    let (kept, none) = (
-        Bench::new().with_option("native.stats_open=1"),
-        Bench::new(),
-    );
-    let none = none.with_option("native.stats_open=0");
-    for bench in [kept, none] {
+    for most in [0, 1] {
+        let bench = Bench::new().with_option(&format!("native.stats_open={most}"));
         let (first, second) = (bench.command(&["pause"]), bench.command(&["pause"]));
         bench.while_running(&first, |_| {
             bench.while_running(&second, |_| {
-                let open = || (open_of(&first.id), open_of(&second.id));
-                let before = open();
+                let kept = || [keepers(&first.id), keepers(&second.id)];
                 for _ in 0..3 {
                     bench.driver.stats(&first.id).unwrap();
                     bench.driver.stats(&second.id).unwrap();
                 }
-                assert_eq!(open(), before, "in turn");
+                assert_eq!(kept(), [0, 0], "in turn");
+                bench.driver.stats(&second.id).unwrap();
+                assert_eq!(kept(), [0, most]);
+                bench.driver.stats(&first.id).unwrap();
+                bench.driver.stats(&first.id).unwrap();
+                assert_eq!(kept(), [most, 0], "the first has its place");
             });
         });
     }
@@ -183,11 +182,12 @@ fn what_is_gone_is_told_as_by_who_reads_for_the_first_time() {
         let (root, own) = memory_cgroup(started.pid);
         fs::write(root.join("cgroup.procs"), started.pid.to_string()).unwrap();
         fs::remove_dir(own).unwrap();
-        let told = reads(&bench.driver, id);
-        assert_eq!(told, reads(&bench.other_driver(), id));
-        assert_eq!(told, MemoryStats::default());
         // And ever after.
-        assert_eq!(reads(&bench.driver, id), told);
+        for driver in [&bench.driver, &bench.other_driver(), &bench.driver] {
+            let told = reads(driver, id);
+            let nothing = MemoryStats::default();
+            assert_eq!((told.usage, told.stats), (nothing.usage, nothing.stats));
+        }
     });
     assert_no_trace(&bench, id);
 }
@@ -223,7 +223,8 @@ fn memory_cgroup(pid: u32) -> (PathBuf, PathBuf) {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let (version_1, unified) = (PathBuf::from("/sys/fs/cgroup/memory"), "/sys/fs/cgroup");
     let of = |start: &dyn Fn(&str) -> bool| text.lines().find(|line| start(line));
-    let (root, line) = match of(&|line| line.contains(":memory:")) {
+    let counts = |line: &str| line.split([':', ',']).any(|word| word == "memory");
+    let (root, line) = match of(&counts) {
         Some(line) => (version_1, line),
         None => (unified.into(), of(&|line| line.starts_with("0::")).unwrap()),
     };
@@ -241,24 +242,97 @@ fn half_of_the_descriptors_are_left_for_others() {
     let command = bench.command(&["pause"]);
     let id = command.id.as_str();
     bench.while_running(&command, |_| {
-        let before = open_of(id);
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        eventually("the run holds no cgroup", || !is_open(Path::new(id)));
         // Now the next ones are above all that are open: one reading has room, in the upper half.
-        let below: Vec<_> = (0..100).map(|_| fs::File::open("/dev/null")).collect();
-        setrlimit(Resource::RLIMIT_NOFILE, highest() + 45, hard).unwrap();
-        let read: Vec<_> = (0..3).map(|_| bench.driver.stats(id)).collect();
-        let kept = open_of(id) - before;
-        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
-        assert!(read.iter().all(Result::is_ok), "{read:?}");
-        assert_eq!(kept, 0);
+        let below: Vec<_> = (0..400).map(|_| fs::File::open("/dev/null")).collect();
+        for room in (1..24).rev() {
+            let limited = Limited::to(highest() + room);
+            let read: Vec<_> = (0..3).map(|_| bench.driver.stats(id)).collect();
+            drop(limited);
+            assert_eq!(keepers(id), 0);
+            for stats in read {
+                // What cannot be read for want of descriptors is not zero.
+                let used = stats.map(|stats| stats.cgroup.unwrap().pids_stats.current);
+                let fine = used.as_ref().map_or(room < 20, |used| *used > 0);
+                assert!(fine, "{room}: {used:?}");
+            }
+        }
         drop(below);
         bench.driver.stats(id).unwrap();
-        assert!(open_of(id) > before);
+        bench.driver.stats(id).unwrap();
+        assert_eq!(keepers(id), 1);
+    });
+}
+
+/// Fewer descriptors for this process, until it is dropped.
+struct Limited(u64, u64);
+
+impl Limited {
+    fn to(most: u64) -> Self {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, hard).unwrap();
+        Self(soft, hard)
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        setrlimit(Resource::RLIMIT_NOFILE, self.0, self.1).unwrap();
+    }
+}
+
+#[test]
+fn who_ends_a_container_closes_what_it_read() {
+    let _alone = alone();
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bench = Bench::new();
+    let command = bench.command(&["pause"]);
+    let id = command.id.as_str();
+    let other = bench.other_driver();
+    bench.while_running(&command, |_| {
+        let ends: [&dyn Fn() -> execdriver::Result<()>; 2] =
+            [&|| other.clean(id), &|| other.terminate(id)];
+        for end in ends {
+            other.stats(id).unwrap();
+            other.stats(id).unwrap();
+            assert_eq!(keepers(id), 1);
+            // A container that runs is not cleaned.
+            let _ = end();
+            assert_eq!(keepers(id), 0);
+        }
     });
 }
 
 #[test]
+fn readings_at_once_keep_the_files_of_one() {
+    let _alone = alone();
+    if skip_unless(&[Need::Root, Need::Cgroups]) {
+        return;
+    }
+    let bench = Bench::new();
+    let command = bench.command(&["pause"]);
+    let id = command.id.as_str();
+    bench.while_running(&command, |_| {
+        bench.driver.stats(id).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        assert!(reads(&bench.driver, id).usage.usage > 0);
+                    }
+                });
+            }
+        });
+        assert_eq!(keepers(id), 1);
+    });
+    assert_eq!(keepers(id), 0);
+}
+
+#[test]
 fn a_number_that_is_none_is_refused() {
+    let _among = among();
     let bench = Bench::new();
     for value in ["-1", "many", "1025", ""] {
         let options = Options::parse([format!("native.stats_open={value}")]).unwrap();

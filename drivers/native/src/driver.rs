@@ -95,7 +95,7 @@ const COUNTERS: &str = "native.stats_open";
 /// So many when it is not given: some 35 descriptors each.
 const FEW_COUNTERS: usize = 4;
 
-/// Who asks for more has no descriptors left for anything else.
+/// No host has descriptors for more.
 const MOST_COUNTERS: usize = 1024;
 
 /// What is kept ready by the two options.

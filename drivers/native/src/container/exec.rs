@@ -50,10 +50,6 @@ impl Containers {
         let container = Arc::new(container.ok_or_else(not_running)?);
         let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
         let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
-        // Before anything is made; the launch looks again.
-        if cgroup.as_ref().is_some_and(Cgroup::is_frozen) {
-            return Err(Error::Paused { id: id.to_owned() });
-        }
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let defaults = entry.part(defaults)?;
         let facts = self.facts_but_cgroups();

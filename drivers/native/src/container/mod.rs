@@ -67,18 +67,13 @@ pub(crate) struct Containers {
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
     /// Open files of those that `stats` was asked for again and again.
-    counters: Kept,
+    kept: Kept,
     stock: Stock,
 }
 
 impl Containers {
     /// Opens the root, making what is missing of it.
-    pub(crate) fn open(
-        root: &Path,
-        manager: Manager,
-        stock: Stock,
-        counters: Kept,
-    ) -> Result<Self> {
+    pub(crate) fn open(root: &Path, manager: Manager, stock: Stock, kept: Kept) -> Result<Self> {
         Ok(Self {
             store: Store::open(root)?,
             manager,
@@ -88,7 +83,7 @@ impl Containers {
             drafts: Shelf::new(),
             facts: OnceLock::new(),
             page_sizes: OnceLock::new(),
-            counters,
+            kept,
             stock,
         })
     }

@@ -143,10 +143,10 @@ impl Run<'_> {
             start.status.take(),
             self.life.options,
         )?;
+        let _closed_at_last = self.containers.kept.forgetting(self.life.id);
         let waited = early.is_some();
         let lived = self.live(start, &made, pipes, (pass, early));
         drop(self.life.oom.take());
-        self.containers.counters.forget(self.life.id);
         let kept = self.containers.stock.kept_sandboxes();
         let cleaned = match kept.filter(|_| waited && lived.is_ok()) {
             Some(kept) => made.clean_later(|cgroup| kept.let_go(cgroup)),

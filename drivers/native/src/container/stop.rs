@@ -17,7 +17,7 @@ impl Containers {
     /// Kills everything of a container. What it left is removed by the host that waits for it, or
     /// here when that host is gone.
     pub(crate) fn terminate(&self, id: &str) -> Result<()> {
-        self.counters.forget(id);
+        let _closed_at_last = self.kept.forgetting(id);
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
             // A start that was killed before it wrote its record, perhaps.
@@ -46,7 +46,7 @@ impl Containers {
 
     /// Removes what a container that is no more has left.
     pub(crate) fn clean(&self, id: &str) -> Result<()> {
-        self.counters.forget(id);
+        let _closed_at_last = self.kept.forgetting(id);
         let (entry, record) = match self.store.load(id) {
             Ok(found) => found,
             Err(StateError::NotFound { .. }) => {

@@ -46,8 +46,10 @@ pub(super) fn end_anywhere(
     if let Some(release) = release {
         kill(process);
         let soon = Instant::now() + FROZEN_PATIENCE;
-        if let Ok(false) = process.wait_until(Some(soon)) {
-            release(Killed::Process(process.pid()));
+        match process.wait_until(Some(soon)) {
+            Ok(true) => return Ok(reap(process)),
+            Ok(false) => release(Killed::Process(process.pid())),
+            Err(_) => {}
         }
     }
     end(process)

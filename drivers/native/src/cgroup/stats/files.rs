@@ -13,18 +13,20 @@ const MOST: usize = 4 << 20;
 /// Files by their directory's descriptor and their name, in the order in which a reading asks for them.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    keeps: bool,
+    /// Stay open when their descriptor is below this one.
+    bound: RawFd,
     kept: Vec<(RawFd, String, OwnedFd)>,
     /// Where the next one that is asked for is expected.
     next: usize,
     lost: bool,
+    exhausted: Option<Errno>,
 }
 
 impl Files {
-    /// Files that stay open, or are closed as soon as they are read.
-    pub(super) fn that(keeps: bool) -> Self {
+    /// Files that stay open where their descriptors are below `bound`; the others are closed as soon as they are read.
+    pub(super) fn kept_below(bound: RawFd) -> Self {
         Self {
-            keeps,
+            bound,
             ..Self::default()
         }
     }
@@ -39,10 +41,14 @@ impl Files {
         self.lost
     }
 
-    /// The highest of the descriptors that are kept.
-    pub(super) fn highest(&self) -> RawFd {
-        let open = self.kept.iter().map(|(_, _, file)| file.as_raw_fd());
-        open.max().unwrap_or(-1)
+    /// Whether any stays open.
+    pub(super) fn are_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// What kept a file from being opened that is there: what it counts is not zero.
+    pub(super) fn exhausted(&self) -> Option<Errno> {
+        self.exhausted
     }
 
     /// Reads a file into `buffer`, which grows when it has to, and tells how long it is. `dir` stays open as long as these do.
@@ -59,13 +65,19 @@ impl Files {
             self.lost |= length.is_err();
             return length;
         }
-        let file = open(dir, name)?;
+        let file = open(dir, name).inspect_err(|errno| self.note(*errno))?;
         let length = read(&file, buffer)?;
-        if self.keeps {
+        if file.as_raw_fd() < self.bound {
             self.kept.push((dir.as_raw_fd(), name.to_owned(), file));
             self.next = self.kept.len();
         }
         Ok(length)
+    }
+
+    fn note(&mut self, errno: Errno) {
+        if matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) {
+            self.exhausted = Some(errno);
+        }
     }
 
     fn find(&self, dir: RawFd, name: &str) -> Option<usize> {

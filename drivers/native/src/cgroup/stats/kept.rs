@@ -3,45 +3,36 @@
 //! Of what the kernel does for a cgroup's file, opening it and closing it again is two thirds. Few containers have theirs kept,
 //! and only those that were read again while they were among the last ones read: to read a thousand in turn keeps nothing.
 
+use super::places::{Places, Turn};
 use super::{Cgroup, CgroupError, Files, Usage};
 use crate::state::CgroupRecord;
 use nix::sys::resource::{Resource, getrlimit};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Instant;
 
-/// Who was not read for so long is not watched any more.
-const IDLE: Duration = Duration::from_secs(60);
-
-/// The containers that were read last, by their ids, the latest behind all others.
+/// What stays open of the containers that were read last.
 #[derive(Debug)]
-pub(crate) struct Kept {
-    most: usize,
-    places: Mutex<Vec<Place>>,
-}
-
-#[derive(Debug)]
-struct Place {
-    id: String,
-    read: Instant,
-    /// Nothing after one reading, and while another one is under way.
-    counters: Option<Counters>,
-}
+pub(crate) struct Kept(Places<Open>);
 
 /// A container's cgroups, open, and the files in them that are.
 #[derive(Debug)]
-struct Counters {
+struct Open {
     of: CgroupRecord,
     cgroup: Cgroup,
     files: Files,
 }
 
+/// Dropped, it closes what is kept of a container: nothing is read of it any more.
+pub(crate) struct Forgetting<'a> {
+    kept: &'a Kept,
+    id: &'a str,
+}
+
 impl Kept {
-    /// For the last `most` containers.
-    pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            places: Mutex::default(),
-        }
+    /// Of the last `most` containers.
+    pub(crate) const fn new(most: usize) -> Self {
+        Self(Places::new(most))
     }
 
     /// One reading of the container `id`, whose cgroups are recorded so.
@@ -51,87 +42,61 @@ impl Kept {
         recorded: &CgroupRecord,
         page_sizes: &[String],
     ) -> Result<Usage, CgroupError> {
-        let (again, kept) = self.take(id);
-        if let Some(mut counters) = kept.filter(|kept| kept.of == *recorded) {
-            let usage = counters.cgroup.usage(&mut counters.files, page_sizes);
-            // Else it is told, as ever, by those that are there.
-            if !counters.files.are_lost() {
-                self.put(id, counters);
-                return Ok(usage);
-            }
+        let turn = self.0.take(id, Instant::now());
+        let keeps = !matches!(turn, Turn::Passes);
+        let kept = match turn {
+            Turn::Has(open) if open.of == *recorded => open.read(page_sizes),
+            _ => None,
+        };
+        if let Some((usage, open)) = kept {
+            self.0.give_back(id, open);
+            return Ok(usage);
         }
         let cgroup = Cgroup::open_counting(recorded)?;
-        let mut files = Files::that(again);
+        let mut files = Files::kept_below(if keeps { half_of_all() } else { 0 });
         let usage = cgroup.usage(&mut files, page_sizes);
-        if again && has_room_for(&files) {
+        if let Some(errno) = files.exhausted() {
+            let first = recorded.hierarchies.first();
+            let path = first.map_or_else(PathBuf::new, |first| first.path.as_path().into());
+            return Err(CgroupError::io("open all counters of", path)(errno));
+        }
+        if keeps {
             let of = recorded.clone();
-            self.put(id, Counters { of, cgroup, files });
+            let open = Some(Box::new(Open { of, cgroup, files }));
+            self.0
+                .give_back(id, open.filter(|open| open.files.are_kept()));
         }
         Ok(usage)
     }
 
     /// Closes what is kept of a container that has ended.
     pub(crate) fn forget(&self, id: &str) {
-        let _closed_unlocked = {
-            let mut places = self.places();
-            let at = places.iter().position(|place| place.id == id);
-            at.map(|at| places.remove(at))
-        };
+        self.0.forget(id);
     }
 
-    /// Moves a container behind all others: whether it was among them, and what was kept of it.
-    fn take(&self, id: &str) -> (bool, Option<Counters>) {
-        let now = Instant::now();
-        let mut closed_unlocked = Vec::new();
-        let mut places = self.places();
-        let known = places.iter().position(|place| place.id == id);
-        let known = known.map(|at| places.remove(at));
-        let again = known.as_ref().is_some_and(|place| place.is_watched(now));
-        let mut place = known.unwrap_or_else(|| Place::of(id, now));
-        place.read = now;
-        let counters = place.counters.take();
-        closed_unlocked.extend(places.extract_if(.., |place| !place.is_watched(now)));
-        places.push(place);
-        let surplus = places.len().saturating_sub(self.most);
-        closed_unlocked.extend(places.drain(..surplus));
-        drop(places);
-        (again, counters)
-    }
-
-    /// Leaves it to the next reading, unless the container has ended meanwhile or others have taken its place.
-    fn put(&self, id: &str, counters: Counters) {
-        let _closed_unlocked = {
-            let mut places = self.places();
-            let place = places.iter_mut().find(|place| place.id == id);
-            match place {
-                Some(place) => place.counters.replace(counters),
-                None => Some(counters),
-            }
-        };
-    }
-
-    /// What is behind the lock is whole after a panic, too: nobody panics between two changes.
-    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same when the value is dropped, whatever happens before.
+    pub(crate) fn forgetting<'a>(&'a self, id: &'a str) -> Forgetting<'a> {
+        Forgetting { kept: self, id }
     }
 }
 
-impl Place {
-    fn of(id: &str, read: Instant) -> Self {
-        Self {
-            id: id.to_owned(),
-            read,
-            counters: None,
-        }
-    }
-
-    fn is_watched(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.read) < IDLE
+impl Open {
+    /// `None`: something is gone; what is there is told, as ever, by who looks for the first time.
+    fn read(mut self: Box<Self>, page_sizes: &[String]) -> Option<(Usage, Option<Box<Self>>)> {
+        let usage = self.cgroup.usage(&mut self.files, page_sizes);
+        let whole = !self.files.are_lost() && self.files.exhausted().is_none();
+        whole.then_some((usage, Some(self)))
     }
 }
 
-/// Whether half of the descriptors that this process may have is left for others.
-fn has_room_for(files: &Files) -> bool {
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.kept.forget(self.id);
+    }
+}
+
+/// The other half of the descriptors that this process may have is for others.
+fn half_of_all() -> RawFd {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    u64::try_from(files.highest()).is_ok_and(|highest| highest < limit / 2)
+    RawFd::try_from(limit / 2).unwrap_or(RawFd::MAX)
 }

@@ -9,6 +9,7 @@ mod event_counters;
 mod files;
 mod kept;
 pub(crate) mod net;
+mod places;
 mod read;
 mod text;
 mod v1;
