@@ -22,6 +22,7 @@ pub(super) struct Entered<'a> {
     exec_id: &'a str,
     request: &'a ExecRequest,
     started_unix_ms: u64,
+    parent: ProcessId,
     own: Option<Cgroup>,
     container: Option<&'a Cgroup>,
     recorded: Cell<bool>,
@@ -44,6 +45,7 @@ impl<'a> Entered<'a> {
             exec_id,
             request,
             started_unix_ms: now_unix_ms(),
+            parent: ProcessId::own().map_err(error::setup("identify this process"))?,
             own: None,
             container,
             recorded: Cell::new(false),
@@ -67,9 +69,8 @@ impl<'a> Entered<'a> {
 
     /// Without its process.
     fn record<'r>(&'r self, spec: &'r ExecSpec) -> Result<ExecRecord<'r>> {
-        let parent = ProcessId::own().map_err(error::setup("identify this process"))?;
         let command = spec.process.args().as_deref().unwrap_or_default();
-        let mut record = ExecRecord::starting(self.exec_id, command, parent);
+        let mut record = ExecRecord::starting(self.exec_id, command, self.parent.clone());
         record.started_unix_ms = self.started_unix_ms;
         record.tty = self.request.process.tty;
         record.cgroup = self.own.as_ref().map(Cgroup::record);

@@ -2,13 +2,14 @@
 
 use crate::at;
 use crate::shared_text::SharedText;
+use crate::sys::link;
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 /// A process as recorded on disk.
@@ -153,9 +154,17 @@ fn boot<'de, D: Deserializer<'de>>(from: D) -> Result<SharedText, D::Error> {
     from.deserialize_str(Boot)
 }
 
+/// Its inode, from the text of the link: to follow that makes an inode in memory each time, in twice the time.
 fn own_pid_namespace() -> nix::Result<u64> {
-    let metadata = std::fs::metadata("/proc/self/ns/pid").map_err(at::errno)?;
-    Ok(metadata.ino())
+    let mut room = [0; 32];
+    let text = link::read(AT_FDCWD, c"/proc/self/ns/pid", &mut room)?;
+    namespace_inode(text).ok_or(Errno::EIO)
+}
+
+/// `pid:[4026531836]`, namespaces(7).
+fn namespace_inode(link: &[u8]) -> Option<u64> {
+    let number = link.strip_prefix(b"pid:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 /// What is read of proc_pid_stat(5).
@@ -207,6 +216,16 @@ mod tests {
         assert_eq!((stat.state, stat.flags, stat.start), (b'S', 4, 98765));
         assert_eq!(parse_stat(b"42 (short) S 1"), None);
         assert_eq!(parse_stat(b"nothing"), None);
+    }
+
+    #[test]
+    fn the_link_of_a_namespace_says_its_inode() {
+        use std::os::unix::fs::MetadataExt;
+        let followed = std::fs::metadata("/proc/self/ns/pid").unwrap();
+        assert_eq!(own_pid_namespace(), Ok(followed.ino()));
+        for odd in ["", "pid:[", "pid:[]", "pid:[1", "net:[1]", "pid:[-1]"] {
+            assert_eq!(namespace_inode(odd.as_bytes()), None, "{odd}");
+        }
     }
 
     #[test]
