@@ -13,7 +13,7 @@ mod host;
 mod support;
 
 use contract::{Bench, refused};
-use execdriver::{Command, Driver, Error, MemoryStats, Options, Registry, Resources};
+use execdriver::{Command, Driver, Error, MemoryStats, Options, PidsStats, Registry, Resources};
 use host::assert_no_trace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
@@ -239,9 +239,12 @@ fn half_of_the_descriptors_are_left_for_others() {
         return;
     }
     let bench = Bench::new();
+    let parent = format!("/{}", unique_id("contract-stats"));
     let command = bench.command(&["pause"]);
+    let command = command.with_linux(|linux| linux.cgroup_parent.clone_from(&parent));
     let id = command.id.as_str();
     bench.while_running(&command, |_| {
+        limit_parent(&parent);
         eventually("the run holds no cgroup", || !is_open(Path::new(id)));
         // Now the next ones are above all that are open: one reading has room, in the upper half.
         let below: Vec<_> = (0..400).map(|_| fs::File::open("/dev/null")).collect();
@@ -252,9 +255,11 @@ fn half_of_the_descriptors_are_left_for_others() {
             assert_eq!(keepers(id), 0);
             for stats in read {
                 // What cannot be read for want of descriptors is not zero.
-                let used = stats.map(|stats| stats.cgroup.unwrap().pids_stats.current);
-                let fine = used.as_ref().map_or(room < 20, |used| *used > 0);
-                assert!(fine, "{room}: {used:?}");
+                let told =
+                    stats.map(|stats| (stats.memory_limit, stats.cgroup.unwrap().pids_stats));
+                let fine =
+                    |(limit, pids): &(i64, PidsStats)| *limit == 96 << 20 && pids.current > 0;
+                assert!(told.as_ref().map_or(room < 20, fine), "{room}: {told:?}");
             }
         }
         drop(below);
@@ -262,6 +267,15 @@ fn half_of_the_descriptors_are_left_for_others() {
         bench.driver.stats(id).unwrap();
         assert_eq!(keepers(id), 1);
     });
+}
+
+/// 96 MiB for a cgroup above the container's, in the hierarchy that counts memory.
+fn limit_parent(parent: &str) {
+    let version_1 = format!("/sys/fs/cgroup/memory{parent}/memory.limit_in_bytes");
+    let version_2 = format!("/sys/fs/cgroup{parent}/memory.max");
+    let files = [version_1, version_2].map(PathBuf::from);
+    let file = files.into_iter().find(|file| file.exists()).unwrap();
+    fs::write(file, (96 << 20).to_string()).unwrap();
 }
 
 /// Fewer descriptors for this process, until it is dropped.

@@ -26,7 +26,7 @@ impl Containers {
     fn read_stats(&self, id: &str) -> Result<ResourceStats> {
         let (entry, record) = self.store.load(id)?;
         // Opened first: that it is of the first process is known by the check that follows.
-        let interfaces = net_dev(&record);
+        let interfaces = net_dev(&record)?;
         let not_running = || Error::NotRunning { id: id.to_owned() };
         match record.liveness() {
             Liveness::Alive => {}
@@ -68,13 +68,22 @@ impl Containers {
     }
 }
 
-/// The counters of the container's network; `None` when it shares somebody's, whose they are.
-fn net_dev(record: &Record) -> Option<File> {
-    let pid = record.init.as_ref()?.pid;
+/// The counters of the container's network; `None` when it shares somebody's, whose they are, or has ended.
+fn net_dev(record: &Record) -> Result<Option<File>> {
     let mut namespaces = record.namespaces.iter();
-    namespaces.find(|one| one.own && one.kind == LinuxNamespaceType::Network)?;
+    let own = namespaces.any(|one| one.own && one.kind == LinuxNamespaceType::Network);
+    let Some(init) = record.init.as_ref().filter(|_| own) else {
+        return Ok(None);
+    };
     // `net` in the directory of a process is no symbolic link: proc_pid_net(5).
-    File::open(format!("/proc/{pid}/net/dev")).ok()
+    let opened = File::open(format!("/proc/{}/net/dev", init.pid));
+    match opened.map_err(at::errno) {
+        Ok(file) => Ok(Some(file)),
+        Err(errno @ (Errno::EMFILE | Errno::ENFILE)) => {
+            Err(error::driver("open the counters of its network", errno))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// A process that ended meanwhile has no network any more.

@@ -74,7 +74,19 @@ impl Files {
         Ok(length)
     }
 
-    fn note(&mut self, errno: Errno) {
+    /// Reads a file of a directory that does not stay open.
+    pub(super) fn read_once(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &str,
+        buffer: &mut Vec<u8>,
+    ) -> nix::Result<usize> {
+        let file = open(dir, name).inspect_err(|errno| self.note(*errno))?;
+        read(&file, buffer)
+    }
+
+    /// Why something could not be opened.
+    pub(super) fn note(&mut self, errno: Errno) {
         if matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) {
             self.exhausted = Some(errno);
         }
@@ -85,15 +97,6 @@ impl Files {
         let expected = Some(self.next).filter(|at| self.kept.get(*at).is_some_and(is));
         expected.or_else(|| self.kept.iter().position(is))
     }
-}
-
-/// Reads a file once that is not kept.
-pub(super) fn read_once(
-    dir: BorrowedFd<'_>,
-    name: &str,
-    buffer: &mut Vec<u8>,
-) -> nix::Result<usize> {
-    read(&open(dir, name)?, buffer)
 }
 
 /// One call reads all of a cgroup's file when there is room for it, since it is one record for the kernel, made anew by each

@@ -49,7 +49,7 @@ impl Kept {
             _ => None,
         };
         if let Some((usage, open)) = kept {
-            self.0.give_back(id, open);
+            self.0.give_back(id, Some(open));
             return Ok(usage);
         }
         let cgroup = Cgroup::open_counting(recorded)?;
@@ -82,10 +82,10 @@ impl Kept {
 
 impl Open {
     /// `None`: something is gone; what is there is told, as ever, by who looks for the first time.
-    fn read(mut self: Box<Self>, page_sizes: &[String]) -> Option<(Usage, Option<Box<Self>>)> {
+    fn read(mut self: Box<Self>, page_sizes: &[String]) -> Option<(Usage, Box<Self>)> {
         let usage = self.cgroup.usage(&mut self.files, page_sizes);
         let whole = !self.files.are_lost() && self.files.exhausted().is_none();
-        whole.then_some((usage, Some(self)))
+        whole.then_some((usage, self))
     }
 }
 

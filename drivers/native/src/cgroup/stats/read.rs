@@ -1,10 +1,10 @@
 //! Reads the files of one cgroup after the other into one buffer.
 
-use super::files::{self, Files};
+use super::files::Files;
 use super::text::number;
 use crate::at;
 use crate::shelf::{Lent, Shelf};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A page more than `memory.stat` has on a host of one memory node.
 const ROOM: usize = 16 << 10;
@@ -58,17 +58,21 @@ impl<'a> Reader<'a> {
     /// The root has no such file. Directories of cgroups cannot be moved, so `..` is the parent.
     pub(super) fn least_of_parents(&mut self, name: &str) -> Option<u64> {
         let mut least = self.text(name).and_then(number);
-        let mut parent = at::open_parent(self.dir?);
+        let mut parent = self.parent(self.dir?);
         for _ in 0..PARENTS {
-            let Ok(dir) = parent else { break };
-            let Ok(length) = files::read_once(dir.as_fd(), name, &mut self.buffer) else {
-                break;
-            };
+            let Some(dir) = parent else { break };
+            let read = self.files.read_once(dir.as_fd(), name, &mut self.buffer);
+            let Ok(length) = read else { break };
             let text = self.buffer.get(..length).map(std::str::from_utf8);
             let here = text.and_then(Result::ok).and_then(number);
             least = least.into_iter().chain(here).min();
-            parent = at::open_parent(dir.as_fd());
+            parent = self.parent(dir.as_fd());
         }
         least
+    }
+
+    fn parent(&mut self, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
+        let parent = at::open_parent(dir);
+        parent.inspect_err(|errno| self.files.note(*errno)).ok()
     }
 }
