@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The verb of this program that makes it the crowd's host.
 pub(crate) const VERB: &str = "crowd";
@@ -20,8 +20,14 @@ pub(crate) const VERB: &str = "crowd";
 pub(crate) const FLOOR: &str = "crowd-floor";
 /// What counts as few.
 const FEW: usize = 10;
-/// Starts that are timed at each size.
-const TIMED: usize = 40;
+/// Starts that are timed at each size, one ended before each; also readings of `stats`, and runs of the floor.
+const TIMED: usize = 200;
+/// Starts of a growing crowd that are timed at each size, each time that it grows.
+const GROWING: usize = 40;
+/// So often it grows and shrinks again, after a first time that is not timed.
+const GROWTHS: usize = 5;
+/// What ended containers leave to the kernel's workers is done by then.
+const REST: Duration = Duration::from_secs(3);
 /// The most resident memory of the host for a container, bytes.
 const MEMORY: f64 = 96.0 * 1024.0;
 
@@ -72,7 +78,12 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
             unit: Unit::Millis,
             target: Some(1.5),
             pairs: Pairs::of(growing_many, growing_few),
-            did: format!("A: the last {TIMED} starts of {size}; B: those after the first ten. The kernel's memory for each is taken anew.")
+            did: format!(
+                "A: the last {GROWING} starts of {size}; B: those after the first ten; {GROWTHS} times, each beginning with the ten, {} s \
+                 after all others have ended. Before, it has grown so once without being timed: memory that a virtual machine touches for \
+                 the first time is its host's to find.",
+                REST.as_secs()
+            ),
         },
         Row {
             name: format!("one `stats` beside {size} containers against beside 10"),
@@ -109,27 +120,34 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let (driver, rootfs) = (sleeper::driver(state.as_ref())?, Path::new(rootfs));
     // What a first container costs once is not each one's.
     drop(Sleeper::start(&driver, rootfs)?);
-    let before = resident()?;
-    let mut crowd = Vec::with_capacity(size);
-    grow(&mut crowd, FEW, &driver, rootfs)?;
-    let stats_first = stats(&driver, &crowd)?;
-    let first = turn(&mut crowd, &driver, rootfs)?;
+    let mut crowd = Crowd {
+        driver,
+        rootfs,
+        all: Vec::with_capacity(size),
+    };
+    let each = crowd.weigh(size)?;
+    crowd.shrink()?;
+    let stats_first = crowd.stats()?;
+    let first = crowd.turn()?;
     let floor_first = floor_beside(rootfs)?;
-    let growing_few = grow(&mut crowd, TIMED, &driver, rootfs)?;
-    let between = size.saturating_sub(crowd.len() + TIMED);
-    grow(&mut crowd, between, &driver, rootfs)?;
-    let growing_many = grow(&mut crowd, TIMED, &driver, rootfs)?;
-    let each = (resident()? - before) / crowd.len() as f64;
-    let many = turn(&mut crowd, &driver, rootfs)?;
+    let (mut growing_few, mut growing_many) = (Vec::new(), Vec::new());
+    for growth in 1..=GROWTHS {
+        growing_few.extend(crowd.grow(GROWING)?);
+        crowd.grow(size.saturating_sub(crowd.all.len() + GROWING))?;
+        growing_many.extend(crowd.grow(GROWING)?);
+        if growth < GROWTHS {
+            crowd.shrink()?;
+        }
+    }
+    let many = crowd.turn()?;
     let floor_many = floor_beside(rootfs)?;
-    let stats_many = stats(&driver, &crowd)?;
+    let stats_many = crowd.stats()?;
     // Whatever else the machine does changes meanwhile: the few are asked before and after.
-    let rest = crowd.split_off(FEW);
-    rest.into_iter().try_for_each(Sleeper::end)?;
-    let stats_last = stats(&driver, &crowd)?;
-    let last = turn(&mut crowd, &driver, rootfs)?;
+    crowd.shrink()?;
+    let stats_last = crowd.stats()?;
+    let last = crowd.turn()?;
     let floor_last = floor_beside(rootfs)?;
-    crowd.into_iter().try_for_each(Sleeper::end)?;
+    crowd.all.into_iter().try_for_each(Sleeper::end)?;
     println!("{}", line(&means(&first, &last)));
     println!("{}", line(&many));
     println!("{}", line(&growing_few));
@@ -166,51 +184,65 @@ pub(crate) fn floor(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Starts so many more; the seconds of each.
-fn grow(
-    crowd: &mut Vec<Sleeper>,
-    more: usize,
-    driver: &Arc<dyn Driver>,
-    rootfs: &Path,
-) -> Result<Vec<f64>> {
-    let mut times = Vec::with_capacity(more);
-    for _ in 0..more {
-        let start = Instant::now();
-        crowd.push(Sleeper::start(driver, rootfs)?);
-        times.push(start.elapsed().as_secs_f64());
-    }
-    Ok(times)
+/// Containers that are there at the same time.
+struct Crowd<'a> {
+    driver: Arc<dyn Driver>,
+    rootfs: &'a Path,
+    all: Vec<Sleeper>,
 }
 
-/// Ends one and starts another, over and over, so that as many are there at each start; the seconds of each.
-fn turn(crowd: &mut Vec<Sleeper>, driver: &Arc<dyn Driver>, rootfs: &Path) -> Result<Vec<f64>> {
-    let mut times = Vec::with_capacity(TIMED);
-    for _ in 0..TIMED {
-        crowd.swap_remove(0).end()?;
-        times.extend(grow(crowd, 1, driver, rootfs)?);
+impl Crowd<'_> {
+    /// Grows to `size`; the host's memory for each, bytes.
+    fn weigh(&mut self, size: usize) -> Result<f64> {
+        let before = resident()?;
+        self.grow(size)?;
+        Ok((resident()? - before) / size as f64)
     }
-    Ok(times)
+
+    /// Starts so many more; the seconds of each.
+    fn grow(&mut self, more: usize) -> Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(more);
+        for _ in 0..more {
+            let start = Instant::now();
+            self.all.push(Sleeper::start(&self.driver, self.rootfs)?);
+            times.push(start.elapsed().as_secs_f64());
+        }
+        Ok(times)
+    }
+
+    /// Ends all but the first few.
+    fn shrink(&mut self) -> Result<()> {
+        let rest = self.all.split_off(FEW);
+        rest.into_iter().try_for_each(Sleeper::end)?;
+        std::thread::sleep(REST);
+        Ok(())
+    }
+
+    /// Ends one and starts another, over and over, so that as many are there at each start; the seconds of each.
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(TIMED);
+        for _ in 0..TIMED {
+            self.all.swap_remove(0).end()?;
+            times.extend(self.grow(1)?);
+        }
+        Ok(times)
+    }
+
+    /// Seconds of some readings of the first one.
+    fn stats(&self) -> Result<Vec<f64>> {
+        let id = self.all.first().ok_or("nobody is there")?.id();
+        // From the third on they are alike.
+        self.driver.stats(id)?;
+        self.driver.stats(id)?;
+        let read = || Ok(self.driver.stats(id).map(drop)?);
+        (0..TIMED).map(|_| Ok(time(read)?.as_secs_f64())).collect()
+    }
 }
 
 fn means(some: &[f64], others: &[f64]) -> Vec<f64> {
     let pairs = some.iter().zip(others);
     pairs
         .map(|(one, other)| f64::midpoint(*one, *other))
-        .collect()
-}
-
-/// Seconds of some readings of the first one.
-fn stats(driver: &Arc<dyn Driver>, crowd: &[Sleeper]) -> Result<Vec<f64>> {
-    let id = crowd.first().ok_or("nobody is there")?.id();
-    // From the third on they are alike.
-    driver.stats(id)?;
-    driver.stats(id)?;
-    (0..TIMED)
-        .map(|_| {
-            let start = Instant::now();
-            driver.stats(id)?;
-            Ok(start.elapsed().as_secs_f64())
-        })
         .collect()
 }
 
