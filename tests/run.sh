@@ -350,7 +350,7 @@ promises() {
 # when emulated is left to stage vm.
 stage_v2() {
     machine_tools || return 0
-    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|netns_pool|sandbox_pool[a-z_]*|stats_open|attributes|landlock|cli_tty|lifecycle|handed_over)-[^/]*$' |
+    kernel_programs | grep -E '/(conformance|contract_[a-z_]*|userns_[a-z]*|security_[a-z]*|netns_pool|sandbox_pool[a-z_]*|stats_open|exec_open|attributes|landlock|cli_tty|lifecycle|handed_over)-[^/]*$' |
         grep -vE '/(security_(races|exec|paths|inside)|contract_(exec_starved|pause_races|pause_refused))-' >"$SCRATCH/v2"
     machines "$SCRATCH/v2" 18
 }

@@ -93,7 +93,7 @@ fn no_more_than_were_asked_for_are_kept_and_none_of_many_that_are_read_in_turn()
         return;
     }
     for most in [0, 1] {
-        let bench = Bench::new().with_option(&format!("native.stats_open={most}"));
+        let bench = Bench::new().with_option(&format!("native.kept_open={most}"));
         let (first, second) = (bench.command(&["pause"]), bench.command(&["pause"]));
         bench.while_running(&first, |_| {
             bench.while_running(&second, |_| {
@@ -349,7 +349,7 @@ fn a_number_that_is_none_is_refused() {
     let _among = among();
     let bench = Bench::new();
     for value in ["-1", "many", "1025", ""] {
-        let options = Options::parse([format!("native.stats_open={value}")]).unwrap();
+        let options = Options::parse([format!("native.kept_open={value}")]).unwrap();
         let opened = Registry::with_builtin().open("native", &bench.rootfs.state(), options);
         let (error, text) = refused(opened.map(drop));
         assert!(matches!(error, Error::InvalidOption { .. }), "{text}");

@@ -1,7 +1,7 @@
 //! `NativeDriver`: the contract over [`Containers`], one short method a verb.
 
 use crate::cgroup::Manager;
-use crate::cgroup::stats::Kept;
+use crate::cgroup::kept::Kept;
 use crate::container::Containers;
 use crate::facts::limits::{self, CgroupFiles};
 use crate::facts::{HostFacts, doctor};
@@ -52,9 +52,9 @@ impl NativeDriver {
     ///
     /// Options: `native.cgroupdriver`, `cgroupfs` (the default) or `systemd`: who makes the cgroups. `native.netns_pool`, 0
     /// (the default) to 64: how many network namespaces are kept ready, by a thread of the driver, for containers to come.
-    /// `native.sandbox_pool`, 0 (the default) to 64: the same of whole sandboxes; not both. `native.stats_open`, 4 (the default)
-    /// or another number from 0 to 1024: of how many containers the files of counters stay open between two calls of
-    /// [`stats`](Driver::stats).
+    /// `native.sandbox_pool`, 0 (the default) to 64: the same of whole sandboxes; not both. `native.kept_open`, 4 (the default)
+    /// or another number from 0 to 1024: of how many containers the files of cgroups stay open between two calls of
+    /// [`stats`](Driver::stats), and of how many between two of [`exec`](Driver::exec).
     ///
     /// # Errors
     /// [`Error::InvalidOption`], also when systemd does not answer; [`Error::Driver`] when `root` cannot be used.
@@ -66,9 +66,9 @@ impl NativeDriver {
         let networks = number(options, NETWORKS, ready::MOST)?.unwrap_or(0);
         let sandboxes = number(options, SANDBOXES, ready::MOST)?.unwrap_or(0);
         let stock = stock(networks, sandboxes)?;
-        let counters = number(options, COUNTERS, MOST_COUNTERS)?.unwrap_or(FEW_COUNTERS);
+        let kept = number(options, KEPT, MOST_KEPT)?.unwrap_or(FEW_KEPT);
         Ok(Self {
-            containers: Containers::open(root, manager, stock, Kept::new(counters))?,
+            containers: Containers::open(root, manager, stock, Kept::new(kept))?,
         })
     }
 
@@ -89,14 +89,14 @@ const NETWORKS: &str = "native.netns_pool";
 /// The option that says how many sandboxes are made ahead.
 const SANDBOXES: &str = "native.sandbox_pool";
 
-/// The option that says of how many containers the counters stay open.
-const COUNTERS: &str = "native.stats_open";
+/// The option that says of how many containers the files of cgroups stay open.
+const KEPT: &str = "native.kept_open";
 
-/// So many when it is not given: some 35 descriptors each.
-const FEW_COUNTERS: usize = 4;
+/// So many when it is not given: some 60 descriptors each.
+const FEW_KEPT: usize = 4;
 
 /// No host has descriptors for more.
-const MOST_COUNTERS: usize = 1024;
+const MOST_KEPT: usize = 1024;
 
 /// What is kept ready by the two options.
 fn stock(networks: usize, sandboxes: usize) -> Result<Stock> {

@@ -113,7 +113,7 @@ impl Hierarchies {
 }
 
 impl Version {
-    fn magic(self) -> FsType {
+    pub(super) fn magic(self) -> FsType {
         match self {
             Self::V1 => CGROUP_SUPER_MAGIC,
             Self::V2 => CGROUP2_SUPER_MAGIC,

@@ -19,6 +19,7 @@ mod detect;
 pub(crate) mod devices;
 mod error;
 mod freeze;
+pub(crate) mod kept;
 mod kill;
 pub(crate) mod limits;
 mod manager;
@@ -54,6 +55,7 @@ use crate::shared_text::SharedText;
 use crate::state::{CgroupRecord, HierarchyRecord, UnitRecord};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::statfs::fstatfs;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -212,7 +214,8 @@ impl Member {
             Err(errno) => return Err(CgroupError::io("open", path)(errno)),
         };
         let identity = at::identity(&dir).map_err(CgroupError::io("stat", path))?;
-        if identity != (recorded.dev, recorded.ino) || !detect::is_cgroup(dir.as_fd(), version) {
+        let statfs = fstatfs(&dir).map_err(CgroupError::io("stat the file system of", path))?;
+        if identity != (recorded.dev, recorded.ino) || statfs.filesystem_type() != version.magic() {
             return Ok(None);
         }
         Ok(Some(Self {

@@ -58,7 +58,8 @@ impl<'a> Entered<'a> {
         Ok(entered)
     }
 
-    /// Takes the exec's id, if that is not done: before its first process.
+    /// Takes the exec's id, if that is not done: before its first process. One that was made up nobody else can have, and it is
+    /// taken when the process is recorded, unless somebody may ask for it before.
     pub(super) fn take_id(&self, locked: &Locked, spec: &ExecSpec) -> Result<()> {
         if !self.recorded.get() {
             locked.create_exec(&self.record(spec)?)?;
@@ -103,6 +104,8 @@ impl<'a> Entered<'a> {
     pub(super) fn record_process(&self, spec: &ExecSpec, pid: u32) -> Result<()> {
         let mut record = self.record(spec)?;
         record.process = ProcessId::child(&record.parent, pid).ok();
+        // Also one that is written in part is to be removed.
+        self.recorded.set(true);
         self.write(&record)
     }
 

@@ -7,6 +7,7 @@ use super::mapped::IdNamespaces;
 use super::taken::Taken;
 use super::{Containers, error, host, starved, traced, unless_ended};
 use crate::cgroup::Cgroup;
+use crate::cgroup::kept::Entrance;
 use crate::facts::HostFacts;
 use crate::launch::{
     Callback, End, Killed, Launch, LaunchError, Process, Started, launch, root_of,
@@ -38,6 +39,21 @@ impl Containers {
         pipes: Pipes,
         hooks: &Hooks<'_>,
     ) -> Result<ExitStatus> {
+        let executed = self.execute(id, request, pipes, hooks);
+        if executed.is_err() {
+            // What is kept may be why.
+            self.kept.entrances.forget(id);
+        }
+        executed
+    }
+
+    fn execute(
+        &self,
+        id: &str,
+        request: &ExecRequest,
+        pipes: Pipes,
+        hooks: &Hooks<'_>,
+    ) -> Result<ExitStatus> {
         let begun = Instant::now();
         pipes.check()?;
         let exec_id = request.exec_id.clone().unwrap_or_else(made_up_id);
@@ -48,8 +64,12 @@ impl Containers {
             return Err(not_running());
         }
         let container = Arc::new(container.ok_or_else(not_running)?);
-        let cgroup = record.cgroup.as_ref().map(Cgroup::open).transpose();
-        let cgroup = cgroup.map_err(|error| unless_ended(&record, error.into()))?;
+        let recorded = record.cgroup.as_ref();
+        let entrance = recorded.map(|recorded| self.kept.entrances.open(id, recorded));
+        let entrance = entrance.transpose();
+        let entrance = entrance.map_err(|error| unless_ended(&record, error.into()))?;
+        let entrance = entrance.as_deref();
+        let cgroup = entrance.map(Entrance::cgroup);
         let defaults = record.defaults.as_ref().ok_or_else(not_running)?;
         let defaults = entry.part(defaults)?;
         let facts = self.facts_but_cgroups();
@@ -68,9 +88,10 @@ impl Containers {
             record: &record,
             entry: &entry,
             container: &container,
-            cgroup: cgroup.as_ref(),
+            entrance,
+            cgroup,
             request,
-            oom_kills: cgroup.as_ref().map_or(0, Cgroup::oom_kills),
+            oom_kills: cgroup.map_or(0, Cgroup::oom_kills),
             life: Life {
                 terminals: &self.terminals,
                 id,
@@ -117,6 +138,8 @@ struct Exec<'a> {
     record: &'a Record,
     entry: &'a Entry,
     container: &'a Arc<Process>,
+    entrance: Option<&'a Entrance>,
+    /// Those that it leads to.
     cgroup: Option<&'a Cgroup>,
     request: &'a ExecRequest,
     /// How many processes the kernel had killed in the container for want of memory, before this one.
@@ -171,8 +194,15 @@ impl Exec<'_> {
             pid: self.container.pid(),
             may_trace: traced::is_traced(self.record),
         };
-        let cgroup = entered.cgroup().or(self.cgroup);
-        let entries = cgroup.map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;
+        let opened;
+        let entries = match self.entrance.and_then(Entrance::entries) {
+            Some(open) if entered.cgroup().is_none() => open,
+            _ => {
+                let cgroup = entered.cgroup().or(self.cgroup);
+                opened = cgroup.map_or_else(|| Ok(Vec::new()), Cgroup::entry_files)?;
+                opened.as_slice()
+            }
+        };
         let input = RunInput {
             cgroup_entries: u16::try_from(entries.len()).unwrap_or(u16::MAX),
             owned_streams: child.chown_mask(),
@@ -199,7 +229,7 @@ impl Exec<'_> {
             containers: self.containers,
             stdio: &child,
             container: Some(self.container),
-            entries: &entries,
+            entries,
             status: None,
             start: None,
             preserved: &[],
@@ -267,8 +297,9 @@ impl Exec<'_> {
         let ours = |error: Error| LaunchError::Place(error.into());
         let locked = self.entry.lock(LOCK_PATIENCE);
         let locked = locked.map_err(|error| ours(error.into()))?;
-        let taken = entered.take_id(&locked, spec);
-        taken.map_err(ours)?;
+        if self.request.exec_id.is_some() || self.is_hooked() {
+            entered.take_id(&locked, spec).map_err(ours)?;
+        }
         let mut locked = Some(locked);
         if self.cgroup.is_some_and(Cgroup::is_frozen) {
             let id = self.life.id.to_owned();

@@ -40,7 +40,7 @@ mod watch;
 
 use crate::cgroup::Manager;
 use crate::cgroup::devices::DevicePrograms;
-use crate::cgroup::stats::Kept;
+use crate::cgroup::kept::Kept;
 use crate::facts::{HostFacts, Known, Status as ThreadStatus};
 use crate::launch::Process;
 use crate::ready::Stock;
@@ -66,7 +66,7 @@ pub(crate) struct Containers {
     facts: OnceLock<Known>,
     /// Of the host's huge pages, read by the first `stats`: they are the same until it reboots.
     page_sizes: OnceLock<Vec<String>>,
-    /// Open files of those that `stats` was asked for again and again.
+    /// Open files of those that are read, and those in which something is executed, again and again.
     kept: Kept,
     stock: Stock,
 }

@@ -18,7 +18,7 @@ impl Containers {
     pub(crate) fn stats(&self, id: &str) -> Result<ResourceStats> {
         let stats = self.read_stats(id);
         if stats.is_err() {
-            self.kept.forget(id);
+            self.kept.counters.forget(id);
         }
         stats
     }
@@ -61,7 +61,7 @@ impl Containers {
             return Ok(None);
         };
         let pages = self.page_sizes.get_or_init(stats::huge_page_sizes);
-        let usage = self.kept.read(&record.id, recorded, pages);
+        let usage = self.kept.counters.read(&record.id, recorded, pages);
         let mut usage = usage.map_err(|error| unless_ended(record, error.into()))?;
         usage.stats.memory_stats.events.oom_kill += record.exec_oom_kills;
         Ok(Some(usage))

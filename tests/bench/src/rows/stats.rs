@@ -92,7 +92,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
                 .into(),
         });
         rows.push(Row {
-            name: "the same with `native.stats_open=0`".into(),
+            name: "the same with `native.kept_open=0`".into(),
             unit: Unit::Millis,
             target: None,
             pairs: compare("0")?,
@@ -106,7 +106,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
 
 fn against_runc(place: &Place, open: &str, pairs: usize) -> Result<Pairs> {
     let state = place.state(&format!("stats-v1-{open}"));
-    let options = Options::parse([format!("native.stats_open={open}")])?;
+    let options = Options::parse([format!("native.kept_open={open}")])?;
     let driver = Registry::with_builtin().open("native", &state, options)?;
     let sleeper = Sleeper::start(&driver, &place.rootfs())?;
     let runc = |args: &[&str]| -> Result<()> {

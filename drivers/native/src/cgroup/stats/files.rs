@@ -12,7 +12,7 @@ const MOST: usize = 4 << 20;
 
 /// Files by their directory's descriptor and their name, in the order in which a reading asks for them.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::cgroup) struct Files {
     /// Stay open when their descriptor is below this one.
     bound: RawFd,
     kept: Vec<(RawFd, String, OwnedFd)>,
@@ -24,7 +24,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Files that stay open where their descriptors are below `bound`; the others are closed as soon as they are read.
-    pub(super) fn kept_below(bound: RawFd) -> Self {
+    pub(in crate::cgroup) fn kept_below(bound: RawFd) -> Self {
         Self {
             bound,
             ..Self::default()
@@ -37,17 +37,17 @@ impl Files {
     }
 
     /// Whether a file that was open could not be read any more: its cgroup, or its controller, is gone.
-    pub(super) fn are_lost(&self) -> bool {
+    pub(in crate::cgroup) fn are_lost(&self) -> bool {
         self.lost
     }
 
     /// Whether any stays open.
-    pub(super) fn are_kept(&self) -> bool {
+    pub(in crate::cgroup) fn are_kept(&self) -> bool {
         !self.kept.is_empty()
     }
 
     /// What kept a file from being opened that is there: what it counts is not zero.
-    pub(super) fn exhausted(&self) -> Option<Errno> {
+    pub(in crate::cgroup) fn exhausted(&self) -> Option<Errno> {
         self.exhausted
     }
 

@@ -3,25 +3,22 @@
 //! A controller that the host lacks, and a file that this kernel lacks or that has another form
 //! than expected, leaves its part at zero: the rest is worth reading. One reading opens a file once,
 //! reads it in one call and holds nothing afterwards; of who is read again and again it stays open
-//! ([`Kept`]).
+//! ([`super::kept`]).
 
 mod event_counters;
 mod files;
-mod kept;
 pub(crate) mod net;
-mod places;
 mod read;
 mod text;
 mod v1;
 mod v2;
 
 pub use event_counters::{Cpuset, EventCounters};
-pub(crate) use kept::Kept;
 
 use super::{Cgroup, CgroupError, Member, Version};
 use crate::state::CgroupRecord;
 use execdriver_core::{CgroupStats, HugetlbStats, MemoryData};
-use files::Files;
+pub(super) use files::Files;
 use read::Reader;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -62,7 +59,7 @@ impl Cgroup {
     }
 
     /// Reads every counter from `files`. `page_sizes` are the host's huge pages as cgroups name them (`2MB`).
-    fn usage(&self, files: &mut Files, page_sizes: &[String]) -> Usage {
+    pub(super) fn usage(&self, files: &mut Files, page_sizes: &[String]) -> Usage {
         let mut usage = Usage::default();
         let mut reader = Reader::new(files);
         // A controller is in one version only; where both count, as they do processor time,

@@ -47,7 +47,7 @@ pub use state::{SPEC_VERSION, State, Status};
 
 use super::Containers;
 use crate::cgroup::Manager;
-use crate::cgroup::stats::Kept;
+use crate::cgroup::kept::Kept;
 use crate::ready::Stock;
 use crate::state::{Entry, LOCK_PATIENCE, Locked, Record, StateError};
 use std::path::Path;

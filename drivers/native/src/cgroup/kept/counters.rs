@@ -1,19 +1,16 @@
-//! Files of counters that stay open between two readings of a container: who asked twice will ask again.
-//!
-//! Of what the kernel does for a cgroup's file, opening it and closing it again is two thirds. Few containers have theirs kept,
-//! and only those that were read again while they were among the last ones read: to read a thousand in turn keeps nothing.
+//! Files of counters that stay open between two readings of a container.
 
+use super::half_of_all;
 use super::places::{Places, Turn};
-use super::{Cgroup, CgroupError, Files, Usage};
+use crate::cgroup::stats::{Files, Usage};
+use crate::cgroup::{Cgroup, CgroupError};
 use crate::state::CgroupRecord;
-use nix::sys::resource::{Resource, getrlimit};
-use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// What stays open of the containers that were read last.
 #[derive(Debug)]
-pub(crate) struct Kept(Places<Open>);
+pub(crate) struct Counters(Places<Box<Open>>);
 
 /// A container's cgroups, open, and the files in them that are.
 #[derive(Debug)]
@@ -23,13 +20,7 @@ struct Open {
     files: Files,
 }
 
-/// Dropped, it closes what is kept of a container: nothing is read of it any more.
-pub(crate) struct Forgetting<'a> {
-    kept: &'a Kept,
-    id: &'a str,
-}
-
-impl Kept {
+impl Counters {
     /// Of the last `most` containers.
     pub(crate) const fn new(most: usize) -> Self {
         Self(Places::new(most))
@@ -69,14 +60,9 @@ impl Kept {
         Ok(usage)
     }
 
-    /// Closes what is kept of a container that has ended.
+    /// Closes what is kept of a container.
     pub(crate) fn forget(&self, id: &str) {
         self.0.forget(id);
-    }
-
-    /// The same when the value is dropped, whatever happens before.
-    pub(crate) fn forgetting<'a>(&'a self, id: &'a str) -> Forgetting<'a> {
-        Forgetting { kept: self, id }
     }
 }
 
@@ -87,16 +73,4 @@ impl Open {
         let whole = !self.files.are_lost() && self.files.exhausted().is_none();
         whole.then_some((usage, self))
     }
-}
-
-impl Drop for Forgetting<'_> {
-    fn drop(&mut self) {
-        self.kept.forget(self.id);
-    }
-}
-
-/// The other half of the descriptors that this process may have is for others.
-fn half_of_all() -> RawFd {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    RawFd::try_from(limit / 2).unwrap_or(RawFd::MAX)
 }

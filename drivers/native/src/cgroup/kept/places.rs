@@ -1,4 +1,4 @@
-//! Who was read last, and what each left for the next reading: the rules of [`super::Kept`], whatever it is that is left.
+//! Who was used last, and what each use left for the next one: the rules of [`super::Kept`], whatever it is that is left.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ enum Left<T> {
     Nothing,
     /// Somebody reads, who will leave it here.
     Taken,
-    There(Box<T>),
+    There(T),
 }
 
 /// What a reading begins with.
@@ -38,7 +38,7 @@ pub(super) enum Turn<T> {
     /// The second of some: to be given back in any case, unless it fails.
     Keeps,
     /// One that finds what was left.
-    Has(Box<T>),
+    Has(T),
 }
 
 impl<T> Places<T> {
@@ -86,7 +86,7 @@ impl<T> Places<T> {
     }
 
     /// Ends a reading that was told to keep something, unless the place is gone meanwhile.
-    pub(super) fn give_back(&self, id: &str, left: Option<Box<T>>) {
+    pub(super) fn give_back(&self, id: &str, left: Option<T>) {
         let left = left.map_or(Left::Nothing, Left::There);
         let _gone = {
             let mut all = self.lock();
@@ -98,7 +98,7 @@ impl<T> Places<T> {
     }
 
     /// Drops what was left of `id`, and what is taken when it comes back.
-    pub(super) fn forget(&self, id: &str) {
+    pub(crate) fn forget(&self, id: &str) {
         let _gone = {
             let mut all = self.lock();
             let at = all.iter().rposition(|one| one.id == id);
@@ -134,7 +134,7 @@ mod tests {
     fn read(places: &Places<u8>, id: &str, now: Instant, left: u8) -> Turn<u8> {
         let turn = places.take(id, now);
         if turn != Turn::Passes {
-            places.give_back(id, Some(Box::new(left)));
+            places.give_back(id, Some(left));
         }
         turn
     }
@@ -144,8 +144,8 @@ mod tests {
         let (places, now) = (Places::new(2), Instant::now());
         assert_eq!(read(&places, "a", now, 1), Turn::Passes);
         assert_eq!(read(&places, "a", now, 2), Turn::Keeps);
-        assert_eq!(read(&places, "a", now, 3), Turn::Has(Box::new(2)));
-        assert_eq!(read(&places, "a", now, 4), Turn::Has(Box::new(3)));
+        assert_eq!(read(&places, "a", now, 3), Turn::Has(2));
+        assert_eq!(read(&places, "a", now, 4), Turn::Has(3));
     }
 
     #[test]
@@ -154,9 +154,9 @@ mod tests {
         for id in ["a", "a", "b", "b"] {
             read(&places, id, now, 7);
         }
-        assert_eq!(read(&places, "a", now, 7), Turn::Has(Box::new(7)));
+        assert_eq!(read(&places, "a", now, 7), Turn::Has(7));
         assert_eq!(read(&places, "c", now, 7), Turn::Passes);
-        assert_eq!(read(&places, "a", now, 7), Turn::Has(Box::new(7)));
+        assert_eq!(read(&places, "a", now, 7), Turn::Has(7));
         assert_eq!(read(&places, "b", now, 7), Turn::Passes);
         assert_eq!(places.lock().len(), 2);
     }
@@ -178,8 +178,8 @@ mod tests {
         read(&places, "a", now, 1);
         assert_eq!(places.take("a", now), Turn::Keeps);
         assert_eq!(places.take("a", now), Turn::Passes);
-        places.give_back("a", Some(Box::new(2)));
-        assert_eq!(places.take("a", now), Turn::Has(Box::new(2)));
+        places.give_back("a", Some(2));
+        assert_eq!(places.take("a", now), Turn::Has(2));
         assert_eq!(places.take("a", now), Turn::Passes);
         places.give_back("a", None);
         assert_eq!(places.take("a", now), Turn::Keeps);
@@ -191,7 +191,7 @@ mod tests {
         read(&places, "a", now, 1);
         assert_eq!(places.take("a", now), Turn::Keeps);
         places.forget("a");
-        places.give_back("a", Some(Box::new(2)));
+        places.give_back("a", Some(2));
         assert!(places.lock().is_empty());
         assert_eq!(places.take("a", now), Turn::Passes);
     }

@@ -1,0 +1,131 @@
+//! Cgroups that stay open between two execs in a container, with the files by which a process enters them.
+
+use super::half_of_all;
+use super::places::{Places, Turn};
+use crate::at;
+use crate::cgroup::{Cgroup, CgroupError};
+use crate::state::CgroupRecord;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::uio::pread;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What stays open of the containers in which something was executed last.
+#[derive(Debug)]
+pub(crate) struct Entrances(Places<Arc<Entrance>>);
+
+/// A container's cgroups, open.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    cgroup: Cgroup,
+    kept: Option<Open>,
+}
+
+/// What of them is open for the execs to come, too.
+#[derive(Debug)]
+struct Open {
+    of: CgroupRecord,
+    /// As [`Cgroup::entry_files`] gives them, but readable.
+    entries: Vec<OwnedFd>,
+    /// A file in the cgroup of version 2, by which it is known to be there.
+    unified: Option<OwnedFd>,
+}
+
+impl Entrances {
+    /// Of the last `most` containers.
+    pub(super) const fn new(most: usize) -> Self {
+        Self(Places::new(most))
+    }
+
+    /// The cgroups of the container `id`, which are recorded so.
+    pub(crate) fn open(
+        &self,
+        id: &str,
+        recorded: &CgroupRecord,
+    ) -> Result<Arc<Entrance>, CgroupError> {
+        let turn = self.0.take(id, Instant::now());
+        let keeps = !matches!(turn, Turn::Passes);
+        if let Turn::Has(entrance) = turn
+            && entrance.leads_to(recorded)
+        {
+            // At once: of several execs at the same time each finds it.
+            self.0.give_back(id, Some(Arc::clone(&entrance)));
+            return Ok(entrance);
+        }
+        let cgroup = Cgroup::open(recorded)?;
+        let bound = if keeps { half_of_all() } else { 0 };
+        let kept = Open::of(&cgroup, recorded, bound);
+        let entrance = Arc::new(Entrance { cgroup, kept });
+        if keeps {
+            let kept = entrance.kept.is_some().then(|| Arc::clone(&entrance));
+            self.0.give_back(id, kept);
+        }
+        Ok(entrance)
+    }
+
+    /// Closes what is kept of a container, once nothing is executed in it.
+    pub(crate) fn forget(&self, id: &str) {
+        self.0.forget(id);
+    }
+}
+
+impl Entrance {
+    /// The cgroups.
+    pub(crate) fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
+    /// What [`Cgroup::entry_files`] gives, where it is open already.
+    pub(crate) fn entries(&self) -> Option<&[OwnedFd]> {
+        self.kept.as_ref().map(|kept| kept.entries.as_slice())
+    }
+
+    /// Whether these are the cgroups, all of them still there.
+    fn leads_to(&self, recorded: &CgroupRecord) -> bool {
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|kept| kept.of == *recorded && kept.is_there())
+    }
+}
+
+impl Open {
+    /// `None` where a descriptor is not below `bound`, something cannot be opened, or a cgroup is gone: who needs it will be told.
+    fn of(cgroup: &Cgroup, recorded: &CgroupRecord, bound: RawFd) -> Option<Self> {
+        let is_low = |fd: &OwnedFd| fd.as_raw_fd() < bound;
+        let are_all = cgroup.members.len() == recorded.hierarchies.len();
+        if !are_all || !cgroup.members.iter().all(|member| is_low(&member.dir)) {
+            return None;
+        }
+        let version_1 = cgroup.version_1();
+        let entries = version_1.map(|member| open(member.dir.as_fd(), "tasks", OFlag::O_RDWR));
+        let entries: Vec<OwnedFd> = entries.collect::<Option<_>>()?;
+        let unified = match cgroup.unified_dir() {
+            Some(dir) => Some(open(dir, "cgroup.controllers", OFlag::O_RDONLY)?),
+            None => None,
+        };
+        let are_low = entries.iter().chain(&unified).all(is_low);
+        are_low.then(|| Self {
+            of: recorded.clone(),
+            entries,
+            unified,
+        })
+    }
+
+    /// What was removed has an error pending, whatever is asked for: `kernfs_fop_poll` in fs/kernfs/file.c.
+    fn is_there(&self) -> bool {
+        let files = self.entries.iter().chain(&self.unified);
+        let mut asked: Vec<PollFd<'_>> = files
+            .map(|file| PollFd::new(file.as_fd(), PollFlags::empty()))
+            .collect();
+        poll(&mut asked, PollTimeout::ZERO) == Ok(0)
+    }
+}
+
+/// Opens a file and reads of it: one that was never read has an event pending, too. Without a process in the cgroup there is
+/// nothing to read in `tasks`, and it is opened anew each time.
+fn open(dir: BorrowedFd<'_>, name: &str, flags: OFlag) -> Option<OwnedFd> {
+    let file = at::open_file(dir, OsStr::new(name), flags).ok()?;
+    pread(&file, &mut [0], 0).ok().map(|_| file)
+}
