@@ -60,9 +60,27 @@ impl Pairs {
 
     /// The median of A in B, pair by pair.
     pub(crate) fn ratio(&self) -> f64 {
+        let ratios = self.ratios();
+        ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Between which two of the ratios the median of all pairs that there could be lies, at 95 %: it is above as many of them as a
+    /// fair coin shows heads. `None` of too few.
+    pub(crate) fn interval(&self) -> Option<(f64, f64)> {
+        let ratios = self.ratios();
+        let count = ratios.len();
+        // Two standard deviations of the binomial distribution of a half.
+        let off = count.isqrt();
+        let low = (count / 2).checked_sub(off + 1)?;
+        let high = count.checked_sub(low + 1)?;
+        Some((*ratios.get(low)?, *ratios.get(high)?))
+    }
+
+    /// In their order.
+    fn ratios(&self) -> Vec<f64> {
         let mut ratios: Vec<f64> = self.a.iter().zip(&self.b).map(|(a, b)| a / b).collect();
         ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+        ratios
     }
 }
 
@@ -93,6 +111,18 @@ mod tests {
         // A busy moment slows both sides of one pair.
         let pairs = pairs(&[2.0, 2000.0, 2.0], &[1.0, 1000.0, 4.0]);
         assert!((pairs.ratio() - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_interval_is_around_the_median_and_narrower_the_more_pairs_there_are() {
+        let up_to = |most: u32| {
+            let a: Vec<f64> = (1..=most).map(f64::from).collect();
+            pairs(&a, &vec![1.0; a.len()]).interval()
+        };
+        assert_eq!(up_to(3), None);
+        assert_eq!(up_to(10), Some((2.0, 9.0)));
+        // The tables of the sign test have 86 and 115.
+        assert_eq!(up_to(200), Some((86.0, 115.0)));
     }
 
     #[test]

@@ -49,14 +49,21 @@ pub(crate) fn text(rows: &[Row], failed: &[String], machine: &[String], args: &[
         let (a, b) = row.pairs.medians();
         let (a_tail, b_tail) = row.pairs.tails();
         let ratio = row.pairs.ratio();
-        let (target, verdict) = match row.target {
-            Some(target) if ratio <= target => (number_text(target), "met"),
-            Some(target) => (number_text(target), "**missed**"),
-            None => (String::new(), ""),
+        let interval = row.pairs.interval();
+        let (target, verdict) = match (row.target, interval) {
+            (Some(target), _) if ratio <= target => (number_text(target), "met"),
+            (Some(target), Some((low, _))) if low <= target => {
+                (number_text(target), "**missed**, within the error")
+            }
+            (Some(target), _) => (number_text(target), "**missed**"),
+            (None, _) => (String::new(), ""),
         };
+        let interval = interval.map_or_else(String::new, |(low, high)| {
+            format!(" ({low:.2} to {high:.2})")
+        });
         let _ = writeln!(
             text,
-            "| {number} | {} | {} | {} ({}) | {} ({}) | **{ratio:.2}** | {target} | {verdict} |",
+            "| {number} | {} | {} | {} ({}) | {} ({}) | **{ratio:.2}**{interval} | {target} | {verdict} |",
             row.name,
             row.pairs.count(),
             row.unit.text(a),
@@ -68,7 +75,8 @@ pub(crate) fn text(rows: &[Row], failed: &[String], machine: &[String], args: &[
     for why in failed {
         let _ = writeln!(text, "\n**Not measured**: {}", why.trim());
     }
-    text += "\nTimes in milliseconds where nothing else is said. A / B is the median of the pairs' ratios. What each row did:\n\n";
+    text += "\nTimes in milliseconds where nothing else is said. A / B is the median of the pairs' ratios, \
+             in brackets where it is with 95 % of certainty, if these pairs are like all others. What each row did:\n\n";
     for (number, row) in (1..).zip(rows) {
         let _ = writeln!(text, "{number}. {}", row.did);
     }
