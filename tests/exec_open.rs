@@ -13,7 +13,7 @@ mod host;
 mod support;
 
 use contract::{Bench, process, refused};
-use execdriver::{Driver, Error, ExecRequest, Hooks, Pipes};
+use execdriver::{Driver, Error, ExecRequest, Hooks, Pipes, Signal, Target};
 use host::{assert_no_trace, cgroups_of};
 use nix::sys::resource::{Resource, setrlimit};
 use std::collections::HashMap;
@@ -34,7 +34,8 @@ fn kept(id: &str) -> usize {
     let is_entrance = |target: &PathBuf| {
         let of = target.parent().and_then(Path::file_name);
         let name = target.file_name().and_then(|name| name.to_str());
-        of.is_some_and(|of| of == id) && matches!(name, Some("tasks" | "cgroup.controllers"))
+        of.is_some_and(|of| of == id)
+            && matches!(name, Some("notify_on_release" | "cgroup.controllers"))
     };
     let mut times: HashMap<PathBuf, usize> = HashMap::new();
     open()
@@ -159,7 +160,7 @@ fn the_upper_half_of_the_descriptors_is_left_for_others() {
 
 #[test]
 fn a_container_of_the_same_id_is_entered_by_its_own_cgroups() {
-    let _among = among();
+    let _alone = alone();
     if skip_unless(&[Need::Root, Need::Cgroups]) {
         return;
     }
@@ -170,39 +171,97 @@ fn a_container_of_the_same_id_is_entered_by_its_own_cgroups() {
         id: first.id.clone(),
         ..bench.command(&["pause"])
     };
-    for command in [&first, &second] {
+    for (command, left) in [(&first, 0), (&second, 1)] {
         bench.while_running(command, |init| {
+            assert_eq!(kept(&command.id), left, "of the one before");
             for _ in 0..3 {
                 assert_eq!(executed(&*other, &command.id).unwrap(), cgroups(init.pid));
             }
+            assert_eq!(kept(&command.id), 1);
         });
         assert_no_trace(&bench, &command.id);
     }
 }
 
-/// Somebody takes the first process out of one of its cgroups and removes that.
+/// Somebody takes the first process out of one of its cgroups and removes that, in each hierarchy in turn.
 #[test]
 fn a_cgroup_that_is_gone_is_missed_as_by_who_enters_for_the_first_time() {
-    let _among = among();
+    let _alone = alone();
     if skip_unless(&[Need::Root, Need::Cgroups]) {
         return;
     }
     let bench = Bench::new();
-    let command = bench.command(&["pause"]);
-    let id = command.id.as_str();
-    bench.while_running(&command, |init| {
-        for _ in 0..3 {
-            executed(&*bench.driver, id).unwrap();
-        }
-        for own in cgroups_of(id) {
+    for nth in 0.. {
+        let command = bench.command(&["pause"]);
+        let id = command.id.as_str();
+        let (_, more) = bench.while_running(&command, |init| {
+            for _ in 0..3 {
+                executed(&*bench.driver, id).unwrap();
+            }
+            assert_eq!(kept(id), 1);
+            let mut all = cgroups_of(id);
+            all.sort();
+            let Some(own) = all.get(nth) else {
+                return false;
+            };
             let root = own.parent().and_then(Path::parent).unwrap();
             fs::write(root.join("cgroup.procs"), init.pid.to_string()).unwrap();
-            fs::remove_dir(&own).unwrap();
+            fs::remove_dir(own).unwrap();
             let told =
                 |driver: &dyn Driver| executed(driver, id).map_err(|error| error.to_string());
             let as_first = told(&*bench.other_driver());
             assert_eq!(told(&*bench.driver), as_first, "{}", own.display());
             assert_eq!(told(&*bench.driver), as_first, "{}", own.display());
+            true
+        });
+        assert_no_trace(&bench, id);
+        if !more {
+            return assert!(nth > 0);
+        }
+    }
+}
+
+/// Execs whose ids were made up are on record while they run, and no longer.
+#[test]
+fn a_made_up_exec_is_on_record_while_it_runs() {
+    let _among = among();
+    let bench = Bench::new();
+    let command = bench.command(&["pause"]);
+    let id = command.id.as_str();
+    let records = || {
+        let dir = bench.rootfs.state().join("execdriver/native").join(id);
+        let files = fs::read_dir(dir).unwrap().flatten();
+        let names = files.map(|file| file.file_name().into_string().unwrap());
+        names.filter(|name| name.contains("exec-")).count()
+    };
+    let acts = |words: &[&str], hooks: &Hooks<'_>| {
+        let request = ExecRequest::new(process(words));
+        bench.driver.exec(id, &request, Pipes::null(), hooks)
+    };
+    bench.while_running(&command, |_| {
+        for _ in 0..4 {
+            let runs = Hooks::none().on_start(|_| {
+                assert_eq!(records(), 1);
+                Ok(())
+            });
+            assert_eq!(acts(&["true"], &runs).unwrap().code, 0);
+            assert_eq!(records(), 0);
+            // Known to a hook that is called before there is a process of the program's: it can be asked for.
+            let before = Hooks::none().on_pre_start(|context| {
+                let target = Target::exec(id, context.exec_id.unwrap());
+                let killed = bench.driver.kill(&target, Signal::TERM);
+                assert!(
+                    matches!(killed, Err(Error::NotRunning { .. })),
+                    "{killed:?}"
+                );
+                Ok(())
+            });
+            assert_eq!(acts(&["true"], &before).unwrap().code, 0);
+            assert_eq!(records(), 0);
+            acts(&["/missing"], &Hooks::none()).unwrap_err();
+            let refuses = Hooks::none().on_start(|_| Err("not now".into()));
+            acts(&["pause"], &refuses).unwrap_err();
+            assert_eq!(records(), 0);
         }
     });
     assert_no_trace(&bench, id);

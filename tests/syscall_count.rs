@@ -69,10 +69,15 @@ fn the_host_program_that_is_counted() {
             let ran = bench.driver.run(&command, &options, Pipes::null(), &hooks);
             assert_eq!(ran.unwrap().code, 0);
         }),
-        "exec" => {
+        act @ ("exec" | "first-exec") => {
             let root = std::env::var_os(STATE).unwrap();
             let registry = Registry::with_builtin();
-            let opened = registry.open("native", Path::new(&root), Options::none());
+            // The first in its container, and any while nothing of it stays open.
+            let options = match act {
+                "exec" => Options::none(),
+                _ => Options::parse(["native.kept_open=0"]).unwrap(),
+            };
+            let opened = registry.open("native", Path::new(&root), options);
             let (driver, id) = (opened.unwrap(), std::env::var(ID).unwrap());
             Box::new(move || {
                 let request = ExecRequest::new(process(&["true"]));
@@ -107,7 +112,11 @@ fn an_exec_makes_no_more_system_calls_than_it_did() {
     let bench = Bench::new();
     let sleeper = bench.command(&["pause"]);
     let (state, id) = (bench.rootfs.state(), Path::new(&sleeper.id));
-    bench.while_running(&sleeper, |_| judge("exec", &[(STATE, &state), (ID, id)]));
+    bench.while_running(&sleeper, |_| {
+        for act in ["exec", "first-exec"] {
+            judge(act, &[(STATE, &state), (ID, id)]);
+        }
+    });
 }
 
 fn judge(act: &str, of: &[(&str, &Path)]) {

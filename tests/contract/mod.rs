@@ -74,10 +74,15 @@ impl Bench {
 
     /// The same root with another driver, which has this option.
     pub(crate) fn with_option(mut self, option: &str) -> Self {
+        self.driver = self.driver_with(option);
+        self
+    }
+
+    /// Another handle on the same root, with an option.
+    pub(crate) fn driver_with(&self, option: &str) -> Arc<dyn Driver> {
         let options = Options::parse([option]).unwrap();
         let opened = Registry::with_builtin().open("native", &self.rootfs.state(), options);
-        self.driver = opened.expect("the native driver opens");
-        self
+        opened.expect("the native driver opens")
     }
 
     /// A second handle on the same root, as another process would open it.

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 readonly TARGET=${CARGO_TARGET_DIR:-$PWD/target}
-readonly SMOKE='conformance contract_status contract_exec contract_limits contract_pause contract_stats'
+readonly SMOKE='conformance contract_status contract_exec contract_limits contract_pause contract_stats stats_open exec_open'
 readonly MACHINES=(systemd systemd-user apparmor selinux initramfs v1 hybrid)
 declare -rA TESTS=(
     [systemd]=cgroup_systemd

@@ -92,7 +92,7 @@ const SANDBOXES: &str = "native.sandbox_pool";
 /// The option that says of how many containers the files of cgroups stay open.
 const KEPT: &str = "native.kept_open";
 
-/// So many when it is not given: some 60 descriptors each.
+/// So many when it is not given: some 70 descriptors each.
 const FEW_KEPT: usize = 4;
 
 /// No host has descriptors for more.

@@ -104,8 +104,6 @@ impl<'a> Entered<'a> {
     pub(super) fn record_process(&self, spec: &ExecSpec, pid: u32) -> Result<()> {
         let mut record = self.record(spec)?;
         record.process = ProcessId::child(&record.parent, pid).ok();
-        // Also one that is written in part is to be removed.
-        self.recorded.set(true);
         self.write(&record)
     }
 
@@ -120,10 +118,12 @@ impl<'a> Entered<'a> {
     }
 
     fn write(&self, record: &ExecRecord<'_>) -> Result<()> {
-        match self.lock()? {
-            Some(locked) => Ok(locked.write_exec(record)?),
-            None => Ok(()),
-        }
+        let Some(locked) = self.lock()? else {
+            return Ok(());
+        };
+        locked.write_exec(record)?;
+        self.recorded.set(true);
+        Ok(())
     }
 
     fn lock(&self) -> Result<Option<Locked>> {

@@ -40,8 +40,7 @@ impl Containers {
         hooks: &Hooks<'_>,
     ) -> Result<ExitStatus> {
         let executed = self.execute(id, request, pipes, hooks);
-        if executed.is_err() {
-            // What is kept may be why.
+        if let Err(Error::NotRunning { .. } | Error::NotFound { .. }) = &executed {
             self.kept.entrances.forget(id);
         }
         executed
@@ -297,7 +296,8 @@ impl Exec<'_> {
         let ours = |error: Error| LaunchError::Place(error.into());
         let locked = self.entry.lock(LOCK_PATIENCE);
         let locked = locked.map_err(|error| ours(error.into()))?;
-        if self.request.exec_id.is_some() || self.is_hooked() {
+        let may_be_asked = self.is_hooked() || self.life.hooks.seccomp_listener.is_some();
+        if self.request.exec_id.is_some() || may_be_asked {
             entered.take_id(&locked, spec).map_err(ours)?;
         }
         let mut locked = Some(locked);

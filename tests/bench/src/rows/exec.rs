@@ -7,6 +7,7 @@ use crate::place::Place;
 use crate::report::{Row, Unit};
 use crate::sleeper::{self, Sleeper};
 use crate::version_one;
+use execdriver::{Options, Registry};
 use std::process::{Command, Stdio};
 
 /// The container of the other runtime.
@@ -16,23 +17,39 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
     let Some(crun) = version("crun") else {
         return Ok(Vec::new());
     };
-    let pairs = version_one::within(&[ID], || against_crun(place, pairs))?;
-    Ok(vec![Row {
-        name: format!("`exec` in process against `crun exec` ({crun})"),
-        unit: Unit::Millis,
-        target: Some(0.2),
-        pairs,
-        did: "A: `Driver::exec` of a static `true` in a running container of the docker profile, all streams null. B: \
-              `crun exec ID /bin/true` as a process, in a container of the same mounts, namespaces and capabilities."
-            .into(),
-    }])
+    let (kept, cold) = version_one::within(&[ID], || against_crun(place, pairs))?;
+    Ok(vec![
+        Row {
+            name: format!("`exec` in process against `crun exec` ({crun})"),
+            unit: Unit::Millis,
+            target: Some(0.2),
+            pairs: kept,
+            did: "A: `Driver::exec` of a static `true` in a running container of the docker profile, all streams null, and not the \
+                  first two in it, so that its cgroups are open. B: `crun exec ID /bin/true` as a process, in a container of the \
+                  same mounts, namespaces and capabilities."
+                .into(),
+        },
+        Row {
+            name: "the same with `native.kept_open=0`".into(),
+            unit: Unit::Millis,
+            target: None,
+            pairs: cold,
+            did: "A: as the first two execs in any container: none of its cgroups is open. B: as above.".into(),
+        },
+    ])
 }
 
-fn against_crun(place: &Place, pairs: usize) -> Result<Pairs> {
-    let driver = sleeper::driver(&place.state("exec"))?;
-    let sleeper = Sleeper::start(&driver, &place.rootfs())?;
+/// With what stays open, and without.
+fn against_crun(place: &Place, pairs: usize) -> Result<(Pairs, Pairs)> {
     let crun = Crun::start(place)?;
-    Pairs::take(pairs, || time(|| sleeper.exec()), || time(|| crun.exec()))
+    let against = |driver| {
+        let sleeper = Sleeper::start(&driver, &place.rootfs())?;
+        Pairs::take(pairs, || time(|| sleeper.exec()), || time(|| crun.exec()))
+    };
+    let state = place.state("exec");
+    let cold = Options::parse(["native.kept_open=0"])?;
+    let cold = Registry::with_builtin().open("native", &state, cold)?;
+    Ok((against(sleeper::driver(&state)?)?, against(cold)?))
 }
 
 /// A container of crun's, removed when dropped.

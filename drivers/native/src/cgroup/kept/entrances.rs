@@ -3,13 +3,13 @@
 use super::half_of_all;
 use super::places::{Places, Turn};
 use crate::at;
-use crate::cgroup::{Cgroup, CgroupError};
+use crate::cgroup::{Cgroup, CgroupError, Member, Version};
 use crate::state::CgroupRecord;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::uio::pread;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,10 +28,10 @@ pub(crate) struct Entrance {
 #[derive(Debug)]
 struct Open {
     of: CgroupRecord,
-    /// As [`Cgroup::entry_files`] gives them, but readable.
+    /// See [`Cgroup::entry_files`].
     entries: Vec<OwnedFd>,
-    /// A file in the cgroup of version 2, by which it is known to be there.
-    unified: Option<OwnedFd>,
+    /// A file in each of them, by which it is known to be there.
+    watched: Vec<OwnedFd>,
 }
 
 impl Entrances {
@@ -98,24 +98,20 @@ impl Open {
         if !are_all || !cgroup.members.iter().all(|member| is_low(&member.dir)) {
             return None;
         }
-        let version_1 = cgroup.version_1();
-        let entries = version_1.map(|member| open(member.dir.as_fd(), "tasks", OFlag::O_RDWR));
-        let entries: Vec<OwnedFd> = entries.collect::<Option<_>>()?;
-        let unified = match cgroup.unified_dir() {
-            Some(dir) => Some(open(dir, "cgroup.controllers", OFlag::O_RDONLY)?),
-            None => None,
-        };
-        let are_low = entries.iter().chain(&unified).all(is_low);
+        let entries = cgroup.entry_files().ok()?;
+        let watched = cgroup.members.iter().map(watch).collect::<Option<_>>();
+        let watched: Vec<OwnedFd> = watched?;
+        let are_low = entries.iter().chain(&watched).all(is_low);
         are_low.then(|| Self {
             of: recorded.clone(),
             entries,
-            unified,
+            watched,
         })
     }
 
     /// What was removed has an error pending, whatever is asked for: `kernfs_fop_poll` in fs/kernfs/file.c.
     fn is_there(&self) -> bool {
-        let files = self.entries.iter().chain(&self.unified);
+        let files = self.watched.iter();
         let mut asked: Vec<PollFd<'_>> = files
             .map(|file| PollFd::new(file.as_fd(), PollFlags::empty()))
             .collect();
@@ -123,9 +119,13 @@ impl Open {
     }
 }
 
-/// Opens a file and reads of it: one that was never read has an event pending, too. Without a process in the cgroup there is
-/// nothing to read in `tasks`, and it is opened anew each time.
-fn open(dir: BorrowedFd<'_>, name: &str, flags: OFlag) -> Option<OwnedFd> {
-    let file = at::open_file(dir, OsStr::new(name), flags).ok()?;
+/// Opens a file that every cgroup has, that says something at any time and tells nobody of changes. It is read once: a file that
+/// was not read yet has an event pending, too.
+fn watch(member: &Member) -> Option<OwnedFd> {
+    let name = match member.version {
+        Version::V1 => "notify_on_release",
+        Version::V2 => "cgroup.controllers",
+    };
+    let file = at::open_file(member.dir.as_fd(), OsStr::new(name), OFlag::O_RDONLY).ok()?;
     pread(&file, &mut [0], 0).ok().map(|_| file)
 }

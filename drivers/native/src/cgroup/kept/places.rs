@@ -97,7 +97,8 @@ impl<T> Places<T> {
         };
     }
 
-    /// Drops what was left of `id`, and what is taken when it comes back.
+    /// Drops what was left of `id`, and what is taken when it comes back, unless another use has begun meanwhile: what that finds
+    /// it judges for itself.
     pub(crate) fn forget(&self, id: &str) {
         let _gone = {
             let mut all = self.lock();
