@@ -55,7 +55,11 @@ impl Entrances {
             self.0.give_back(id, Some(Arc::clone(&entrance)));
             return Ok(entrance);
         }
-        let cgroup = Cgroup::open(recorded)?;
+        let opened = Cgroup::open(recorded);
+        if keeps && opened.is_err() {
+            self.0.give_back(id, None);
+        }
+        let cgroup = opened?;
         let bound = if keeps { half_of_all() } else { 0 };
         let kept = Open::of(&cgroup, recorded, bound);
         let entrance = Arc::new(Entrance { cgroup, kept });
@@ -128,4 +132,36 @@ fn watch(member: &Member) -> Option<OwnedFd> {
     };
     let file = at::open_file(member.dir.as_fd(), OsStr::new(name), OFlag::O_RDONLY).ok()?;
     pread(&file, &mut [0], 0).ok().map(|_| file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::Controllers;
+    use crate::state::HierarchyRecord;
+
+    #[test]
+    fn who_fails_once_keeps_what_the_next_one_opens() {
+        let entrances = Entrances::new(1);
+        let open = |recorded: &CgroupRecord| entrances.open("a", recorded);
+        let none = CgroupRecord::default();
+        // No directory at all, and so no cgroup that is gone.
+        let bad = CgroupRecord {
+            hierarchies: vec![HierarchyRecord {
+                version: 1,
+                controllers: Controllers::from("pids"),
+                path: "/proc/self/status".into(),
+                dev: 0,
+                ino: 0,
+            }],
+            ..CgroupRecord::default()
+        };
+        open(&none).unwrap();
+        open(&bad).unwrap_err();
+        let kept = open(&none).unwrap();
+        assert!(Arc::ptr_eq(&kept, &open(&none).unwrap()));
+        open(&bad).unwrap_err();
+        open(&none).unwrap();
+        assert!(!Arc::ptr_eq(&kept, &open(&none).unwrap()));
+    }
 }
