@@ -13,9 +13,10 @@ mod host;
 mod support;
 
 use contract::{Bench, process, refused};
-use execdriver::{Driver, Error, ExecRequest, Hooks, Pipes, Signal, Target};
+use execdriver::{Driver, Error, ExecRequest, Hooks, Pipes, Signal, Stdio, Target};
 use host::{assert_no_trace, cgroups_of};
 use nix::sys::resource::{Resource, setrlimit};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,10 +52,17 @@ fn cgroups(pid: u32) -> String {
 /// The cgroups of a process that is executed in the container.
 fn executed(driver: &dyn Driver, id: &str) -> execdriver::Result<String> {
     let (tell, told) = mpsc::channel();
-    // Alive for a while: the kernel moves the dead to the root cgroup.
-    let request = ExecRequest::new(process(&["seq", "sleep", "0.05"]));
-    let hooks = Hooks::none().on_start(move |context| Ok(tell.send(cgroups(context.pid))?));
-    let status = driver.exec(id, &request, Pipes::null(), &hooks)?;
+    // Alive until it was looked at: the kernel moves the dead to the root cgroup.
+    let (input, end) = std::io::pipe().unwrap();
+    let request = ExecRequest::new(process(&["cat"]));
+    let pipes = Pipes::null().stdin(Stdio::reader(input));
+    let end = Cell::new(Some(end));
+    let hooks = Hooks::none().on_start(move |context| {
+        tell.send(cgroups(context.pid))?;
+        drop(end.take());
+        Ok(())
+    });
+    let status = driver.exec(id, &request, pipes, &hooks)?;
     assert_eq!(status.code, 0, "{status:?}");
     Ok(told.recv().unwrap())
 }
