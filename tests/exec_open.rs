@@ -8,14 +8,16 @@
 )]
 
 mod contract;
+#[path = "contract/descriptors.rs"]
+mod descriptors;
 #[path = "contract/host.rs"]
 mod host;
 mod support;
 
 use contract::{Bench, process, refused};
+use descriptors::{Limited, open};
 use execdriver::{Driver, Error, ExecRequest, Hooks, Pipes, Signal, Stdio, Target};
 use host::{assert_no_trace, cgroups_of};
-use nix::sys::resource::{Resource, setrlimit};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
@@ -23,12 +25,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use support::{Need, alone, among, skip_unless};
-
-/// Where the descriptors of this process lead to.
-fn open() -> impl Iterator<Item = PathBuf> {
-    let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    links.filter_map(|link| fs::read_link(link.path()).ok())
-}
 
 /// How often the entrance of a container's cgroups is open in this process, which none of its runs has open.
 fn kept(id: &str) -> usize {
@@ -152,11 +148,10 @@ fn the_upper_half_of_the_descriptors_is_left_for_others() {
     bench.while_running(&command, |init| {
         let of_init = cgroups(init.pid);
         let below: Vec<_> = (0..300).map(|_| fs::File::open("/dev/null")).collect();
-        let (soft, hard) = nix::sys::resource::getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, 600, hard).unwrap();
+        let limited = Limited::to(600);
         let all: Vec<_> = (0..4).map(|_| executed(&*bench.driver, id)).collect();
         let high = kept(id);
-        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        drop(limited);
         drop(below);
         all.into_iter()
             .for_each(|one| assert_eq!(one.unwrap(), of_init));

@@ -8,14 +8,16 @@
 )]
 
 mod contract;
+#[path = "contract/descriptors.rs"]
+mod descriptors;
 #[path = "contract/host.rs"]
 mod host;
 mod support;
 
 use contract::{Bench, refused};
+use descriptors::{Limited, open};
 use execdriver::{Command, Driver, Error, MemoryStats, Options, PidsStats, Registry, Resources};
 use host::assert_no_trace;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,17 +25,13 @@ use support::{Need, alone, among, eventually, skip_unless, unique_id};
 
 /// Whether a directory of cgroups that ends so is open in this process.
 fn is_open(end: &Path) -> bool {
-    let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let mut targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-    targets.any(|target| target.starts_with("/sys/fs/cgroup") && target.ends_with(end))
+    open().any(|target| target.starts_with("/sys/fs/cgroup") && target.ends_with(end))
 }
 
 /// How many drivers of this process keep the counters of a container open: each its `memory.stat`, which no run has open.
 fn keepers(id: &str) -> usize {
-    let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
     let counters = Path::new(id).join("memory.stat");
-    targets.filter(|target| target.ends_with(&counters)).count()
+    open().filter(|target| target.ends_with(&counters)).count()
 }
 
 /// The highest descriptor of this process.
@@ -276,23 +274,6 @@ fn limit_parent(parent: &str) {
     let files = [version_1, version_2].map(PathBuf::from);
     let file = files.into_iter().find(|file| file.exists()).unwrap();
     fs::write(file, (96 << 20).to_string()).unwrap();
-}
-
-/// Fewer descriptors for this process, until it is dropped.
-struct Limited(u64, u64);
-
-impl Limited {
-    fn to(most: u64) -> Self {
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, most, hard).unwrap();
-        Self(soft, hard)
-    }
-}
-
-impl Drop for Limited {
-    fn drop(&mut self) {
-        setrlimit(Resource::RLIMIT_NOFILE, self.0, self.1).unwrap();
-    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl Containers {
     ) -> Result<ExitStatus> {
         let executed = self.execute(id, request, pipes, hooks);
         if let Err(Error::NotRunning { .. } | Error::NotFound { .. }) = &executed {
+            // It has ended elsewhere. Any other error says nothing of its cgroups, which are looked at each time.
             self.kept.entrances.forget(id);
         }
         executed
