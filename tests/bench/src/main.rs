@@ -33,7 +33,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 #[cfg(target_os = "linux")]
 const USAGE: &str = "\
 usage: bench [--quick] [--pairs N] [--row NAME]... [--write]
-  --quick      30 pairs (100 runs of the big host) instead of 200 (1,000)
+  --quick      30 pairs (100 runs of the big host) instead of 200 (1,000), a smaller crowd, shorter streams
   --pairs N    N pairs
   --row NAME   only these rows: cold, oci, in-process, seccomp, big-host, exec, stats, stream, crowd, rate
   --no-install leave out the rows of runtimes that are not installed
@@ -98,7 +98,7 @@ const GROUPS: [(&str, Group); 10] = [
         rows::stats::measure(place, asked.pairs())
     }),
     ("stream", |place, asked| {
-        rows::stream::measure(place, asked.quick)
+        rows::stream::measure(place, asked.pairs(), asked.quick)
     }),
     ("crowd", |place, asked| {
         rows::crowd::measure(place, asked.quick)

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const BLOCK: usize = 64 << 10;
 
-pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
-    let (mebibytes, pairs) = if quick { (1024, 5) } else { (4096, 10) };
+pub(crate) fn measure(place: &Place, count: usize, quick: bool) -> Result<Vec<Row>> {
+    let mebibytes = if quick { 1024 } else { 4096 };
     let stream = Stream::open(place, mebibytes)?;
     let row = |name: &str, pairs, did: &str| Row {
         name: format!("{mebibytes} MiB {name} against the same without a container"),
@@ -27,7 +27,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
         row(
             "from the container's output to a file",
             Pairs::take(
-                pairs,
+                count,
                 || time(|| stream.to_file()),
                 || time(|| stream.host_to_file()),
             )?,
@@ -37,7 +37,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
         row(
             "from the container's output to a counting writer",
             Pairs::take(
-                pairs,
+                count,
                 || time(|| stream.to_writer()),
                 || time(|| stream.host_to_writer()),
             )?,
@@ -47,7 +47,7 @@ pub(crate) fn measure(place: &Place, quick: bool) -> Result<Vec<Row>> {
         row(
             "from a reader into the container's input",
             Pairs::take(
-                pairs,
+                count,
                 || time(|| stream.reader_to()),
                 || time(|| stream.host_reader_to()),
             )?,
