@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cgroups::{Cgroups, Hierarchy};
 
@@ -65,17 +65,24 @@ impl Floor {
     }
 
     /// Does something in a cgroup in every hierarchy, as [`run`](Self::run) makes them, and removes these. A thread alone cannot
-    /// enter one of version 2, which is made all the same.
+    /// enter one of version 2, which is made all the same. With it comes how long the thread's way back took, which no container needs.
     ///
     /// # Errors
     /// As of `run`, and of `act`.
-    pub fn in_cgroups<T>(&self, id: &str, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub fn in_cgroups<T>(
+        &self,
+        id: &str,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<(T, Duration)> {
         let cgroups = Cgroups::make(&self.hierarchies, id)?;
         let entered = cgroups.enter();
         let acted = entered.and_then(|()| act());
+        let leaving = Instant::now();
         let left = cgroups.leave();
+        let back = leaving.elapsed();
         let removed = cgroups.remove();
-        left.and(removed).and(acted)
+        left.and(removed)?;
+        Ok((acted?, back))
     }
 
     fn start_and_wait(&self, id: &str, cgroups: &Cgroups<'_>) -> io::Result<()> {

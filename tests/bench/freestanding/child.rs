@@ -111,11 +111,11 @@ impl Child {
         self.mount(c"sysfs", c"sys", &[], RESTRICTED | RDONLY);
         let pts = [(c"newinstance", EMPTY), (c"ptmxmode", c"0666"), (c"mode", c"0620"), (c"gid", c"5")];
         self.mkdir(c"dev/pts");
-        self.mount(c"devpts", c"dev/pts", &pts, NOSUID | NOEXEC);
+        self.mount_in(c"devpts", c"dev/pts", &pts, NOSUID | NOEXEC);
         self.mkdir(c"dev/mqueue");
-        self.mount(c"mqueue", c"dev/mqueue", &[], RESTRICTED);
+        self.mount_in(c"mqueue", c"dev/mqueue", &[], RESTRICTED);
         self.mkdir(c"dev/shm");
-        self.mount(c"tmpfs", c"dev/shm", &[(c"mode", c"1777"), (c"size", c"65536k")], RESTRICTED);
+        self.mount_in(c"tmpfs", c"dev/shm", &[(c"mode", c"1777"), (c"size", c"65536k")], RESTRICTED);
     }
 
     /// Every mounted hierarchy, which in the cgroup namespace shows the container's own cgroup as its root: clones of the host's
@@ -271,17 +271,29 @@ impl Child {
 
     /// A new file system on a path below the root.
     fn mount(&self, kind: &CStr, target: &CStr, params: &[(&CStr, &CStr)], attrs: usize) {
+        let mount = self.file_system(kind, params, attrs);
+        let on = self.open(target);
+        self.attach(mount, on);
+        self.close(on);
+        self.close(mount);
+    }
+
+    /// The same on a directory that was just made where nobody else can: it needs no look before.
+    fn mount_in(&self, kind: &CStr, target: &CStr, params: &[(&CStr, &CStr)], attrs: usize) {
+        let mount = self.file_system(kind, params, attrs);
+        let (empty, target) = (EMPTY.as_ptr() as usize, target.as_ptr() as usize);
+        self.ok(line!(), call(call::MOVE_MOUNT, [mount, empty, self.root, target, FROM_FD, 0]));
+        self.close(mount);
+    }
+
+    fn file_system(&self, kind: &CStr, params: &[(&CStr, &CStr)], attrs: usize) -> usize {
         let fs = self.fsopen(kind);
         self.config(fs, SET_STRING, c"source".as_ptr() as usize, kind.as_ptr() as usize);
         for (key, value) in params {
             let (command, value) = if value.is_empty() { (SET_FLAG, 0) } else { (SET_STRING, value.as_ptr() as usize) };
             self.config(fs, command, key.as_ptr() as usize, value);
         }
-        let mount = self.fsmount(fs, attrs);
-        let on = self.open(target);
-        self.attach(mount, on);
-        self.close(on);
-        self.close(mount);
+        self.fsmount(fs, attrs)
     }
 
     fn fsopen(&self, kind: &CStr) -> usize {

@@ -8,7 +8,8 @@ pub const O_RDWR: usize = 2;
 pub const O_PATH: usize = 0o10000000;
 pub const AT_RECURSIVE: usize = 0x8000;
 pub const OPEN_TREE_CLONE: usize = 1;
-pub const MOVE_BY_FDS: usize = 0x04 | 0x40;
+pub const MOVE_BY_FDS: usize = FROM_FD | 0x40;
+pub const FROM_FD: usize = 0x04;
 pub const EMPTY: &CStr = c"";
 
 pub const RDONLY: usize = 1;

@@ -167,6 +167,10 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
     }
     // The load is that of before the rows, which make their own.
     let machine = machine::describe()?;
+    let missing = peers::missing(&place.workspace).into_iter();
+    let mut notes: Vec<String> = missing
+        .map(|peer| format!("**Not measured**: rows of {peer}, which is not installed"))
+        .collect();
     let (mut found, mut failed) = (Vec::new(), Vec::new());
     for (name, rows) in GROUPS {
         if !asked.wants(name) {
@@ -176,6 +180,9 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
         // A peer may fail once in some thousand runs.
         let again = |error: Box<dyn std::error::Error + Send + Sync>| {
             eprintln!("bench: {name}: {error}; once more");
+            notes.push(format!(
+                "Measured once more, after an error, were the rows of {name}: {error}"
+            ));
             rows(&place, asked)
         };
         match rows(&place, asked).or_else(again) {
@@ -184,7 +191,8 @@ fn measure(asked: &Asked, args: &[String]) -> Result<()> {
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    let text = report::text(&found, &failed, &machine, args);
+    notes.extend(failed.iter().map(|why| format!("**Not measured**: {why}")));
+    let text = report::text(&found, &notes, &machine, args);
     println!("{text}");
     if asked.write {
         report::write(&place.workspace.join("docs/performance.md"), &text)?;

@@ -10,7 +10,7 @@ const PACKAGED: [(&str, &str); 3] = [("crun", "crun"), ("runc", "runc"), ("bwrap
 /// The version of youki that the rows are about; what is newer may take other flags.
 const YOUKI: &str = "0.7.0";
 
-/// Installs what is missing. Rows of what cannot be had are left out, and the reason goes to stderr.
+/// Installs what is missing. Rows of what cannot be had are left out, which the table says, and the reason goes to stderr.
 pub(crate) fn install(workspace: &Path) {
     let missing: Vec<&str> = PACKAGED
         .into_iter()
@@ -26,6 +26,19 @@ pub(crate) fn install(workspace: &Path) {
     {
         eprintln!("bench: no youki: {error}");
     }
+}
+
+/// What is not there, whose rows are left out.
+pub(crate) fn missing(workspace: &Path) -> Vec<&'static str> {
+    let packaged = PACKAGED.map(|(program, _)| (program, version(program).is_some()));
+    let others = [
+        ("youki", youki(workspace).is_some()),
+        ("libjemalloc2", allocator().is_some()),
+    ];
+    let all = packaged.into_iter().chain(others);
+    all.filter(|(_, there)| !there)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// An allocator whose threads share no lock, to be preloaded (ld.so(8)): where Debian's libjemalloc2 has it.

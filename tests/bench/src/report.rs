@@ -33,8 +33,8 @@ pub(crate) struct Row {
     pub(crate) did: String,
 }
 
-/// Markdown: the machine, the table, what could not be measured, what each row did.
-pub(crate) fn text(rows: &[Row], failed: &[String], machine: &[String], args: &[String]) -> String {
+/// Markdown: the machine, the table, what could not be measured or not at once, what each row did.
+pub(crate) fn text(rows: &[Row], notes: &[String], machine: &[String], args: &[String]) -> String {
     let mut text = String::new();
     for line in machine {
         let _ = writeln!(text, "- {line}");
@@ -72,8 +72,8 @@ pub(crate) fn text(rows: &[Row], failed: &[String], machine: &[String], args: &[
             row.unit.text(b_tail),
         );
     }
-    for why in failed {
-        let _ = writeln!(text, "\n**Not measured**: {}", why.trim());
+    for note in notes {
+        let _ = writeln!(text, "\n{}", note.trim());
     }
     text += "\nTimes in milliseconds where nothing else is said. A / B is the median of the pairs' ratios, \
              in brackets where it is with 95 % of certainty, if these pairs are like all others. What each row did:\n\n";
@@ -130,7 +130,7 @@ mod tests {
         };
         let text = text(
             &[row(Some(2.0)), row(Some(3.0)), row(None)],
-            &["big-host: a host died".into()],
+            &["**Not measured**: big-host: a host died".into()],
             &[],
             &[],
         );

@@ -137,36 +137,4 @@ fn inode(kind: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-    /// In a thread of its own, so that nothing of it is left to the others.
-    fn after(change: impl FnOnce() + Send) -> Option<Standing> {
-        let standing = move || {
-            change();
-            Standing::of_this_thread(true)
-        };
-        std::thread::scope(|scope| scope.spawn(standing).join().unwrap())
-    }
-
-    #[test]
-    fn threads_are_of_the_same_standing_until_one_changes_what_it_hands_down() {
-        let own = Standing::of_this_thread(true);
-        let Some(own) = own else {
-            // A filter of system calls is in force here.
-            return;
-        };
-        assert_eq!(after(|| {}), Some(own.clone()));
-        let all = sched_getaffinity(Pid::from_raw(0)).unwrap();
-        let has = |cpu: &usize| all.is_set(*cpu).unwrap();
-        let mut cpus = (0..CpuSet::count()).filter(has);
-        let (first, several) = (cpus.next().unwrap(), cpus.next().is_some());
-        let fewer = || {
-            let mut one = CpuSet::new();
-            one.set(first).unwrap();
-            sched_setaffinity(Pid::from_raw(0), &one).unwrap();
-        };
-        assert_eq!(after(fewer) != Some(own), several);
-    }
-}
+mod tests;

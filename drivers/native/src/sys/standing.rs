@@ -11,7 +11,7 @@ use nix::errno::Errno;
 /// Any value is one that such a call gave, also its refusal: two threads of the same standing get the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Numbers {
-    single: [i64; 9],
+    single: [i64; 10],
     /// `struct sched_attr`: policy, nice value, deadlines, clamps (sched_setattr(2)).
     scheduling: [u64; 7],
     /// Mode and nodes (get_mempolicy(2)).
@@ -33,6 +33,7 @@ pub(crate) fn numbers() -> Numbers {
             asked(libc::PR_GET_THP_DISABLE),
             asked(PR_GET_MDWE),
             asked(PR_GET_MEMORY_MERGE),
+            asked(PR_GET_IO_FLUSHER),
             call(libc::SYS_personality, [PERSONALITY_NOW, 0, 0]),
             core_cookie(),
         ],
@@ -41,7 +42,8 @@ pub(crate) fn numbers() -> Numbers {
     }
 }
 
-/// `prctl(2)`, from Linux 6.3 and 6.4 on.
+/// `prctl(2)`, from Linux 5.6, 6.3 and 6.4 on.
+const PR_GET_IO_FLUSHER: c_int = 58;
 const PR_GET_MDWE: c_int = 66;
 const PR_GET_MEMORY_MERGE: c_int = 68;
 

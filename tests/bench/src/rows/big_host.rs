@@ -33,7 +33,8 @@ pub(crate) fn measure(place: &Place, runs: usize) -> Result<Vec<Row>> {
             pairs: beside,
             did: "A: a host process with 4 GiB resident and 64 threads that allocate and free without a pause. B: the same \
                   program without them, while A's threads go on: both share the processors with these, so what differs \
-                  is the size and the threads of the host. A failed or a hanging run (60 s) would end the benchmark."
+                  is the size and the threads of the host. A failed or a hanging run (60 s) ends these rows; they are \
+                  measured once more then, which is said below the table. Output and errors are captured by pipes."
                 .into(),
         },
         Row {

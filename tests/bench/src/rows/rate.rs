@@ -49,7 +49,7 @@ pub(crate) fn measure(place: &Place, pairs: usize) -> Result<Vec<Row>> {
         rows.push(Row {
             name: format!("{STARTS} runs by 8 callers against `crun run` by 8 ({crun})"),
             unit: Unit::Millis,
-            target: Some(0.34),
+            target: Some(1.0 / 3.0),
             pairs,
             did: "A: as above, by 8 threads. B: `crun run` as a process, 8 at once, bundle and flags as in the cold row.".into(),
         });
