@@ -82,8 +82,8 @@ const CHANGES: [Change; 15] = [
     ("groups", || {
         call(libc::SYS_setgroups, [1, address(&4242u32)])
     }),
-    // Beside the user whose files it reads nothing of it changes.
-    ("user of files", || call(libc::SYS_setfsuid, [4242])),
+    // Not the effective one, nor that of files: the kernel would make the whole process one that cannot be dumped (commit_creds).
+    ("user", || call(libc::SYS_setresuid, [4242, 0, 0])),
     ("names of the host", || unshare(CloneFlags::CLONE_NEWUTS)),
     ("mounts", || unshare(CloneFlags::CLONE_NEWNS)),
     ("processes", || unshare(CloneFlags::CLONE_NEWPID)),
