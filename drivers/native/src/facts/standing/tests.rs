@@ -47,7 +47,11 @@ type Change = (&'static str, fn() -> nix::Result<()>);
 
 /// What root may always change.
 const CHANGES: [Change; 15] = [
-    ("nice value", || call(libc::SYS_setpriority, [0, 0, 19])),
+    ("nice value", || {
+        // SAFETY: takes numbers and tells 20 less the value.
+        let lowest = unsafe { libc::syscall(libc::SYS_getpriority, 0, 0) } == 1;
+        call(libc::SYS_setpriority, [0, 0, if lowest { 18 } else { 19 }])
+    }),
     ("policy of scheduling", || {
         let batch = u64::from(libc::SCHED_BATCH.cast_unsigned());
         call(libc::SYS_sched_setscheduler, [0, batch, address(&0u32)])
