@@ -19,12 +19,17 @@ mod support;
 
 use allocations::Asked;
 use contract::{Bench, process};
-use execdriver::{ExecRequest, Hooks, Pipes, RunOptions};
+use execdriver::{Capture, ExecRequest, ExitStatus, Hooks, Pipes, RunOptions};
 use figures::{Page, between, figures, most, with_line};
 use support::{Need, skip_unless, unique_id};
 
 /// What a process makes once is no start's, and a wait that ends early or late asks once more: the least of some rounds counts.
 const ROUNDS: usize = 20;
+
+/// Bytes that a capture may hold.
+const LIMIT: usize = 64 * 1024;
+
+const WORDS: &str = "a line or two";
 
 static PAGE: Page<2> = Page::new("allocations.txt");
 
@@ -43,6 +48,11 @@ fn a_run_asks_for_memory_no_more_often_than_it_did() {
             assert_eq!(ran.unwrap().code, 0);
         })
     });
+    let mut command = bench.command(&["echo", WORDS]);
+    judge("captured-run", || {
+        command.id = unique_id("counted");
+        captured(|pipes| bench.driver.run(&command, &options, pipes, &hooks))
+    });
 }
 
 #[test]
@@ -52,10 +62,14 @@ fn an_exec_asks_for_memory_no_more_often_than_it_did() {
     }
     let bench = Bench::new();
     let sleeper = bench.command(&["pause"]);
-    let request = ExecRequest::new(process(&["true"]));
     let hooks = Hooks::none();
     let keeps_nothing = bench.driver_with("native.kept_open=0");
     bench.while_running(&sleeper, |_| {
+        let request = ExecRequest::new(process(&["echo", WORDS]));
+        judge("captured-exec", || {
+            captured(|pipes| bench.driver.exec(&sleeper.id, &request, pipes, &hooks))
+        });
+        let request = ExecRequest::new(process(&["true"]));
         for (act, driver) in [("exec", &bench.driver), ("first-exec", &keeps_nothing)] {
             judge(act, || {
                 allocations::of(|| {
@@ -65,6 +79,17 @@ fn an_exec_asks_for_memory_no_more_often_than_it_did() {
             });
         }
     });
+}
+
+/// What a process that says `WORDS` has the calling thread ask for until both its outputs are in its captures.
+fn captured(mut act: impl FnMut(Pipes) -> execdriver::Result<ExitStatus>) -> Asked {
+    let (out, err) = (Capture::new(LIMIT), Capture::new(LIMIT));
+    let pipes = Pipes::null().stdout(&out).stderr(&err);
+    let mut ended = None;
+    let asked = allocations::of(|| ended = Some(act(pipes)));
+    assert_eq!(ended.unwrap().unwrap().code, 0);
+    assert_eq!([out.text().trim_end(), &err.text()], [WORDS, ""]);
+    asked
 }
 
 fn judge(act: &str, mut count: impl FnMut() -> Asked) {

@@ -182,10 +182,16 @@ impl Pipes {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Capture {
+pub struct Capture(Arc<Shared>);
+
+struct Shared {
     limit: usize,
-    shared: Arc<Mutex<Captured>>,
+    captured: Mutex<Captured>,
 }
+
+/// The room that a capture makes for its first bytes: lines that come one by one want no larger block each time, and a block of this
+/// size comes from a thread's own store, under no lock of the allocator's.
+const FIRST: usize = 1024;
 
 #[derive(Default)]
 struct Captured {
@@ -196,10 +202,10 @@ struct Captured {
 impl Capture {
     /// A buffer that keeps the first `limit` bytes and drops the rest.
     pub fn new(limit: usize) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             limit,
-            shared: Arc::default(),
-        }
+            captured: Mutex::default(),
+        }))
     }
 
     /// A copy of what was collected.
@@ -219,19 +225,24 @@ impl Capture {
 
     /// Whether the two share their bytes.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Captured> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        let captured = self.0.captured.lock();
+        captured.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Capture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut captured = self.lock();
-        let room = self.limit.saturating_sub(captured.bytes.len());
+        let room = self.0.limit.saturating_sub(captured.bytes.len());
         let kept = &bytes[..room.min(bytes.len())];
+        if captured.bytes.capacity() == 0 && !kept.is_empty() {
+            let first = self.0.limit.min(FIRST).max(kept.len());
+            captured.bytes.reserve_exact(first);
+        }
         captured.bytes.extend_from_slice(kept);
         captured.truncated |= kept.len() < bytes.len();
         Ok(bytes.len())
@@ -245,7 +256,7 @@ impl Write for Capture {
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Capture")
-            .field("limit", &self.limit)
+            .field("limit", &self.0.limit)
             .field("bytes", &self.lock().bytes.len())
             .finish()
     }

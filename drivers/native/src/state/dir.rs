@@ -175,7 +175,7 @@ pub(super) fn replace(
     text: &[u8],
 ) -> Result<(), StateError> {
     // Not of the smallest blocks, of which a launch has many in use.
-    let mut temporary = String::with_capacity(64);
+    let mut temporary = String::with_capacity(96);
     temporary.extend([".", name, ".new"]);
     let temporary = OsStr::new(&temporary);
     let written = (|| {

@@ -335,7 +335,7 @@ fn holds(dir: impl AsFd, entry: Named<'_>, record: &Record) -> Result<bool, Stat
 /// The file of an exec.
 pub(super) fn exec_name(exec: &str) -> Result<String, StateError> {
     // Not of the smallest blocks, of which a launch has many in use.
-    let mut name = String::with_capacity(64);
+    let mut name = String::with_capacity(96);
     name.extend([EXEC_PREFIX, checked(exec)?, SUFFIX]);
     Ok(name)
 }

@@ -49,12 +49,28 @@ pub(crate) struct ChildStdio {
     slots: Option<[Slot; 3]>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Slot {
-    fd: Arc<OwnedFd>,
+    fd: Fd,
     /// A pipe that we made and nobody else knows: the user of the process is to own it, so that
     /// it can reopen `/dev/stdout`. What the caller gave keeps its owner (CVE-2016-9962's kin).
     ours: bool,
+}
+
+/// A descriptor of a slot; most are of one alone, and take no block of the allocator's.
+#[derive(Debug)]
+enum Fd {
+    Own(OwnedFd),
+    Shared(Arc<OwnedFd>),
+}
+
+impl AsFd for Fd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Own(fd) => fd.as_fd(),
+            Self::Shared(fd) => fd.as_fd(),
+        }
+    }
 }
 
 impl ChildStdio {
@@ -158,9 +174,11 @@ pub(crate) fn prepare(mut pipes: Pipes, tty: bool) -> Result<(ChildStdio, HostSt
     let mut null = null::Null::default();
     let shared = shared_capture(&pipes);
     let (stdin, feed) = child_input(pipes.stdin, &mut null)?;
-    let (stdout, drain) = child_output(pipes.stdout, Stream::Stdout, &mut null)?;
+    let (mut stdout, drain) = child_output(pipes.stdout, Stream::Stdout, &mut null)?;
     let (stderr, errors) = if shared {
-        (stdout.clone(), Drain::None)
+        let second;
+        (stdout, second) = stdout.doubled();
+        (second, Drain::None)
     } else {
         child_output(pipes.stderr, Stream::Stderr, &mut null)?
     };
@@ -256,16 +274,29 @@ fn drain(output: Stdio) -> Drain {
 impl Slot {
     fn given(file: File) -> Self {
         Self {
-            fd: Arc::new(file.into()),
+            fd: Fd::Own(file.into()),
             ours: false,
         }
     }
 
     fn made(fd: OwnedFd) -> Self {
         Self {
-            fd: Arc::new(fd),
+            fd: Fd::Own(fd),
             ours: true,
         }
+    }
+
+    /// Two slots of this one's descriptor.
+    fn doubled(self) -> (Self, Self) {
+        let fd = match self.fd {
+            Fd::Own(fd) => Arc::new(fd),
+            Fd::Shared(fd) => fd,
+        };
+        let slot = |fd| Self {
+            fd: Fd::Shared(fd),
+            ours: self.ours,
+        };
+        (slot(Arc::clone(&fd)), slot(fd))
     }
 }
 

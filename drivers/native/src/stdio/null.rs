@@ -1,6 +1,6 @@
 //! `/dev/null`, opened at most once and only if it is the real one.
 
-use super::{Result, Slot, StdioError};
+use super::{Fd, Result, Slot, StdioError};
 use nix::sys::stat::{SFlag, fstat, major, minor};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,7 +20,10 @@ impl Null {
             Some(fd) => Arc::clone(fd),
             None => Arc::clone(self.opened.insert(Arc::new(open("/dev/null")?.into()))),
         };
-        Ok(Slot { fd, ours: false })
+        Ok(Slot {
+            fd: Fd::Shared(fd),
+            ours: false,
+        })
     }
 }
 

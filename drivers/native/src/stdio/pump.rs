@@ -5,20 +5,27 @@ use execdriver_core::Capture;
 use execdriver_core::console::{Action, Stream, StreamError};
 use std::io::{self, Write};
 
-/// Bytes read at once: enough for most, then as much as the stream proves to need.
-const CHUNKS: [usize; 2] = [4 * 1024, 64 * 1024];
+/// Bytes read at once from a stream that has shown no more: enough for most, and no block of the allocator's, for which the threads
+/// of a busy host would have to be waited for.
+const FEW: usize = 4 * 1024;
+
+/// Bytes read at once from a stream that has filled the few.
+const MANY: usize = 64 * 1024;
 
 /// Reads in a row before others get their turn.
 const TURN: usize = 16;
 
-/// The buffer that all pumps of a console use in turn.
+/// The buffer for many bytes that all pumps of a console use in turn: empty until one needs it.
 #[derive(Default)]
 pub(super) struct Buffer(Vec<u8>);
 
 impl Buffer {
+    fn or<'a>(&'a mut self, few: &'a mut [u8]) -> &'a mut [u8] {
+        if self.0.is_empty() { few } else { &mut self.0 }
+    }
+
     fn grow(&mut self) {
-        let next = CHUNKS.into_iter().find(|size| *size > self.0.len());
-        self.0.resize(next.unwrap_or(self.0.len()), 0);
+        self.0.resize(MANY, 0);
     }
 }
 
@@ -53,15 +60,14 @@ impl Pump {
 
     /// Copies what is there, up to a bound; whether the stream has ended.
     pub(super) fn turn(&mut self, buffer: &mut Buffer) -> bool {
-        if buffer.0.is_empty() {
-            buffer.grow();
-        }
+        let mut few = [0; FEW];
         for _ in 0..TURN {
-            match self.end.read(&mut buffer.0) {
+            let bytes = buffer.or(&mut few);
+            match self.end.read(bytes) {
                 Ok(0) => return true,
                 Ok(got) => {
-                    self.deliver(&buffer.0[..got]);
-                    if got < buffer.0.len() {
+                    self.deliver(&bytes[..got]);
+                    if got < bytes.len() {
                         return false;
                     }
                     buffer.grow();
