@@ -116,8 +116,8 @@ fn a_reader_that_blocks_forever_delays_nothing_and_keeps_no_end_open() {
     let (mut process, end) = os_pipe::pipe().unwrap();
     let console = console(stdin(end), Pipes::null().stdin(Stdio::reader(reader)), None);
     let started = Instant::now();
-    assert!(console.finish(SECOND).errors.is_empty());
-    assert!(started.elapsed() < SECOND);
+    assert!(console.finish(60 * SECOND).errors.is_empty());
+    assert!(started.elapsed() < 30 * SECOND);
     // Would block if the thread that is left behind still held the end.
     assert_eq!(process.read(&mut [0]).unwrap(), 0);
 }

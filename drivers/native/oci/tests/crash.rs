@@ -12,7 +12,7 @@ mod support;
 
 use bundle::Bundle;
 use std::time::{Duration, Instant};
-use support::{Baseline, Need, alone, rounds, skip_unless, within};
+use support::{Baseline, Need, alone, among, rounds, skip_unless, within};
 
 /// How long a call takes here and now.
 fn time(call: impl FnOnce()) -> Duration {
@@ -124,6 +124,7 @@ fn a_container_outlives_whoever_made_and_started_it() {
     if skip_unless(&[Need::UserNamespaces]) {
         return;
     }
+    let _among = among();
     let bundle = Bundle::of(&["/bin/pause"]);
     bundle.create();
     bundle.done(&["start", &bundle.id]);

@@ -2,7 +2,7 @@
 
 use super::message::{FIXED, Message, length};
 use super::*;
-use crate::support::{FakeSystemd, Odd, message, patience};
+use crate::support::{FakeSystemd, Odd, message};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -35,13 +35,17 @@ fn calls_are_answered_and_errors_have_their_names() {
 #[test]
 fn a_peer_that_is_silent_costs_no_more_than_the_patience() {
     for member in ["Hello", "AddMatch", "Subscribe"] {
-        let (begun, short) = (Instant::now(), SHORT * patience());
-        let error = ask(&[(member, Odd::Silence)], short).unwrap_err();
-        assert!(
-            matches!(error, BusError::Timeout { ref call } if call == member),
-            "{error}"
-        );
-        assert!(begun.elapsed() >= short);
+        // On a slow host the calls before it may take as long: then with more of it.
+        let told = [1, 10, 40].into_iter().any(|times| {
+            let (begun, short) = (Instant::now(), SHORT * times);
+            let error = ask(&[(member, Odd::Silence)], short).unwrap_err();
+            assert!(begun.elapsed() >= short);
+            match error {
+                BusError::Timeout { call } => call == member,
+                other => panic!("{member}: {other}"),
+            }
+        });
+        assert!(told, "{member}");
     }
 }
 

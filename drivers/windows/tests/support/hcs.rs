@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the service may take in tests that wait for it in vain.
-pub(crate) const TIMEOUT: &str = "windows.hcs.timeout=2";
+pub(crate) const TIMEOUT: &str = "windows.hcs.timeout=5";
 
 /// How long anything that should happen soon may take.
 const SOON: Duration = Duration::from_secs(60);

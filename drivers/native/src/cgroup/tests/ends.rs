@@ -132,7 +132,8 @@ fn nested_cgroups_are_listed_killed_and_removed_however_deep_and_wide_they_are()
     }
     assert_eq!(cgroup.pids().unwrap().pids.len(), 1);
     let directories = paths(&cgroup);
-    cgroup.destroy(PATIENCE).unwrap();
+    // Some three thousand.
+    cgroup.destroy(12 * PATIENCE).unwrap();
     assert!(directories.iter().all(|path| !path.exists()));
     for mut child in children {
         assert_eq!(child.wait().unwrap().signal(), Some(9));

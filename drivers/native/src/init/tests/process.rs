@@ -38,8 +38,9 @@ fn pid_1_passes_the_status_on_and_reaps_orphans() {
     let Some(rootfs) = rootfs(namespaces()) else {
         return;
     };
-    let script = "(busybox sleep 0.05 & ) ; busybox sleep 0.2; busybox ps -o stat,comm | busybox grep -c ^Z; \
-        echo $$; exit 7";
+    let script = "(busybox sleep 0.05 & ) ; for i in $(busybox seq 100); do busybox sleep 0.05; \
+        zombies=$(busybox ps -o stat,comm | busybox grep -c ^Z); [ $i -gt 3 ] && [ $zombies = 0 ] && break; done; \
+        echo $zombies; echo $$; exit 7";
     let (ended, raw) = with_pid1(&rootfs, script);
     assert_eq!(
         (&*ended.output, ended.code, raw),

@@ -272,7 +272,12 @@ fn libseccomp_opens_the_calls_behind_socketcall_and_ipc_as_we_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        // The judge has faults of its own, which other documents may find: the same ones each time.
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::with_cases(64)
+    })]
 
     #[test]
     fn libseccomp_makes_the_same_of_any_conditions(rules in arbitrary::one_rule_each()) {
