@@ -5,6 +5,7 @@ use super::{arbitrary, libseccomp};
 use crate::support::{Need, skip_unless};
 use execdriver_core::spec::docker_profile;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 /// Of a machine that executes all three.
 const MACHINES: [Machine; 3] = [Machine::X86_64, Machine::I386, Machine::X32];
@@ -272,12 +273,7 @@ fn libseccomp_opens_the_calls_behind_socketcall_and_ipc_as_we_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None,
-        // The judge has faults of its own, which other documents may find: the same ones each time.
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::with_cases(64)
-    })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn libseccomp_makes_the_same_of_any_conditions(rules in arbitrary::one_rule_each()) {
@@ -286,12 +282,21 @@ proptest! {
         }
         agree(&document("ALLOW", &rules));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::with_cases(256)
+    })]
 
     /// libseccomp 2.5 joins the rules of one call to a tree, and forgets or mixes some of them where their values differ in the
     /// high half: of `< 1 << 32` and `< 0` the first lets 1 pass, and beside `== 0x7154_ee93_0000_0001` and `== 0` on an argument
     /// a rule for `== 1` there holds whatever it asks of the others. And where rules with different actions hold, the order in
     /// which it looks at them is its own. So it judges rules that ask for equality with short values, with one action; the
-    /// document itself judges all others.
+    /// document itself judges all others. One in some ten thousand of these still finds a fault of its (`== 1` held for
+    /// `0x1_0000_0001` of an x32 `dup2`), so these are the same ones each time; the document judges new ones.
     #[test]
     fn libseccomp_makes_the_same_of_any_rules_for_equality(rules in arbitrary::rules(&["ERRNO"], &["EQ"], u32::MAX.into())) {
         if no_judge() {
